@@ -1,0 +1,35 @@
+"""What flows through graphnas: architectures, batches of them, their kernel features, and the space contract.
+
+Names are imported on first use, so that code which needs no tensors does not load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphnas.graph.architecture import Architecture as Architecture
+    from graphnas.graph.batch import ArchitectureBatch as ArchitectureBatch
+    from graphnas.graph.canonical import canonical_key as canonical_key
+    from graphnas.graph.evaluation import Evaluation as Evaluation
+    from graphnas.graph.space import GraphSpace as GraphSpace
+    from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
+
+_HOMES = {
+    "Architecture": "architecture",
+    "ArchitectureBatch": "batch",
+    "Evaluation": "evaluation",
+    "GraphSpace": "space",
+    "WeisfeilerLehman": "wl",
+    "canonical_key": "canonical",
+}
+__all__ = [
+    "Architecture", "ArchitectureBatch", "Evaluation", "GraphSpace", "WeisfeilerLehman", "canonical_key",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"graphnas.graph.{_HOMES[name]}"), name)

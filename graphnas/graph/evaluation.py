@@ -1,0 +1,38 @@
+"""Evaluation: what measuring one architecture gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of one evaluation.
+
+    Attributes:
+        value: What the search optimises, by default an accuracy; NaN when the evaluation failed.
+        parameters: Trainable parameters of the network, if counted.
+        macs: Multiply-accumulates of one forward pass of one input, if counted.
+        seconds: Wall-clock seconds the evaluation took (or, from a table, the recorded cost), if known.
+        metrics: Any further figures by name, such as ``test_accuracy``.
+        reason: Why the evaluation failed; empty when it did not.
+    """
+
+    value: float
+    parameters: int | None = None
+    macs: int | None = None
+    seconds: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no usable value."""
+        return not math.isfinite(self.value)
+
+    @classmethod
+    def failure(cls, reason: str, **known: float | int | None) -> Evaluation:
+        """A failed evaluation with its reason and whatever was measured before it failed."""
+        return cls(value=math.nan, reason=reason, **known)  # type: ignore[arg-type]

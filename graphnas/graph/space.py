@@ -1,0 +1,326 @@
+"""GraphSpace: the contract of a search space, with defaults that make one's own space about 30 lines.
+
+A subclass states its operations, a rule (:meth:`GraphSpace.check`) and a builder (:meth:`GraphSpace.build`).
+Everything else has a default that works for graphs of a fixed number of nodes, and that a space overrides
+where it can do better (a vectorised sampler, a countable size, an official string form).
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.canonical import canonical_key
+
+if TYPE_CHECKING:
+    import torch
+
+    from graphnas.graph.batch import ArchitectureBatch
+
+Choice = str | int | bool
+Parameters = Mapping[str, Choice]
+
+MAX_TRIES = 10_000
+"""Bound on rejection sampling, after which the rule is taken to be unsatisfiable by chance."""
+
+
+class GraphSpace(ABC):
+    """A set of architectures, how they are written as parameters, and the module each one builds.
+
+    Attributes:
+        name: Prefix of the parameter names, such as ``nasbench201``.
+        node_ops: Names of the node labels; label ``k`` is ``node_ops[k]``.
+        edge_ops: Names of the edge labels; label ``k`` is ``edge_ops[k]`` and ``edge_ops[0]`` is "no edge".
+        max_nodes: The largest number of nodes.
+    """
+
+    name: str
+    node_ops: tuple[str, ...] = ("node",)
+    edge_ops: tuple[str, ...] = ("none", "edge")
+    max_nodes: int
+
+    # ---------------------------------------------------------------- what a space must state
+
+    @abstractmethod
+    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> torch.nn.Module:
+        """The trainable network of ``architecture``.
+
+        Args:
+            architecture: A member of the space.
+            num_classes: Size of the output.
+            **shape: What else fixes the network, such as ``in_channels`` or widths; see the space.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+
+    def check(self, architecture: Architecture) -> None:
+        """The rule of the space beyond labels and size; raise :class:`InvalidArchitecture` if broken."""
+
+    # ---------------------------------------------------------------- membership and identity
+
+    def validate(self, architecture: Architecture) -> None:
+        """Check that ``architecture`` is in the space.
+
+        Raises:
+            InvalidArchitecture: Saying which rule broke.
+        """
+        if not isinstance(architecture, Architecture):
+            raise InvalidArchitecture(f"expected an Architecture, got {type(architecture).__name__}")
+        if architecture.num_nodes > self.max_nodes:
+            raise InvalidArchitecture(
+                f"{self.name}: {architecture.num_nodes} nodes, at most {self.max_nodes} are allowed"
+            )
+        if architecture.operations.max() >= len(self.node_ops):
+            raise InvalidArchitecture(
+                f"{self.name}: node label {architecture.operations.max()} is not one of "
+                f"0..{len(self.node_ops) - 1} {self.node_ops}"
+            )
+        if architecture.adjacency.max() >= len(self.edge_ops):
+            raise InvalidArchitecture(
+                f"{self.name}: edge label {architecture.adjacency.max()} is not one of "
+                f"0..{len(self.edge_ops) - 1} {self.edge_ops}"
+            )
+        self.check(architecture)
+
+    def is_valid(self, architecture: Architecture) -> bool:
+        """Whether :meth:`validate` accepts ``architecture``."""
+        try:
+            self.validate(architecture)
+        except InvalidArchitecture:
+            return False
+        return True
+
+    def key(self, architecture: Architecture) -> str:
+        """A string that is equal for isomorphic architectures, which build the same network."""
+        return canonical_key(architecture)
+
+    def from_matrix(self, adjacency: ArrayLike, operations: Sequence[str | int] | None = None) -> Architecture:
+        """An architecture from a matrix of edge labels and operation names (or labels), validated.
+
+        Raises:
+            InvalidArchitecture: An unknown operation name, or a graph outside of the space.
+        """
+        names = {name: label for label, name in enumerate(self.node_ops)}
+        labels: list[int] | None = None
+        if operations is not None:
+            labels = []
+            for operation in operations:
+                if isinstance(operation, str) and operation not in names:
+                    raise InvalidArchitecture(
+                        f"{self.name}: operation {operation!r} is not one of {self.node_ops}"
+                    )
+                labels.append(names[operation] if isinstance(operation, str) else operation)
+        architecture = Architecture(adjacency, labels)
+        self.validate(architecture)
+        return architecture
+
+    # ---------------------------------------------------------------- parameters of the host
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        """Labels that node ``node`` may take; one label means there is nothing to choose."""
+        return range(len(self.node_ops))
+
+    def edge_choices(self, source: int, target: int) -> Sequence[int]:
+        """Labels that the edge ``source -> target`` may take; one label means there is nothing to choose."""
+        return range(len(self.edge_ops))
+
+    def _slots(self) -> list[tuple[str, int, int, Sequence[int]]]:
+        """Parameter name, source and target (a node's slot has them equal) and allowed labels, in order."""
+        slots = []
+        for j in range(self.max_nodes):
+            slots.append((f"{self.name}/op_{j}", j, j, self.node_choices(j)))
+            slots += [(f"{self.name}/edge_{i}_{j}", i, j, self.edge_choices(i, j)) for i in range(j)]
+        return [slot for slot in slots if len(slot[3]) > 1]
+
+    def _fixed(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Adjacency and operations that hold the labels nobody chooses."""
+        n = self.max_nodes
+        operations = np.array([self.node_choices(j)[0] for j in range(n)], np.int16)
+        adjacency = np.zeros((n, n), np.int8)
+        for i, j in itertools.combinations(range(n), 2):
+            adjacency[i, j] = self.edge_choices(i, j)[0]
+        return adjacency, operations
+
+    def _choice_names(self, source: int, target: int, labels: Sequence[int]) -> tuple[Choice, ...]:
+        if source == target:
+            return tuple(self.node_ops[k] for k in labels)
+        if len(self.edge_ops) == 2:
+            return tuple(bool(k) for k in labels)
+        return tuple(self.edge_ops[k] for k in labels)
+
+    def parameters(self) -> dict[str, tuple[Choice, ...]]:
+        """Categorical parameters, ``{readable name: choices}``, in a fixed order."""
+        return {name: self._choice_names(i, j, labels) for name, i, j, labels in self._slots()}
+
+    def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
+        """``architecture`` as values of :meth:`parameters`.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.validate(architecture)
+        values: dict[str, Choice] = {}
+        for name, i, j, labels in self._slots():
+            label = int(architecture.operations[i] if i == j else architecture.adjacency[i, j])
+            values[name] = self._choice_names(i, j, labels)[list(labels).index(label)]
+        return values
+
+    def from_parameters(self, parameters: Parameters) -> Architecture:
+        """The inverse of :meth:`to_parameters`; names of other parameters are ignored.
+
+        Raises:
+            InvalidArchitecture: A missing parameter, a value that is no choice, or a graph the rule refuses.
+        """
+        adjacency, operations = self._fixed()
+        for name, i, j, labels in self._slots():
+            if name not in parameters:
+                raise InvalidArchitecture(f"parameter {name!r} is missing")
+            choices = self._choice_names(i, j, labels)
+            if parameters[name] not in choices:
+                raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}")
+            label = labels[choices.index(parameters[name])]
+            if i == j:
+                operations[i] = label
+            else:
+                adjacency[i, j] = label
+        architecture = Architecture(adjacency, operations)
+        self.validate(architecture)
+        return architecture
+
+    # ---------------------------------------------------------------- moving about in the space
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """A random architecture; by default uniform over parameter values, rejected until valid.
+
+        Raises:
+            SpaceExhausted: No valid architecture in :data:`MAX_TRIES` tries.
+        """
+        slots = self._slots()
+        for _ in range(MAX_TRIES):
+            adjacency, operations = self._fixed()
+            for _name, i, j, labels in slots:
+                label = labels[int(rng.integers(len(labels)))]
+                if i == j:
+                    operations[i] = label
+                else:
+                    adjacency[i, j] = label
+            architecture = Architecture(adjacency, operations)
+            if self.is_valid(architecture):
+                return architecture
+        raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
+
+    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
+        """``size`` random architectures as a batch; spaces override it with a vectorised sampler.
+
+        Raises:
+            InvalidArgument: ``size`` is not positive.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if size < 1:
+            raise InvalidArgument(f"size must be at least 1, got {size}")
+        return ArchitectureBatch.from_architectures([self.sample(rng) for _ in range(size)], self.max_nodes)
+
+    def neighbors(self, architecture: Architecture) -> list[Architecture]:
+        """All valid architectures that differ in one parameter, in a fixed order."""
+        found = []
+        for _name, i, j, labels in self._slots():
+            for label in labels:
+                changed = self._changed(architecture, i, j, label)
+                if changed is not None and self.is_valid(changed):
+                    found.append(changed)
+        return found
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A valid architecture that differs in one random parameter.
+
+        Raises:
+            SpaceExhausted: No one-parameter change is valid.
+        """
+        slots = self._slots()
+        for _ in range(50):
+            _name, i, j, labels = slots[int(rng.integers(len(slots)))]
+            changed = self._changed(architecture, i, j, labels[int(rng.integers(len(labels)))])
+            if changed is not None and self.is_valid(changed):
+                return changed
+        neighbors = self.neighbors(architecture)
+        if not neighbors:
+            raise SpaceExhausted(f"{self.name}: no valid change of one parameter of {architecture!r}")
+        return neighbors[int(rng.integers(len(neighbors)))]
+
+    @staticmethod
+    def _changed(architecture: Architecture, i: int, j: int, label: int) -> Architecture | None:
+        current = architecture.operations[i] if i == j else architecture.adjacency[i, j]
+        if current == label:
+            return None
+        adjacency, operations = architecture.adjacency.copy(), architecture.operations.copy()
+        if i == j:
+            operations[i] = label
+        else:
+            adjacency[i, j] = label
+        return Architecture.from_trusted(adjacency, operations)
+
+    def size(self) -> int | None:
+        """Number of architectures where it is known, else None."""
+        return None
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every architecture once, in a fixed order; for spaces small enough to be walked through."""
+        slots = self._slots()
+        for labels in itertools.product(*(slot[3] for slot in slots)):
+            adjacency, operations = self._fixed()
+            for (_name, i, j, _choices), label in zip(slots, labels, strict=True):
+                if i == j:
+                    operations[i] = label
+                else:
+                    adjacency[i, j] = label
+            architecture = Architecture.from_trusted(adjacency, operations)
+            if self.is_valid(architecture):
+                yield architecture
+
+    # ---------------------------------------------------------------- operations on nodes
+
+    @property
+    def node_labelled_ops(self) -> tuple[str, ...]:
+        """Names of the node labels of :meth:`to_node_labelled`."""
+        if len(self.edge_ops) == 2:
+            return self.node_ops
+        return ("input", *self.edge_ops[1:], "output")
+
+    def to_node_labelled(self, architecture: Architecture) -> Architecture:
+        """The equivalent graph with operations on nodes, for methods that read only those.
+
+        Where the space labels edges, every edge becomes a node (label: the edge's), between an input (label
+        0) and an output (last label); edge-nodes are connected where one edge follows the other.
+        """
+        if len(self.edge_ops) == 2:
+            return architecture
+        if len(self.node_ops) > 1:
+            raise InvalidArgument(f"{self.name} labels both nodes and edges: override to_node_labelled")
+        edges = architecture.labelled_edges()
+        last = architecture.num_nodes - 1
+        edges.sort(key=lambda edge: (edge[1], edge[0]))
+        count = len(edges) + 2
+        adjacency = np.zeros((count, count), np.int8)
+        for a, (source, target, _) in enumerate(edges, start=1):
+            if source == 0:
+                adjacency[0, a] = 1
+            if target == last:
+                adjacency[a, count - 1] = 1
+            for b, (later, _, _) in enumerate(edges, start=1):
+                if later == target:
+                    adjacency[a, b] = 1
+        labels = [0, *(label for _, _, label in edges), len(self.edge_ops)]
+        return Architecture(adjacency, labels)
+
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
