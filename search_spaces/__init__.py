@@ -1,0 +1,60 @@
+"""The search spaces: what may be built, the module each architecture builds, and the tables of known results.
+
+The spaces are imported on first use and load torch only when they build or batch something.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from graphnas.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from graphnas.graph.space import GraphSpace
+    from search_spaces.gemnet import GEMNet as GEMNet
+    from search_spaces.nasbench201 import NASBench201 as NASBench201
+
+_HOMES = {
+    "GEMNet": "search_spaces.gemnet",
+    "NASBench201": "search_spaces.nasbench201",
+}
+__all__ = ["GEMNet", "NASBench201", "get_space", "space_names"]
+
+
+def space_names() -> tuple[str, ...]:
+    """Names that :func:`get_space` knows, sorted."""
+    return tuple(sorted(name.lower() for name in _HOMES))
+
+
+def get_space(name: str, **kwargs: Any) -> GraphSpace:
+    """The search space called ``name``.
+
+    Args:
+        name: As in :func:`space_names`; case, dashes, underscores and blanks do not matter, so that
+            ``NAS-Bench-201`` is found too.
+        **kwargs: Passed on to the space, such as ``num_nodes=8`` for GEMNet.
+
+    Raises:
+        InvalidArgument: There is no such space, or it does not take these arguments.
+    """
+    wanted = "".join(c for c in name.lower() if c not in "-_ ")
+    for public, home in _HOMES.items():
+        if public.lower() == wanted:
+            space_class = getattr(importlib.import_module(home), public)
+            try:
+                space: GraphSpace = space_class(**kwargs)
+            except TypeError as error:
+                raise InvalidArgument(f"space {name!r}: {error}") from error
+            return space
+    raise InvalidArgument(f"unknown search space {name!r}; known: {', '.join(space_names())}")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

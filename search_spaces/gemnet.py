@@ -1,0 +1,219 @@
+"""GEMNet: the search space of NASGEM, the sub-graphs of a complete DAG whose nodes are convolutions.
+
+Source: Cheng et al., "NASGEM: Neural Architecture Search via Graph Embedding Method" (AAAI 2021), section
+"Search space". The paper fixes the complete DAG of N = 30 nodes as the super-graph, the two operations, that
+nodes without inputs are dropped, and both concatenations. It is silent on the rest; those defaults are ours
+and are marked so where they are set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.canonical import canonical_key
+from graphnas.graph.space import GraphSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from graphnas.graph.batch import ArchitectureBatch
+
+KNOWN_OPERATIONS = ("conv1x1", "conv3x3", "sepconv3x3")
+"""What a node may be: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
+
+
+class GEMNet(GraphSpace):
+    """Cells of ``num_nodes`` nodes in which any node may feed any later one.
+
+    Node 0 is the input of the cell (label 0, ``"input"``); every other node is one of ``operations``. Several
+    inputs of a node are concatenated on the channels. Nodes without inputs are dropped, recursively, which
+    leaves the nodes that can be reached from node 0. The nodes without outputs are concatenated and squeezed
+    by a 1x1 convolution: that is the output of the cell.
+
+    Args:
+        num_nodes: Nodes of the super-graph, the input included; 30 in the paper.
+        operations: What a node may be, out of :data:`KNOWN_OPERATIONS`; the default is the paper's pair.
+        edge_probability: Bounds of the edge probability ``p`` of a random architecture. Ours: one ``p``
+            is drawn uniformly for each graph, which makes sparse and dense graphs equally likely.
+
+    Raises:
+        InvalidArgument: Fewer than 2 nodes, no or an unknown operation, or bounds outside of 0 to 1.
+    """
+
+    name = "gemnet"
+
+    def __init__(
+        self,
+        num_nodes: int = 30,
+        *,
+        operations: Sequence[str] = ("conv1x1", "sepconv3x3"),
+        edge_probability: tuple[float, float] = (0.1, 0.9),
+    ) -> None:
+        if num_nodes < 2:
+            raise InvalidArgument(f"num_nodes must be at least 2 (the input and one node), got {num_nodes}")
+        unknown = [operation for operation in operations if operation not in KNOWN_OPERATIONS]
+        if unknown or not operations or len(set(operations)) < len(operations):
+            raise InvalidArgument(
+                f"operations must be different names out of {KNOWN_OPERATIONS}, got {operations!r}"
+            )
+        low, high = edge_probability
+        if not 0 <= low <= high <= 1 or high == 0:
+            raise InvalidArgument(f"edge_probability must be 0 <= low <= high <= 1, got {edge_probability}")
+        self.max_nodes = num_nodes
+        self.operations = tuple(operations)
+        self.edge_probability = (float(low), float(high))
+        self.node_ops = ("input", *operations)
+        self._cached_slots: list[tuple[str, int, int, Sequence[int]]] | None = None
+
+    # ---------------------------------------------------------------- membership and identity
+
+    def check(self, architecture: Architecture) -> None:
+        """All nodes are there, only node 0 is the input, and something but the input survives dropping."""
+        if architecture.num_nodes != self.max_nodes:
+            raise InvalidArchitecture(
+                f"{self.name}: expected {self.max_nodes} nodes, got {architecture.num_nodes}"
+            )
+        if architecture.operations[0] != 0 or (architecture.operations[1:] == 0).any():
+            raise InvalidArchitecture(
+                f"{self.name}: node 0 and no other must be labelled 0 (the input), "
+                f"got operations {architecture.operations.tolist()}"
+            )
+        if not architecture.adjacency[0].any():
+            raise InvalidArchitecture(f"{self.name}: node 0 feeds no node, so nothing but the input is left")
+
+    def prune(self, architecture: Architecture) -> Architecture:
+        """The graph that is built: without the nodes that dropping removes, renumbered from 0.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.validate(architecture)
+        kept = np.flatnonzero(_reachable(architecture.adjacency[None])[0])
+        return architecture if len(kept) == self.max_nodes else architecture.subgraph(kept.tolist())
+
+    def key(self, architecture: Architecture) -> str:
+        """Canonical key of the pruned graph: what is dropped does not make two architectures differ."""
+        return canonical_key(self.prune(architecture))
+
+    # ---------------------------------------------------------------- parameters of the host
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        """The input at node 0, any operation elsewhere."""
+        return range(1) if node == 0 else range(1, len(self.node_ops))
+
+    def _slots(self) -> list[tuple[str, int, int, Sequence[int]]]:
+        if self._cached_slots is None:  # 464 names at N = 30, asked for on every mutation
+            self._cached_slots = super()._slots()
+        return self._cached_slots
+
+    # ---------------------------------------------------------------- moving about in the space
+
+    def size(self) -> int:
+        """Architectures in which node 0 feeds a node: ``(2^(N-1) - 1) 2^((N-1)(N-2)/2) |O|^(N-1)``.
+
+        Isomorphic ones, and those that differ only in what is dropped, are counted separately.
+        """
+        others = self.max_nodes - 1
+        return (2**others - 1) * 2 ** (others * (others - 1) // 2) * len(self.operations) ** others
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """A random architecture; see :meth:`sample_batch`."""
+        adjacency, operations = self._sample_arrays(rng, 1)
+        return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
+
+    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
+        """``size`` random architectures, all of them valid.
+
+        For each graph an edge probability is drawn uniformly from :attr:`edge_probability`, then each edge
+        with it, then each operation uniformly (ours; the paper says only "random"). A graph in which node 0
+        feeds nothing is drawn again.
+
+        Raises:
+            InvalidArgument: ``size`` is not positive.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if size < 1:
+            raise InvalidArgument(f"size must be at least 1, got {size}")
+        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
+
+    def _sample_arrays(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        n = self.max_nodes
+        adjacency = np.zeros((size, n, n), np.int8)
+        probability = np.empty((size, 1), np.float32)
+        todo = np.arange(size)
+        while len(todo):
+            probability[todo] = rng.uniform(*self.edge_probability, (len(todo), 1))
+            first_row = rng.random((len(todo), n - 1), np.float32) < probability[todo]
+            adjacency[todo, 0, 1:] = first_row
+            todo = todo[~first_row.any(1)]
+        # Only the first row decides on validity, so the other rows need not wait for the rejection.
+        for i in range(1, n - 1):
+            adjacency[:, i, i + 1 :] = rng.random((size, n - 1 - i), np.float32) < probability
+        operations = np.zeros((size, n), np.int16)
+        operations[:, 1:] = rng.integers(1, len(self.node_ops), size=(size, n - 1), dtype=np.int16)
+        return adjacency, operations
+
+    # ---------------------------------------------------------------- the network
+
+    def build(  # type: ignore[override]  # names what **shape takes
+        self,
+        architecture: Architecture,
+        num_classes: int,
+        *,
+        in_channels: int = 3,
+        width: int = 16,
+        stages: int = 3,
+        widths: Sequence[int] | None = None,
+        stem_stride: int = 1,
+    ) -> nn.Module:
+        """A network of one cell per stage; all defaults are ours.
+
+        The defaults suit images of 32x32 and, with ``in_channels=1``, the digits of 8x8. The paper's
+        ImageNet networks work on maps of 56, 28, 14 and 7 pixels: ``stem_stride=4, stages=4``.
+
+        Args:
+            architecture: A member of the space.
+            num_classes: Size of the output.
+            in_channels: Channels of the images.
+            width: Channels of each node in the first stage; they double from stage to stage.
+            stages: Number of stages; from the second on, the cell's input node has stride 2.
+            widths: Channels of each node per stage, instead of ``width`` and ``stages``.
+            stem_stride: 1, 2 or 4, the reduction of the resolution before the first stage.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+            InvalidArgument: A size is not positive, or ``stem_stride`` is not 1, 2 or 4.
+        """
+        pruned = self.prune(architecture)
+        from search_spaces.gemnet_network import GEMNetNetwork
+
+        if widths is None:
+            if stages < 1:
+                raise InvalidArgument(f"stages must be at least 1, got {stages}")
+            widths = [width * 2**stage for stage in range(stages)]
+        operations = [self.node_ops[label] for label in pruned.operations]
+        return GEMNetNetwork(pruned.adjacency, operations, num_classes, in_channels, widths, stem_stride)
+
+    def __repr__(self) -> str:
+        return f"GEMNet(num_nodes={self.max_nodes}, operations={self.operations})"
+
+
+def _reachable(adjacency: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """``(B, N)``: which nodes of ``(B, N, N)`` graphs node 0 reaches, itself included.
+
+    In topological order, a node survives the recursive dropping exactly if one of its inputs survives.
+    """
+    reached = np.zeros(adjacency.shape[:2], bool)
+    reached[:, 0] = True
+    for node in range(1, adjacency.shape[1]):
+        reached[:, node] = ((adjacency[:, :node, node] != 0) & reached[:, :node]).any(1)
+    return reached
