@@ -1,6 +1,6 @@
-"""Measure an architecture: look it up in a table, or train it.
+"""Measure architectures: look them up, train them, and weigh accuracy against cost.
 
-Names are imported on first use, so that a table can be read without loading torch.
+Names are imported on first use, so that looking up a table does not load torch.
 """
 
 from __future__ import annotations
@@ -10,17 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnas.evaluate.base import Evaluator as Evaluator
+    from graphnas.evaluate.datasets import load_dataset as load_dataset
     from graphnas.evaluate.oracle import OracleEvaluator as OracleEvaluator
+    from graphnas.evaluate.oracle import TrainedModel as TrainedModel
+    from graphnas.evaluate.saved_model import load_model as load_model
+    from graphnas.evaluate.saved_model import save_model as save_model
     from graphnas.evaluate.score import efficiency_score as efficiency_score
     from graphnas.evaluate.tabular import TabularEvaluator as TabularEvaluator
+    from graphnas.evaluate.training_config import TrainingConfig as TrainingConfig
 
 _HOMES = {
     "Evaluator": "base",
     "OracleEvaluator": "oracle",
     "TabularEvaluator": "tabular",
+    "TrainedModel": "oracle",
+    "TrainingConfig": "training_config",
     "efficiency_score": "score",
+    "load_dataset": "datasets",
+    "load_model": "saved_model",
+    "save_model": "saved_model",
 }
-__all__ = ["Evaluator", "OracleEvaluator", "TabularEvaluator", "efficiency_score"]
+__all__ = [
+    "Evaluator",
+    "OracleEvaluator",
+    "TabularEvaluator",
+    "TrainedModel",
+    "TrainingConfig",
+    "efficiency_score",
+    "load_dataset",
+    "load_model",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> Any:
