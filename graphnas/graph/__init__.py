@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphnas.graph.evaluation import Evaluation as Evaluation
     from graphnas.graph.space import GraphSpace as GraphSpace
     from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
+    from graphnas.graph.wl import wl_hash as wl_hash
 
 _HOMES = {
     "Architecture": "architecture",
@@ -23,9 +24,16 @@ _HOMES = {
     "GraphSpace": "space",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
+    "wl_hash": "wl",
 }
 __all__ = [
-    "Architecture", "ArchitectureBatch", "Evaluation", "GraphSpace", "WeisfeilerLehman", "canonical_key",
+    "Architecture",
+    "ArchitectureBatch",
+    "Evaluation",
+    "GraphSpace",
+    "WeisfeilerLehman",
+    "canonical_key",
+    "wl_hash",
 ]
 
 
