@@ -322,5 +322,25 @@ class GraphSpace(ABC):
         return Architecture(adjacency, labels)
 
 
+    def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
+        """What really computes, with operations on nodes: the graphs that kernels compare.
+
+        By default: a space that labels edges is turned into its node-labelled form and nodes off every path
+        from input to output are removed; any other space is returned as it is. Spaces whose network ignores
+        part of the graph override it.
+
+        Args:
+            batch: ``B`` architectures of this space.
+
+        Returns:
+            ``B`` graphs in the same order; labels are those of :attr:`node_labelled_ops`.
+        """
+        from graphnas.graph.active import alive_nodes, edges_to_nodes, keep_nodes
+
+        if len(self.edge_ops) == 2:
+            return batch
+        nodes = edges_to_nodes(batch, len(self.edge_ops))
+        return keep_nodes(nodes, alive_nodes(nodes))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -1,0 +1,21 @@
+"""NASGEM: kernel-guided encoder, score predictor and bootstrap optimisation (arXiv 2007.04452)."""
+
+from graphnas.methods.nasgem.config import NASGEMConfig
+from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.kernel_predictor import KernelFeatures, KernelPredictor
+from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
+from graphnas.methods.nasgem.predictor import MLPPredictor, PredictorConfig
+from graphnas.methods.nasgem.search import NASGEM
+
+__all__ = [
+    "NASGEM",
+    "EncoderConfig",
+    "KernelFeatures",
+    "KernelGuidedEncoder",
+    "KernelPredictor",
+    "MLPPredictor",
+    "NASGEMConfig",
+    "Pairs",
+    "PredictorConfig",
+    "sample_pairs",
+]

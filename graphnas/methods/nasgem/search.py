@@ -1,0 +1,164 @@
+"""NASGEM as a search method: random start, predictor, bootstrap optimisation over many candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import Observation, SearchMethod
+from graphnas.methods.nasgem.acquisition import scalarize
+from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
+from graphnas.methods.nasgem.config import NASGEMConfig
+from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
+from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate, TrainingSet
+
+ELITES = 10
+"""Number of best architectures whose changes are candidates too."""
+
+# Purposes of random generators, so that no two share a stream.
+_STARTUP, _POOL, _OBJECTIVES = range(3)
+
+
+class NASGEM(SearchMethod):
+    """Neural Architecture Search via Graph Embedding Method (AAAI 2021, arXiv 2007.04452).
+
+    A predictor learns from the architectures evaluated so far and scores a large sample of the space; the
+    best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the two
+    predictors and where the default departs from the paper.
+
+    Several objectives are scalarised anew for each update (ParEGO); constraints enter the score.
+
+    Args:
+        space: The search space.
+        config: Settings; may not be given together with ``preset``.
+        preset: ``"default"`` or ``"paper"``.
+        seed: Seed of every random choice.
+        encoder: A trained encoder to use instead of training one (``predictor="encoder"`` only).
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``, or an encoder that nothing would use.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        config: NASGEMConfig | None = None,
+        *,
+        preset: str | None = None,
+        seed: int = 0,
+        encoder: KernelGuidedEncoder | None = None,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        if config is not None and preset is not None:
+            raise InvalidArgument("give either config or preset, not both")
+        self.config = config or NASGEMConfig.preset(preset or "default")
+        if encoder is not None and self.config.predictor != "encoder":
+            raise InvalidArgument("an encoder is only used with predictor='encoder'")
+        self._given_encoder = encoder
+        self._whole: ArchitectureBatch | None = None
+        self._whole_known = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop whatever was derived from the observations."""
+        self._kernel = KernelSurrogate(self.space, self.config)
+        self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
+        self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replace the state; see :meth:`SearchMethod.load_state_dict`."""
+        super().load_state_dict(state)
+        self._forget()
+
+    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
+        finished = [o for o in self._observations if o.values is not None]
+        started = len(self._observations) + len(pending)
+        if started < self.config.n_startup_trials or len(finished) < 2:
+            return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
+        for candidate in self._ranked(finished, pending):
+            if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
+                return candidate
+        return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
+
+    # ---------------------------------------------------------------- bootstrap optimisation
+
+    def _ranked(self, finished: list[Observation], pending: Sequence[Architecture]) -> Iterator[Architecture]:
+        """Candidates from the most promising down, made one by one as they are asked for."""
+        milestones = self._milestones(len(finished))
+        round_start = milestones[-1]
+        # The encoder's predictor does not read what is pending; the kernel's does.
+        waiting = tuple(pending) if self.config.predictor == "kernel" else ()
+        state = (round_start, waiting)
+        if self._ranking is None or self._ranking[0] != state:
+            data = self._training_set(finished[:round_start])
+            pool, fixed = self._pool(data)
+            if self.config.predictor == "kernel":
+                scores = self._kernel.score(data, waiting, pool, fixed=fixed)
+            else:
+                scores = self._encoder.score(data, milestones, pool)
+            self._ranking = state, pool, np.argsort(-scores, kind="stable")
+        _, pool, order = self._ranking
+        return (pool.architecture(int(index)) for index in order)
+
+    def _milestones(self, count: int) -> list[int]:
+        """Numbers of finished evaluations at which the predictor was updated, up to ``count``."""
+        first = min(max(self.config.n_startup_trials, 2), count)
+        return list(range(first, count + 1, self.config.batch_size))
+
+    def _training_set(self, observations: list[Observation]) -> TrainingSet:
+        values = np.array([o.values for o in observations], float)
+        scores = scalarize(values, self.rng(_OBJECTIVES, len(observations)))
+        width = max(len(o.constraints) for o in observations)
+        violations = np.zeros((len(observations), width))
+        for row, observation in zip(violations, observations, strict=True):
+            row[: len(observation.constraints)] = observation.constraints
+        return TrainingSet([o.architecture for o in observations], scores, violations)
+
+    def _pool(self, data: TrainingSet) -> tuple[ArchitectureBatch, bool]:
+        """The candidates, and whether they are the same every time."""
+        if not self._whole_known:
+            self._whole, self._whole_known = whole_space(self.space, self.config.candidates), True
+        if self._whole is not None:
+            return self._whole, True
+        rng = self.rng(_POOL, len(data.scores))
+        pool = self.space.sample_batch(rng, self.config.candidates)
+        if self.config.local_candidates:
+            preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
+            best = np.argsort(-preferred, kind="stable")[:ELITES]
+            parents = [data.architectures[k] for k in best]
+            changed = changed_candidates(self.space, parents, self.config.local_candidates, rng)
+            pool = ArchitectureBatch.cat([changed, pool])
+        return pool, False
+
+    # ---------------------------------------------------------------- parts
+
+    @property
+    def encoder(self) -> KernelGuidedEncoder:
+        """The kernel-guided encoder, trained on first use.
+
+        Raises:
+            InvalidArgument: The configuration uses none.
+        """
+        if self.config.predictor != "encoder":
+            raise InvalidArgument(f"predictor={self.config.predictor!r} has no encoder; use preset='paper'")
+        return self._encoder.encoder
+
+
+def with_startup(config: NASGEMConfig | None, preset: str | None, n_startup_trials: int | None) -> NASGEMConfig:
+    """The configuration that samplers build from their arguments.
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``.
+    """
+    if config is not None and preset is not None:
+        raise InvalidArgument("give either config or preset, not both")
+    config = config or NASGEMConfig.preset(preset or "default")
+    return config if n_startup_trials is None else replace(config, n_startup_trials=n_startup_trials)

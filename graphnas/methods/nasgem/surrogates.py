@@ -1,0 +1,159 @@
+"""The two predictors of NASGEM behind one question: how promising is each candidate?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores, probability_below
+from graphnas.methods.nasgem.config import NASGEMConfig
+from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.kernel_predictor import (
+    Features,
+    KernelFeatures,
+    KernelPredictor,
+    select_features,
+)
+from graphnas.methods.nasgem.predictor import MLPPredictor
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a predictor learns from.
+
+    Attributes:
+        architectures: ``n`` evaluated architectures.
+        scores: (n,) one number each, larger is better.
+        violations: (n, c) constraint values, satisfied at most 0; c may be 0.
+    """
+
+    architectures: Sequence[Architecture]
+    scores: Vector
+    violations: NDArray[np.float64]
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """(n,) whether every constraint is satisfied."""
+        return np.asarray((self.violations <= 0).all(1))
+
+
+class KernelSurrogate:
+    """Constrained expected improvement under :class:`KernelPredictor`; pending points count as evaluated."""
+
+    def __init__(self, space: GraphSpace, config: NASGEMConfig) -> None:
+        self.space = space
+        self.map = KernelFeatures(space, config.depths)
+        self._fixed: tuple[ArchitectureBatch, Features] | None = None
+
+    def score(
+        self, data: TrainingSet, pending: Sequence[Architecture], pool: ArchitectureBatch, *, fixed: bool
+    ) -> Vector:
+        """Score of each candidate in ``pool``, larger is better; ``fixed``: the pool is the same every time."""
+        known = ArchitectureBatch.from_architectures(
+            [*data.architectures, *pending], self.space.max_nodes
+        )
+        if not fixed:
+            self.map.fit(known)
+            candidates = self.map(pool)
+        else:
+            if self._fixed is None or self._fixed[0] is not pool:
+                self._fixed = pool, self.map.fit(pool)(pool)
+            candidates = self._fixed[1]
+        features = self.map(known)
+        count = len(data.architectures)
+        observed = select_features(features, np.arange(count))
+        waiting = select_features(features, np.arange(count, len(known))) if pending else None
+
+        targets = normal_scores(data.scores)
+        mean, deviation = self._posterior(observed, targets, waiting, features, candidates)
+        score = np.ones(len(pool))
+        if data.feasible.any():
+            score = expected_improvement(mean, deviation, float(targets[data.feasible].max()))
+        for column in data.violations.T:
+            scale = max(float(column.std()), 1e-12)
+            standard = (column - column.mean()) / scale
+            mean, deviation = self._posterior(observed, standard, waiting, features, candidates)
+            score = score * probability_below(mean, deviation, -float(column.mean()) / scale)
+        return np.asarray(score)
+
+    def _posterior(
+        self,
+        observed: Features,
+        targets: Vector,
+        waiting: Features | None,
+        everything: Features,
+        candidates: Features,
+    ) -> tuple[Vector, Vector]:
+        predictor = KernelPredictor(self.map).fit(observed, targets)
+        if waiting is not None:
+            # Kriging believer: what is pending is taken to come out as predicted, which removes its
+            # uncertainty and sends the next worker elsewhere (Ginsbourger et al., 2010, algorithm 2).
+            believed = predictor.predict(waiting)[0]
+            predictor.condition(everything, np.concatenate([targets, believed]))
+        return predictor.predict(candidates)
+
+
+class EncoderSurrogate:
+    """The paper's predictor: a perceptron on the frozen embedding, candidates ranked by its output (eq. 14-15).
+
+    The paper has no constraints; here candidates predicted to break one come after all others.
+    """
+
+    def __init__(
+        self, space: GraphSpace, config: NASGEMConfig, seed: int, encoder: KernelGuidedEncoder | None = None
+    ) -> None:
+        self.space = space
+        self.config = config
+        self.seed = seed
+        self._encoder = encoder
+        self._predictor: MLPPredictor | None = None
+        self._fitted: list[int] = []
+
+    @property
+    def encoder(self) -> KernelGuidedEncoder:
+        """The encoder, trained on first use: before the search and without any accuracy."""
+        if self._encoder is None:
+            dimension = 10 if self.space.max_nodes <= 7 else 20
+            config = self.config.encoder or EncoderConfig(dimension=dimension)
+            self._encoder = KernelGuidedEncoder(self.space, config, seed=self.seed).fit()
+        return self._encoder
+
+    def score(self, data: TrainingSet, milestones: Sequence[int], pool: ArchitectureBatch) -> Vector:
+        """Predicted score of each candidate.
+
+        Args:
+            data: Everything evaluated up to the last update.
+            milestones: Sizes of ``data`` at every update so far, the last one included; fine-tuning goes
+                through all of them, so that a method rebuilt from its history ends with the same weights.
+            pool: The candidates.
+        """
+        batch = ArchitectureBatch.from_architectures(data.architectures, self.space.max_nodes)
+        vectors = self.encoder.embed(batch)
+        targets = np.concatenate([data.scores[:, None], data.violations], axis=1)
+        predictor = self._updated(vectors, targets, list(milestones))
+        predicted = predictor.predict(self.encoder.embed(pool))
+        score, violations = predicted[:, 0], predicted[:, 1:]
+        if violations.shape[1]:
+            allowed = (violations <= 0).all(1)
+            score = np.where(allowed, score, score - (np.ptp(score) + 1))
+        return np.asarray(score)
+
+    def _updated(self, vectors: torch.Tensor, targets: Vector, milestones: list[int]) -> MLPPredictor:
+        if self.config.update == "refit":
+            return MLPPredictor(self.config.perceptron, seed=self.seed).fit(vectors, targets)
+        done = len(self._fitted)
+        if self._predictor is None or milestones[:done] != self._fitted:
+            self._predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
+        for size in milestones[done:]:
+            self._predictor.fine_tune(vectors[:size], targets[:size])
+        self._fitted = milestones
+        return self._predictor
