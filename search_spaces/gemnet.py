@@ -101,6 +101,12 @@ class GEMNet(GraphSpace):
         """Canonical key of the pruned graph: what is dropped does not make two architectures differ."""
         return canonical_key(self.prune(architecture))
 
+    def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
+        """The pruned graphs of a batch, in the same order; see :meth:`prune`."""
+        from graphnas.graph.active import keep_nodes
+
+        return keep_nodes(batch, _reachable(batch.to_arrays()[0]))
+
     # ---------------------------------------------------------------- parameters of the host
 
     def node_choices(self, node: int) -> Sequence[int]:

@@ -140,6 +140,16 @@ class NASBench201(GraphSpace):
         """Every cell once, in the order of :meth:`ordinals`."""
         return map(_architecture, itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
 
+    def at(self, ordinal: int) -> Architecture:
+        """The cell at position ``ordinal`` of :meth:`enumerate`.
+
+        Raises:
+            InvalidArgument: ``ordinal`` is not in 0..15,624.
+        """
+        if not 0 <= ordinal < SIZE:
+            raise InvalidArgument(f"ordinal must be in 0..{SIZE - 1}, got {ordinal}")
+        return _architecture(ordinal // _PLACE_VALUES % len(OPERATIONS))
+
     def ordinals(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
         """The position of each cell in :meth:`enumerate` (not the benchmark's own index).
 

@@ -1,0 +1,144 @@
+"""TabularEvaluator: look up what an architecture reached, in a table of results."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from search_spaces.tables import open_table
+from search_spaces.tables.base import METRICS
+
+if TYPE_CHECKING:
+    from graphnas.graph.batch import ArchitectureBatch
+
+
+class TabularEvaluator:
+    """Values from a table of results, in percent.
+
+    For NAS-Bench-201 the value is the mean over the seeds that the table has. CIFAR-10's 200-epoch
+    validation accuracy in the compact file is that of one seed: its maximum is 91.57, whereas the papers'
+    91.61 is a mean of seeds.
+
+    Args:
+        space: The space of the table.
+        dataset: One of the table's; for NAS-Bench-201 ``cifar10``, ``cifar100`` or ``imagenet16-120``.
+        budget: Training epochs; for NAS-Bench-201 12 or 200.
+        metric: What ``Evaluation.value`` is: ``validation_accuracy`` or ``test_accuracy``.
+        data_dir: Where the table is; by default ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``.
+
+    Raises:
+        InvalidArgument: There is no table for the space, or it lacks the data set, budget or metric.
+        DataNotFound: The table is not in the data directory; the message says how to get it.
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        dataset: str = "cifar10",
+        budget: int = 200,
+        metric: str = "validation_accuracy",
+        data_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if metric not in METRICS:
+            raise InvalidArgument(f"metric {metric!r} is not one of {', '.join(METRICS)}")
+        self.space = space
+        self.table = open_table(space, data_dir)
+        self.dataset = dataset.lower()
+        self.budget = budget
+        self.metric = metric
+        if self.dataset not in self.table.datasets:
+            raise InvalidArgument(f"data set {dataset!r} is not one of {', '.join(self.table.datasets)}")
+        if budget not in self.table.budgets:
+            raise InvalidArgument(f"budget {budget!r} is not one of {self.table.budgets} epochs")
+
+    def evaluate(self, architecture: Architecture) -> Evaluation:
+        """Look up ``architecture``.
+
+        ``seconds`` is the recorded training time of the run behind the value, ``macs`` counts the
+        convolutions and the classifier (the official API calls the same number FLOPs), and ``metrics`` holds
+        the validation and the test accuracy.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.space.validate(architecture)
+        rows = self.table.rows([architecture])
+        row = int(rows[0])
+        metrics = {m: float(self.table.accuracy(self.dataset, self.budget, m, rows)[0]) for m in METRICS}
+        parameters, macs = self.table.complexity(self.dataset, row)
+        value = metrics[self.metric]
+        missing = math.isnan(value)
+        return Evaluation(
+            value=value,
+            parameters=parameters,
+            macs=macs,
+            seconds=self.table.seconds(self.dataset, self.budget, self.metric, row),
+            metrics=metrics,
+            reason=f"the table has no {self.metric} of it on {self.dataset}" if missing else "",
+        )
+
+    def values(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.float64]:
+        """The value of each architecture, ``(B,)``, in percent; NaN where none is recorded.
+
+        Raises:
+            InvalidArchitecture: An architecture is not in the space.
+        """
+        rows = self.table.rows(architectures)
+        return self.table.accuracy(self.dataset, self.budget, self.metric, rows)
+
+    def all(self) -> tuple[list[Architecture], NDArray[np.float64]]:
+        """Every architecture of the table and its value, in a fixed order."""
+        return self.table.architectures(), self.table.accuracy(self.dataset, self.budget, self.metric)
+
+    def best(self) -> tuple[Architecture, float]:
+        """The architecture of the highest value, and that value."""
+        architectures, values = self.all()
+        row = int(np.nanargmax(values))
+        return architectures[row], float(values[row])
+
+    @property
+    def optimum(self) -> float:
+        """The highest value in the table, in percent."""
+        return float(np.nanmax(self.table.accuracy(self.dataset, self.budget, self.metric)))
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices that :meth:`latency` knows.
+
+        Raises:
+            DataNotFound: The file of latencies is not in the data directory.
+        """
+        return self.table.devices
+
+    def latency(self, architecture: Architecture, device: str) -> float:
+        """Measured latency of ``architecture`` in milliseconds.
+
+        Args:
+            architecture: A member of the space.
+            device: One of :attr:`devices`, such as ``hwnb_c10_edgegpu`` or ``help_pixel2``.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+            InvalidArgument: The device is not known.
+            DataNotFound: The file of latencies is not in the data directory.
+        """
+        self.space.validate(architecture)
+        if device not in self.devices:
+            raise InvalidArgument(f"device {device!r} is not one of {', '.join(self.devices)}")
+        return float(self.table.latency(device, self.table.rows([architecture]))[0])
+
+    def __repr__(self) -> str:
+        return (
+            f"TabularEvaluator({self.space!r}, dataset={self.dataset!r}, budget={self.budget}, "
+            f"metric={self.metric!r})"
+        )

@@ -1,0 +1,75 @@
+"""Table: what every table of results offers, whatever file it was read from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.graph.architecture import Architecture
+
+if TYPE_CHECKING:
+    from graphnas.graph.batch import ArchitectureBatch
+
+METRICS = ("validation_accuracy", "test_accuracy")
+
+
+class Table(ABC):
+    """Results of every architecture of a space, one row each.
+
+    Attributes:
+        datasets: Names of the data sets, lower case.
+        budgets: Numbers of training epochs that were recorded.
+    """
+
+    datasets: tuple[str, ...]
+    budgets: tuple[int, ...]
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def architectures(self) -> list[Architecture]:
+        """The architecture of each row, in order."""
+
+    @abstractmethod
+    def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
+        """The row of each architecture.
+
+        Raises:
+            InvalidArchitecture: An architecture is not in the space.
+        """
+
+    @abstractmethod
+    def accuracy(
+        self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Accuracy in percent at ``rows`` (by default at all), NaN where none is recorded.
+
+        Args:
+            dataset: One of :attr:`datasets`.
+            budget: One of :attr:`budgets`.
+            metric: One of :data:`METRICS`.
+            rows: ``(R,)`` row numbers.
+        """
+
+    @abstractmethod
+    def seconds(self, dataset: str, budget: int, metric: str, row: int) -> float | None:
+        """Recorded seconds of the training run behind ``metric``, None where they are not known."""
+
+    @abstractmethod
+    def complexity(self, dataset: str, row: int) -> tuple[int, int]:
+        """Trainable parameters and multiply-accumulates of the network for ``dataset``."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices whose latency is known; none, unless a table overrides it."""
+        return ()
+
+    def latency(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Measured latency in milliseconds on one of :attr:`devices`, ``(R,)``."""
+        raise KeyError(device)

@@ -1,0 +1,227 @@
+"""The results of NAS-Bench-201: the common part, and the compact file (one row per cell, 0.9 MB).
+
+The official release of NATS-Bench is read by :mod:`search_spaces.tables.nats_bench`.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.data_directory import find_data
+from graphnas.errors import CorruptData
+from graphnas.graph.architecture import Architecture
+from search_spaces.nasbench201 import SIZE, NASBench201
+from search_spaces.tables.base import Table
+
+if TYPE_CHECKING:
+    from graphnas.graph.batch import ArchitectureBatch
+
+COMPACT_FILE = "nasbench201.csv.gz"
+HARDWARE_FILE = "nasbench201_hw.csv.gz"
+RELEASE = "NATS-tss-v1_0-3ffb9"
+NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
+IMAGE_SIZE = {"cifar10": 32, "cifar100": 32, "imagenet16-120": 16}
+_PREFIXES = {"cifar10": "c10", "cifar100": "c100", "imagenet16-120": "in16"}
+_SUFFIXES = {"validation_accuracy": "val", "test_accuracy": "test"}
+_HOW_TO_GET = (
+    f"Get {RELEASE}-simple.tar (1.1 GB) through https://github.com/D-X-Y/NATS-Bench and unpack it, or copy "
+    f"the compact {COMPACT_FILE} (0.9 MB)."
+)
+
+
+def open_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> NASBench201Table:
+    """The compact file where it is there, otherwise the official release.
+
+    Raises:
+        DataNotFound: Neither is in the data directory.
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+    from search_spaces.tables.nats_bench import NATSBenchTable
+
+    names = (COMPACT_FILE, f"{RELEASE}-simple/meta.pickle.pbz2", f"{RELEASE}.pickle.pbz2")
+    candidates = [f"{folder}{name}" for name in names for folder in ("nasbench201/", "")]
+    path = find_data(candidates, what="NAS-Bench-201 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    if path.name == COMPACT_FILE:
+        return CompactTable(path, data_dir)
+    return NATSBenchTable(path.parent if path.name.startswith("meta.") else path, data_dir)
+
+
+class NASBench201Table(Table):
+    """What both sources share: rows are in the order of ``NASBench201().enumerate()``.
+
+    Args:
+        official_index: ``(15625,)`` the benchmark's own index of each row.
+        data_dir: Where the file of latencies is looked for.
+    """
+
+    datasets = tuple(NUM_CLASSES)
+    budgets = (12, 200)
+
+    def __init__(self, official_index: NDArray[np.int64], data_dir: str | os.PathLike[str] | None) -> None:
+        self.space = NASBench201()
+        self.official_index = official_index
+        self._data_dir = data_dir
+
+    def __len__(self) -> int:
+        return SIZE
+
+    def architectures(self) -> list[Architecture]:
+        """All 15,625 cells."""
+        return list(self.space.enumerate())
+
+    def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
+        """The row of each cell."""
+        return self.space.ordinals(architectures)
+
+    def complexity(self, dataset: str, row: int) -> tuple[int, int]:
+        """Parameters and multiply-accumulates of the network, as the official API counts them."""
+        return self.space.complexity(self.space.at(row), NUM_CLASSES[dataset], IMAGE_SIZE[dataset])
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Columns of the file of latencies, such as ``hwnb_c10_edgegpu`` (HW-NAS-Bench) or ``help_pixel2``.
+
+        Raises:
+            DataNotFound: The file is not in the data directory.
+        """
+        return tuple(self._latencies())
+
+    def latency(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Milliseconds on ``device`` (HW-NAS-Bench and HELP)."""
+        return self._latencies()[device][self.official_index[rows]]
+
+    def _latencies(self) -> dict[str, NDArray[np.float64]]:
+        path = find_data(
+            [f"nasbench201/{HARDWARE_FILE}", HARDWARE_FILE],
+            what="NAS-Bench-201 latencies",
+            how_to_get=f"The official release has none; copy {HARDWARE_FILE} (1.9 MB).",
+            data_dir=self._data_dir,
+        )
+        columns = _cached(_read_hardware, path)
+        return {
+            name.removesuffix("_latency"): values
+            for name, values in columns.items()
+            if name.endswith("_latency") or name.startswith("help_")
+        }
+
+
+class CompactTable(NASBench201Table):
+    """The compact file: accuracies after 12 and 200 epochs, averaged over the seeds there are.
+
+    The 200-epoch validation accuracy on CIFAR-10 is that of one seed; its maximum is 91.57.
+
+    Args:
+        path: The file ``nasbench201.csv.gz``.
+        data_dir: Where the file of latencies is looked for.
+
+    Raises:
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None) -> None:
+        self._columns = _cached(_read_compact, Path(path))
+        super().__init__(self._columns["index"].astype(np.int64), data_dir)
+
+    def accuracy(
+        self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Accuracy in percent."""
+        values = self._columns[_column(dataset, budget, metric)]
+        return values if rows is None else values[rows]
+
+    def seconds(self, dataset: str, budget: int, metric: str, row: int) -> float | None:
+        """Recorded seconds per epoch times ``budget``.
+
+        The release derives all its training times from one measured on 25,000 images, in proportion to the
+        number of images: CIFAR-100 takes as long as CIFAR-10 (50,000 images), and the run behind CIFAR-10's
+        validation accuracy, which trains on the other half of the images, half as long.
+        """
+        epoch = float(self._columns["in16_epoch_s" if dataset.startswith("imagenet") else "c10_epoch_s"][row])
+        return epoch * budget * (0.5 if (dataset, metric) == ("cifar10", "validation_accuracy") else 1.0)
+
+
+def _column(dataset: str, budget: int, metric: str) -> str:
+    return f"{_PREFIXES[dataset]}_{_SUFFIXES[metric]}" + ("_12" if budget == 12 else "")
+
+
+def _cached(
+    read: Callable[[Path, int, int], Mapping[str, NDArray[np.float64]]], path: Path
+) -> Mapping[str, NDArray[np.float64]]:
+    """``read`` the file, once per version of it (its arrays are read-only, so sharing them is safe)."""
+    status = path.stat()
+    return read(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_compact(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[np.float64]]:
+    """The numeric columns, rows in the order of ``NASBench201().enumerate()``."""
+    wanted = [_column(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
+    text = _read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
+    space = NASBench201()
+    position = {space.to_string(cell): row for row, cell in enumerate(space.enumerate())}
+    rows = [position.get(arch) for arch in text["arch"]]
+    if None in rows:
+        raise CorruptData(f"{path}: {text['arch'][rows.index(None)]!r} is not a NAS-Bench-201 cell")
+    if len(set(rows)) != SIZE or len(rows) != SIZE:
+        raise CorruptData(
+            f"{path}: {len(rows)} rows with {len(set(rows))} different cells, expected {SIZE}; "
+            "the file is truncated or edited, copy it again"
+        )
+    order = np.argsort(np.array(rows))
+    columns = {name: _numbers(path, name, text[name])[order] for name in text if name != "arch"}
+    for name in wanted:
+        if not ((columns[name] >= 0) & (columns[name] <= 100)).all():
+            raise CorruptData(f"{path}: column {name!r} holds values that are no percentages")
+    return _frozen(columns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_hardware(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[np.float64]]:
+    """The numeric columns, rows in the order of the benchmark's own index."""
+    text = _read_columns(path, ["index"])
+    columns = {name: _numbers(path, name, values) for name, values in text.items()}
+    order = np.argsort(columns["index"])
+    if not np.array_equal(columns["index"][order], np.arange(SIZE)):
+        raise CorruptData(f"{path}: expected one row for each index in 0..{SIZE - 1}; copy the file again")
+    return _frozen({name: values[order] for name, values in columns.items()})
+
+
+def _read_columns(path: Path, required: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The columns of a gzipped CSV file without quoted fields, as text."""
+    try:
+        lines = gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise CorruptData(f"{path} is not a complete gzipped CSV file ({error}); copy it again") from error
+    header = lines[0].split(",") if lines else []
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise CorruptData(f"{path} is another file: it has no column {', '.join(missing)}")
+    fields = [line.split(",") for line in lines[1:]]
+    short = next((k for k, row in enumerate(fields, start=2) if len(row) != len(header)), None)
+    if short is not None or not fields:
+        raise CorruptData(
+            f"{path}: line {short or 2} does not have {len(header)} fields; copy the file again"
+        )
+    return dict(zip(header, zip(*fields, strict=True), strict=True))
+
+
+def _numbers(path: Path, name: str, values: Sequence[str]) -> NDArray[np.float64]:
+    try:
+        return np.array(values, np.float64)
+    except ValueError as error:
+        raise CorruptData(f"{path}: column {name!r} does not hold numbers ({error})") from error
+
+
+def _frozen(columns: dict[str, NDArray[np.float64]]) -> Mapping[str, NDArray[np.float64]]:
+    for values in columns.values():
+        values.setflags(write=False)
+    return columns
