@@ -74,15 +74,10 @@ class GEMNet(GraphSpace):
     # ---------------------------------------------------------------- membership and identity
 
     def check(self, architecture: Architecture) -> None:
-        """All nodes are there, only node 0 is the input, and something but the input survives dropping."""
+        """All nodes are there, and something but the input survives dropping."""
         if architecture.num_nodes != self.max_nodes:
             raise InvalidArchitecture(
                 f"{self.name}: expected {self.max_nodes} nodes, got {architecture.num_nodes}"
-            )
-        if architecture.operations[0] != 0 or (architecture.operations[1:] == 0).any():
-            raise InvalidArchitecture(
-                f"{self.name}: node 0 and no other must be labelled 0 (the input), "
-                f"got operations {architecture.operations.tolist()}"
             )
         if not architecture.adjacency[0].any():
             raise InvalidArchitecture(f"{self.name}: node 0 feeds no node, so nothing but the input is left")

@@ -88,6 +88,12 @@ class GraphSpace(ABC):
                 f"{self.name}: edge label {architecture.adjacency.max()} is not one of "
                 f"0..{len(self.edge_ops) - 1} {self.edge_ops}"
             )
+        for node, label in enumerate(architecture.operations.tolist()):
+            if label not in self.node_choices(node):
+                allowed = ", ".join(self.node_ops[k] for k in self.node_choices(node))
+                raise InvalidArchitecture(
+                    f"{self.name}: node {node} is {self.node_ops[label]!r}, allowed: {allowed}"
+                )
         self.check(architecture)
 
     def is_valid(self, architecture: Architecture) -> bool:
@@ -102,7 +108,9 @@ class GraphSpace(ABC):
         """A string that is equal for isomorphic architectures, which build the same network."""
         return canonical_key(architecture)
 
-    def from_matrix(self, adjacency: ArrayLike, operations: Sequence[str | int] | None = None) -> Architecture:
+    def from_matrix(
+        self, adjacency: ArrayLike, operations: Sequence[str | int] | None = None
+    ) -> Architecture:
         """An architecture from a matrix of edge labels and operation names (or labels), validated.
 
         Raises:
@@ -320,7 +328,6 @@ class GraphSpace(ABC):
                     adjacency[a, b] = 1
         labels = [0, *(label for _, _, label in edges), len(self.edge_ops)]
         return Architecture(adjacency, labels)
-
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
         """What really computes, with operations on nodes: the graphs that kernels compare.
