@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,9 +46,9 @@ class Architecture:
         matrix = _integers(adjacency, "adjacency", 127)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
             raise InvalidArchitecture(f"adjacency must be a square matrix, got shape {matrix.shape}")
-        backwards = np.argwhere(np.tril(matrix))
-        if len(backwards):
-            i, j = (int(k) for k in backwards[0])
+        backwards = (matrix != 0) & _on_or_below_diagonal(matrix.shape[0])
+        if backwards.any():
+            i, j = (int(k) for k in np.argwhere(backwards)[0])
             raise InvalidArchitecture(
                 f"edge {i} -> {j} does not point forwards: adjacency must be strictly upper triangular "
                 "(nodes in topological order)"
@@ -67,7 +68,7 @@ class Architecture:
 
     @classmethod
     def from_trusted(cls, adjacency: NDArray[np.int8], operations: NDArray[np.int16]) -> Architecture:
-        """Wrap fresh arrays of the right type that are known to be valid, without copying or checking them."""
+        """Wrap fresh arrays of the right type, known to be valid, without copying or checking them."""
         self = cls.__new__(cls)
         self._set(adjacency, operations)
         return self
@@ -87,6 +88,8 @@ class Architecture:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
             return NotImplemented
+        if hash(self) != hash(other):
+            return False
         return np.array_equal(self.adjacency, other.adjacency) and np.array_equal(
             self.operations, other.operations
         )
@@ -115,8 +118,10 @@ class Architecture:
         """The architecture induced by ``nodes`` (ascending), renumbered from 0."""
         index = np.asarray(nodes, dtype=int)
         if len(index) == 0 or (np.diff(index) <= 0).any() or index[0] < 0 or index[-1] >= self.num_nodes:
-            raise InvalidArchitecture(f"nodes must be ascending numbers in 0..{self.num_nodes - 1}, got {nodes}")
-        return Architecture.from_trusted(self.adjacency[np.ix_(index, index)].copy(), self.operations[index].copy())
+            raise InvalidArchitecture(
+                f"nodes must be ascending numbers in 0..{self.num_nodes - 1}, got {nodes}"
+            )
+        return Architecture.from_trusted(self.adjacency[np.ix_(index, index)], self.operations[index])
 
     # ---------------------------------------------------------------- serialisation
 
@@ -140,24 +145,35 @@ class Architecture:
             raise InvalidArchitecture(f"not a {FORMAT} document: {str(data)[:80]!r}")
         if data.get("version") != VERSION:
             raise InvalidArchitecture(
-                f"{FORMAT} version {data.get('version')!r} cannot be read; this release reads version {VERSION}"
+                f"{FORMAT} version {data.get('version')!r} cannot be read; "
+                f"this release reads version {VERSION}"
             )
         operations, edges = data.get("operations"), data.get("edges")
         if not isinstance(operations, list) or not operations or not isinstance(edges, list):
             raise InvalidArchitecture("'operations' must be a non-empty list and 'edges' a list")
-        matrix = np.zeros((len(operations),) * 2, dtype=int)
         for edge in edges:
-            if (
-                not isinstance(edge, list | tuple)
-                or len(edge) != 3
-                or not all(type(k) is int for k in edge)
-                or not all(0 <= k < len(operations) for k in edge[:2])
-            ):
-                raise InvalidArchitecture(
-                    f"edge {edge!r} is not [source, target, label] with nodes in 0..{len(operations) - 1}"
-                )
-            source, target, label = edge
-            matrix[source, target] = label
+            if not isinstance(edge, list | tuple) or len(edge) != 3 or not all(type(k) is int for k in edge):
+                raise InvalidArchitecture(f"edge {edge!r} is not [source, target, label]")
+        return cls._from_edges([edge[:2] for edge in edges], [edge[2] for edge in edges], operations)
+
+    @classmethod
+    def _from_edges(cls, edges: ArrayLike, labels: ArrayLike, operations: ArrayLike) -> Architecture:
+        nodes = len(np.asarray(operations))
+        pairs = _integers(edges, "edges", nodes - 1, "nodes").reshape(-1, 2)
+        values = _integers(labels, "edges", 127)
+        if values.shape != pairs.shape[:1]:
+            raise InvalidArchitecture(f"{len(pairs)} edges need as many labels, got shape {values.shape}")
+        if not values.all():
+            source, target = pairs[int(np.argmin(values))]
+            raise InvalidArchitecture(
+                f"edge {source} -> {target} has label 0, which means that there is none"
+            )
+        distinct, counts = np.unique(pairs, axis=0, return_counts=True)
+        if len(distinct) < len(pairs):
+            source, target = distinct[int(np.argmax(counts))]
+            raise InvalidArchitecture(f"edge {source} -> {target} is listed more than once")
+        matrix = np.zeros((nodes, nodes), np.int64)
+        matrix[pairs[:, 0], pairs[:, 1]] = values
         return cls(matrix, operations)
 
     def to_json(self) -> str:
@@ -173,7 +189,7 @@ class Architecture:
         """
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InvalidArchitecture(f"not JSON: {error}") from error
         return cls.from_dict(data)
 
@@ -208,10 +224,12 @@ class Architecture:
         except nx.NetworkXUnfeasible as error:
             raise InvalidArchitecture("the graph has a cycle") from error
         rank = {node: k for k, node in enumerate(order)}
-        matrix = np.zeros((len(order),) * 2, dtype=int)
-        for source, target, label in graph.edges(data="label", default=1):
-            matrix[rank[source], rank[target]] = label
-        return cls(matrix, [graph.nodes[node].get("operation", 0) for node in order])
+        edges = list(graph.edges(data="label", default=1))
+        return cls._from_edges(
+            [(rank[source], rank[target]) for source, target, _ in edges],
+            [label for _, _, label in edges],
+            [graph.nodes[node].get("operation", 0) for node in order],
+        )
 
     def to_pyg(self) -> Any:
         """A ``torch_geometric.data.Data``: ``x`` (n,) node labels, ``edge_index`` (2, e), ``edge_attr`` (e,).
@@ -238,24 +256,30 @@ class Architecture:
             InvalidArchitecture: The graph is not a valid architecture.
         """
         count = int(data.num_nodes)
-        matrix = np.zeros((count, count), dtype=int)
-        source, target = data.edge_index.cpu().numpy()
-        matrix[source, target] = 1 if data.edge_attr is None else data.edge_attr.cpu().numpy()
-        return cls(matrix, None if data.x is None else data.x.cpu().numpy())
+        edges = data.edge_index.cpu().numpy().T
+        labels = np.ones(len(edges), int) if data.edge_attr is None else data.edge_attr.cpu().numpy()
+        return cls._from_edges(
+            edges, labels, np.zeros(count, int) if data.x is None else data.x.cpu().numpy()
+        )
 
 
-def _integers(values: ArrayLike, what: str, largest: int) -> NDArray[Any]:
+@functools.lru_cache(maxsize=64)
+def _on_or_below_diagonal(count: int) -> NDArray[np.bool_]:
+    return np.tri(count, dtype=bool)
+
+
+def _integers(values: ArrayLike, what: str, largest: int, of: str = "labels") -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise InvalidArchitecture(f"{what} is not a rectangular array: {error}") from error
     if array.dtype == bool:
         array = array.astype(int)
-    if array.dtype.kind == "f" and np.array_equal(array, np.trunc(array)):
+    if array.dtype.kind == "f" and np.isfinite(array).all() and np.array_equal(array, np.trunc(array)):
         array = array.astype(int)
     if array.dtype.kind not in "iu":
         raise InvalidArchitecture(f"{what} must hold integers, got {array.dtype} values")
     if array.size and (array.min() < 0 or array.max() > largest):
         offending = array.min() if array.min() < 0 else array.max()
-        raise InvalidArchitecture(f"{what} must hold labels in 0..{largest}, got {offending}")
+        raise InvalidArchitecture(f"{what} must hold {of} in 0..{largest}, got {offending}")
     return array

@@ -55,6 +55,14 @@ _EDGE = mix(np.arange(128, dtype=np.uint64) + _salt(-2))
 _EDGE[0] = 0
 
 
+def relation_coefficients(adjacency: NDArray[np.int8]) -> NDArray[np.uint64]:
+    """``(n, n)`` matrix of a graph: its product with the labels, mixed, is one round in both directions."""
+    edges = _EDGE.take(adjacency)
+    coefficients = _OUT * edges + _IN * edges.T
+    np.fill_diagonal(coefficients, _OWN)
+    return coefficients
+
+
 def refined_labels(
     adjacency: NDArray[np.int8],
     operations: NDArray[np.int16],
