@@ -36,7 +36,7 @@ def edges_to_nodes(batch: ArchitectureBatch, num_edge_labels: int) -> Architectu
 
 @functools.lru_cache(maxsize=32)
 def _line_graph(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]:
-    """Sources and targets of all slots i < j in topological order, and how slots, input and output connect."""
+    """Sources and targets of all slots i < j in topological order, and which feeds which, ends included."""
     slots = sorted(((i, j) for j in range(n) for i in range(j)), key=lambda slot: (slot[1], slot[0]))
     sources, targets = np.array(slots).T
     pattern = np.zeros((len(slots) + 2,) * 2, np.int8)

@@ -121,7 +121,7 @@ class Architecture:
             raise InvalidArchitecture(
                 f"nodes must be ascending numbers in 0..{self.num_nodes - 1}, got {nodes}"
             )
-        return Architecture.from_trusted(self.adjacency[np.ix_(index, index)], self.operations[index])
+        return Architecture.from_trusted(self.adjacency[index[:, None], index], self.operations[index])
 
     # ---------------------------------------------------------------- serialisation
 

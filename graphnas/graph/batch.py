@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,10 @@ class ArchitectureBatch:
         self.operations = operations
         if num_nodes is None:
             num_nodes = torch.full((len(adjacency),), adjacency.shape[1], device=adjacency.device)
+        if num_nodes.shape != adjacency.shape[:1]:
+            raise InvalidArgument(
+                f"num_nodes must have shape ({len(adjacency)},), got {tuple(num_nodes.shape)}"
+            )
         self.num_nodes = num_nodes
 
     @classmethod
@@ -71,12 +76,18 @@ class ArchitectureBatch:
         operations: NDArray[np.int16],
         num_nodes: NDArray[np.int64] | None = None,
     ) -> ArchitectureBatch:
-        """Wrap arrays of the shapes above without copying them."""
-        return cls(
-            torch.from_numpy(adjacency),
-            torch.from_numpy(operations),
-            None if num_nodes is None else torch.from_numpy(num_nodes),
-        )
+        """Wrap arrays of the shapes above without copying them, unless they are read-only.
+
+        Raises:
+            InvalidArgument: A shape does not fit, or a size is not in 1..N.
+        """
+        if num_nodes is not None and len(num_nodes):
+            low, high = int(num_nodes.min()), int(num_nodes.max())
+            if low < 1 or high > adjacency.shape[-1]:
+                raise InvalidArgument(
+                    f"num_nodes must be in 1..{adjacency.shape[-1]}, got {low if low < 1 else high}"
+                )
+        return cls(_tensor(adjacency), _tensor(operations), None if num_nodes is None else _tensor(num_nodes))
 
     def to_arrays(self) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.int64]]:
         """``adjacency, operations, num_nodes`` as NumPy arrays (sharing memory on the CPU)."""
@@ -88,15 +99,15 @@ class ArchitectureBatch:
 
     def to_architectures(self) -> list[Architecture]:
         """The architectures, without padding."""
-        return [self.architecture(k) for k in range(len(self))]
+        adjacency, operations, num_nodes = self.to_arrays()
+        return [
+            Architecture.from_trusted(adjacency[k, :n, :n].copy(), operations[k, :n].copy())
+            for k, n in enumerate(num_nodes.tolist())
+        ]
 
     def architecture(self, index: int) -> Architecture:
         """The architecture at ``index``, without padding."""
-        n = int(self.num_nodes[index])
-        return Architecture.from_trusted(
-            self.adjacency[index, :n, :n].to("cpu", torch.int8).numpy().copy(),
-            self.operations[index, :n].to("cpu", torch.int16).numpy().copy(),
-        )
+        return self[[index]].to_architectures()[0]
 
     @property
     def mask(self) -> Tensor:
@@ -152,3 +163,8 @@ class ArchitectureBatch:
             torch.cat([o for _, o in widened]),
             torch.cat([batch.num_nodes for batch in batches]),
         )
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    # torch warns about memory that it could be made to write to although NumPy forbids it.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -112,5 +112,5 @@ class _Search:
         if self.leaves_left < 0:
             return None
         order = np.argsort(colours)
-        graph = self.adjacency[np.ix_(order, order)].tobytes() + self.operations[order].tobytes()
+        graph = self.adjacency[order[:, None], order].tobytes() + self.operations[order].tobytes()
         return {colours[order].tobytes() + graph}

@@ -7,6 +7,7 @@ where it can do better (a vectorised sampler, a countable size, an official stri
 
 from __future__ import annotations
 
+import functools
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
+from graphnas.graph.layout import ParameterLayout, Slot
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +63,7 @@ class GraphSpace(ABC):
             InvalidArchitecture: The architecture is not in the space.
         """
 
-    def check(self, architecture: Architecture) -> None:
+    def check(self, architecture: Architecture) -> None:  # noqa: B027  # a space without a rule needs none
         """The rule of the space beyond labels and size; raise :class:`InvalidArchitecture` if broken."""
 
     # ---------------------------------------------------------------- membership and identity
@@ -88,12 +90,18 @@ class GraphSpace(ABC):
                 f"{self.name}: edge label {architecture.adjacency.max()} is not one of "
                 f"0..{len(self.edge_ops) - 1} {self.edge_ops}"
             )
-        for node, label in enumerate(architecture.operations.tolist()):
-            if label not in self.node_choices(node):
-                allowed = ", ".join(self.node_ops[k] for k in self.node_choices(node))
-                raise InvalidArchitecture(
-                    f"{self.name}: node {node} is {self.node_ops[label]!r}, allowed: {allowed}"
-                )
+        node = self._layout.first_forbidden_node(architecture)
+        if node is not None:
+            found = self.node_ops[architecture.operations[node]]
+            allowed = ", ".join(self.node_ops[k] for k in self.node_choices(node))
+            raise InvalidArchitecture(f"{self.name}: node {node} is {found!r}, allowed: {allowed}")
+        edge = self._layout.first_forbidden_edge(architecture)
+        if edge is not None:
+            found = self.edge_ops[architecture.adjacency[edge]]
+            allowed = ", ".join(self.edge_ops[k] for k in self.edge_choices(*edge))
+            raise InvalidArchitecture(
+                f"{self.name}: edge {edge[0]} -> {edge[1]} is {found!r}, allowed: {allowed}"
+            )
         self.check(architecture)
 
     def is_valid(self, architecture: Architecture) -> bool:
@@ -140,22 +148,24 @@ class GraphSpace(ABC):
         """Labels that the edge ``source -> target`` may take; one label means there is nothing to choose."""
         return range(len(self.edge_ops))
 
-    def _slots(self) -> list[tuple[str, int, int, Sequence[int]]]:
-        """Parameter name, source and target (a node's slot has them equal) and allowed labels, in order."""
+    def _slots(self) -> list[Slot]:
+        """The parameters in order; called once per space."""
         slots = []
         for j in range(self.max_nodes):
             slots.append((f"{self.name}/op_{j}", j, j, self.node_choices(j)))
             slots += [(f"{self.name}/edge_{i}_{j}", i, j, self.edge_choices(i, j)) for i in range(j)]
         return [slot for slot in slots if len(slot[3]) > 1]
 
-    def _fixed(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Adjacency and operations that hold the labels nobody chooses."""
-        n = self.max_nodes
-        operations = np.array([self.node_choices(j)[0] for j in range(n)], np.int16)
-        adjacency = np.zeros((n, n), np.int8)
-        for i, j in itertools.combinations(range(n), 2):
-            adjacency[i, j] = self.edge_choices(i, j)[0]
-        return adjacency, operations
+    @functools.cached_property
+    def _layout(self) -> ParameterLayout:
+        return ParameterLayout(
+            self._slots(),
+            self.max_nodes,
+            len(self.node_ops),
+            len(self.edge_ops),
+            self.node_choices,
+            self.edge_choices,
+        )
 
     def _choice_names(self, source: int, target: int, labels: Sequence[int]) -> tuple[Choice, ...]:
         if source == target:
@@ -166,7 +176,7 @@ class GraphSpace(ABC):
 
     def parameters(self) -> dict[str, tuple[Choice, ...]]:
         """Categorical parameters, ``{readable name: choices}``, in a fixed order."""
-        return {name: self._choice_names(i, j, labels) for name, i, j, labels in self._slots()}
+        return {name: self._choice_names(i, j, labels) for name, i, j, labels in self._layout.slots}
 
     def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
         """``architecture`` as values of :meth:`parameters`.
@@ -175,11 +185,19 @@ class GraphSpace(ABC):
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
+        self._check_complete(architecture)
         values: dict[str, Choice] = {}
-        for name, i, j, labels in self._slots():
-            label = int(architecture.operations[i] if i == j else architecture.adjacency[i, j])
+        read = self._layout.read(architecture).tolist()
+        for (name, i, j, labels), label in zip(self._layout.slots, read, strict=True):
             values[name] = self._choice_names(i, j, labels)[list(labels).index(label)]
         return values
+
+    def _check_complete(self, architecture: Architecture) -> None:
+        """The default parameters describe all nodes; a space of graphs of several sizes has its own."""
+        if architecture.num_nodes != self.max_nodes:
+            raise InvalidArchitecture(
+                f"{self.name}: parameters describe {self.max_nodes} nodes, got {architecture.num_nodes}"
+            )
 
     def from_parameters(self, parameters: Parameters) -> Architecture:
         """The inverse of :meth:`to_parameters`; names of other parameters are ignored.
@@ -187,19 +205,15 @@ class GraphSpace(ABC):
         Raises:
             InvalidArchitecture: A missing parameter, a value that is no choice, or a graph the rule refuses.
         """
-        adjacency, operations = self._fixed()
-        for name, i, j, labels in self._slots():
+        chosen = []
+        for name, i, j, labels in self._layout.slots:
             if name not in parameters:
                 raise InvalidArchitecture(f"parameter {name!r} is missing")
             choices = self._choice_names(i, j, labels)
             if parameters[name] not in choices:
                 raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}")
-            label = labels[choices.index(parameters[name])]
-            if i == j:
-                operations[i] = label
-            else:
-                adjacency[i, j] = label
-        architecture = Architecture(adjacency, operations)
+            chosen.append(labels[choices.index(parameters[name])])
+        architecture = self._layout.assemble(chosen)
         self.validate(architecture)
         return architecture
 
@@ -211,16 +225,8 @@ class GraphSpace(ABC):
         Raises:
             SpaceExhausted: No valid architecture in :data:`MAX_TRIES` tries.
         """
-        slots = self._slots()
         for _ in range(MAX_TRIES):
-            adjacency, operations = self._fixed()
-            for _name, i, j, labels in slots:
-                label = labels[int(rng.integers(len(labels)))]
-                if i == j:
-                    operations[i] = label
-                else:
-                    adjacency[i, j] = label
-            architecture = Architecture(adjacency, operations)
+            architecture = self._layout.sample(rng)
             if self.is_valid(architecture):
                 return architecture
         raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
@@ -238,9 +244,18 @@ class GraphSpace(ABC):
         return ArchitectureBatch.from_architectures([self.sample(rng) for _ in range(size)], self.max_nodes)
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
-        """All valid architectures that differ in one parameter, in a fixed order."""
+        """All valid architectures that differ in one parameter, in a fixed order.
+
+        Raises:
+            InvalidArchitecture: ``architecture`` is not in the space.
+        """
+        self.validate(architecture)
+        self._check_complete(architecture)
+        return self._valid_changes(architecture)
+
+    def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
         found = []
-        for _name, i, j, labels in self._slots():
+        for _name, i, j, labels in self._layout.slots:
             for label in labels:
                 changed = self._changed(architecture, i, j, label)
                 if changed is not None and self.is_valid(changed):
@@ -251,15 +266,18 @@ class GraphSpace(ABC):
         """A valid architecture that differs in one random parameter.
 
         Raises:
+            InvalidArchitecture: ``architecture`` is not in the space.
             SpaceExhausted: No one-parameter change is valid.
         """
-        slots = self._slots()
-        for _ in range(50):
+        self.validate(architecture)
+        self._check_complete(architecture)
+        slots = self._layout.slots
+        for _ in range(50 if slots else 0):
             _name, i, j, labels = slots[int(rng.integers(len(slots)))]
             changed = self._changed(architecture, i, j, labels[int(rng.integers(len(labels)))])
             if changed is not None and self.is_valid(changed):
                 return changed
-        neighbors = self.neighbors(architecture)
+        neighbors = self._valid_changes(architecture)
         if not neighbors:
             raise SpaceExhausted(f"{self.name}: no valid change of one parameter of {architecture!r}")
         return neighbors[int(rng.integers(len(neighbors)))]
@@ -282,15 +300,8 @@ class GraphSpace(ABC):
 
     def enumerate(self) -> Iterator[Architecture]:
         """Every architecture once, in a fixed order; for spaces small enough to be walked through."""
-        slots = self._slots()
-        for labels in itertools.product(*(slot[3] for slot in slots)):
-            adjacency, operations = self._fixed()
-            for (_name, i, j, _choices), label in zip(slots, labels, strict=True):
-                if i == j:
-                    operations[i] = label
-                else:
-                    adjacency[i, j] = label
-            architecture = Architecture.from_trusted(adjacency, operations)
+        for labels in itertools.product(*(slot[3] for slot in self._layout.slots)):
+            architecture = self._layout.assemble(labels)
             if self.is_valid(architecture):
                 yield architecture
 
