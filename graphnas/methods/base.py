@@ -1,4 +1,4 @@
-"""SearchMethod: propose and learn (ask / tell), as a function of (seed, what it was told, what is pending)."""
+"""SearchMethod: propose and learn (ask / tell), as a function of the seed, what was told and is pending."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from graphnas.errors import InvalidArgument
+from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 
 STATE_VERSION = 1
+
+ENUMERABLE = 200_000
+"""Spaces of at most this size are walked through to find what random draws no longer find."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,14 @@ class SearchMethod(ABC):
         seed: Seed of every random choice.
 
     Raises:
-        InvalidArgument: ``seed`` is negative.
+        InvalidArgument: ``seed`` is not a non-negative integer.
     """
 
     def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
-        if seed < 0:
-            raise InvalidArgument(f"seed must be a non-negative integer, got {seed}")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
         self.space = space
-        self.seed = seed
+        self.seed = int(seed)
         self._observations: list[Observation] = []
         self._told_keys: dict[str, int] = {}
 
@@ -78,12 +81,13 @@ class SearchMethod(ABC):
         if n < 1:
             raise InvalidArgument(f"n must be at least 1, got {n}")
         waiting = list(pending)
+        seen = {*self._told_keys, *map(self.space.key, waiting)}
         proposals: list[Architecture] = []
         for _ in range(n):
-            seen = set(self._told_keys) | {self.space.key(a) for a in waiting}
             proposal = self._propose(waiting, seen)
             proposals.append(proposal)
             waiting.append(proposal)
+            seen.add(self.space.key(proposal))
         return proposals
 
     def tell(
@@ -102,25 +106,23 @@ class SearchMethod(ABC):
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
-            InvalidArgument: The number of objectives differs from what was told before.
+            InvalidArgument: ``value`` or ``constraints`` are not numbers, or the number of objectives differs
+                from what was told before.
         """
         self.space.validate(architecture)
-        values: tuple[float, ...] | None = None
-        if value is not None:
-            values = (float(value),) if np.isscalar(value) else tuple(float(v) for v in value)  # type: ignore
-            if not all(math.isfinite(v) for v in values):
-                values = None
-        known = next((o.values for o in self._observations if o.values is not None), values)
-        if values is not None and known is not None and len(known) != len(values):
-            raise InvalidArgument(f"got {len(values)} objectives, but {len(known)} were told before")
+        observation = Observation(architecture, _values(value), _numbers(constraints, "constraints"))
+        if observation.values is not None:
+            known = next((o.values for o in self._observations if o.values is not None), observation.values)
+            if len(known) != len(observation.values):
+                raise InvalidArgument(
+                    f"got {len(observation.values)} objectives, but {len(known)} were told before"
+                )
         self._told_keys.setdefault(self.space.key(architecture), len(self._observations))
-        self._observations.append(
-            Observation(architecture, values, tuple(float(c) for c in constraints))
-        )
+        self._observations.append(observation)
 
     @abstractmethod
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        """One proposal whose key is not in ``seen`` while unseen architectures remain."""
+        """One proposal whose key is not in ``seen`` (which is only read) while unseen ones remain."""
 
     # ---------------------------------------------------------------- what was told
 
@@ -140,7 +142,9 @@ class SearchMethod(ABC):
             if self.space.key(architecture) not in seen:
                 return architecture
         size = self.space.size()
-        if size is not None and size <= 200_000:
+        if size is None:  # a bound that every space states
+            size = math.prod(len(choices) for choices in self.space.parameters().values())
+        if size <= ENUMERABLE:
             rest = [a for a in self.space.enumerate() if self.space.key(a) not in seen]
             if rest:
                 return rest[int(rng.integers(len(rest)))]
@@ -169,16 +173,40 @@ class SearchMethod(ABC):
         """Replace the state by one from :meth:`state_dict`.
 
         Raises:
-            InvalidArgument: The state is of another version, method or space.
+            InvalidArgument: The state is damaged, or of another version, method or space; nothing is changed.
         """
         expected = {"version": STATE_VERSION, "method": type(self).__name__, "space": self.space.name}
+        if not isinstance(state, dict):
+            raise InvalidArgument(f"a state is a dictionary, got {type(state).__name__}")
         for field, value in expected.items():
             if state.get(field) != value:
                 raise InvalidArgument(f"state has {field} {state.get(field)!r}, expected {value!r}")
-        self.seed = int(state["seed"])
-        self._observations, self._told_keys = [], {}
-        for item in state["observations"]:
-            self.tell(Architecture.from_dict(item["architecture"]), item["values"], item["constraints"])
+        before = self.seed, self._observations, self._told_keys
+        try:
+            seed, items = state["seed"], state["observations"]
+            SearchMethod.__init__(self, self.space, seed=seed)
+            for item in items:
+                self.tell(Architecture.from_dict(item["architecture"]), item["values"], item["constraints"])
+        except (KeyError, TypeError, GraphNASError) as error:
+            self.seed, self._observations, self._told_keys = before
+            raise InvalidArgument(f"the state is damaged: {error!r}") from error
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.space!r}, seed={self.seed})"
+
+
+def _values(value: object) -> tuple[float, ...] | None:
+    """The objectives of a finished evaluation; None for a failed one."""
+    if value is None:
+        return None
+    values = _numbers(value, "value")
+    if not values:
+        raise InvalidArgument("value must be a number or at least one number, got none")
+    return values if all(map(math.isfinite, values)) else None
+
+
+def _numbers(given: object, what: str) -> tuple[float, ...]:
+    try:
+        return tuple(np.asarray(given, dtype=float).reshape(-1).tolist())
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"{what} must be a number or a sequence of numbers, got {given!r}") from error

@@ -1,0 +1,40 @@
+"""The public names are there, under the modules that documents and users name."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+PUBLIC = {
+    "graphnas": [
+        "Architecture",
+        "ArchitectureBatch",
+        "Evaluation",
+        "GraphSpace",
+        "SearchMethod",
+        "__version__",
+    ],
+    "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "wl_hash"],
+    "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
+    "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
+    "search_spaces": ["GEMNet", "NASBench201", "get_space", "space_names"],
+    "optuna_graphnas": ["NASGEMSampler", "GraphSampler", "Objective", "suggest_architecture"],
+}
+
+
+@pytest.mark.parametrize(("module", "name"), [(m, name) for m, names in PUBLIC.items() for name in names])
+def test_public_name(module, name):
+    package = importlib.import_module(module)
+    assert getattr(package, name) is not None
+    assert name in dir(package)
+    assert name in package.__all__
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_exported_name_resolves_and_no_other_does(module):
+    package = importlib.import_module(module)
+    for name in package.__all__:
+        assert hasattr(package, name), name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = package.no_such_name
