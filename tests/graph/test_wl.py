@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,6 @@ import torch
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph import Architecture, ArchitectureBatch, WeisfeilerLehman, canonical_key, wl_hash
-
-grakel = pytest.importorskip("grakel")
 
 # A label is the nested tuple of everything that was seen: nothing is hashed, nothing can collide.
 ReferenceCounts = Counter[tuple[object, ...]]
@@ -56,6 +55,7 @@ def reference_kernel(a: ReferenceCounts, b: ReferenceCounts) -> float:
 
 
 def grakel_graphs(graphs: list[Architecture]) -> list[object]:
+    grakel = pytest.importorskip("grakel")
     return [
         grakel.Graph(
             {v: {int(u): 1.0 for u in np.flatnonzero(graph.adjacency[v])} for v in range(graph.num_nodes)},
@@ -66,7 +66,8 @@ def grakel_graphs(graphs: list[Architecture]) -> list[object]:
     ]
 
 
-def grakel_kernel(iterations: int, normalize: bool):
+def grakel_kernel(iterations: int, normalize: bool) -> Any:
+    grakel = pytest.importorskip("grakel")
     if iterations == 0:
         return grakel.VertexHistogram(normalize=normalize)
     return grakel.WeisfeilerLehman(
