@@ -1,0 +1,50 @@
+"""Search methods: they propose architectures and learn from what they are told.
+
+The names are imported on first use, so that importing this package does not load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphnas.methods.base import Observation as Observation
+    from graphnas.methods.base import SearchMethod as SearchMethod
+    from graphnas.methods.evolution import RegularizedEvolution as RegularizedEvolution
+    from graphnas.methods.local_search import LocalSearch as LocalSearch
+    from graphnas.methods.nasgem import NASGEM as NASGEM
+    from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
+    from graphnas.methods.random_search import RandomSearch as RandomSearch
+    from graphnas.methods.trees import TreeSearch as TreeSearch
+
+_HOMES = {
+    "LocalSearch": "graphnas.methods.local_search",
+    "NASGEM": "graphnas.methods.nasgem",
+    "NASGEMConfig": "graphnas.methods.nasgem",
+    "Observation": "graphnas.methods.base",
+    "RandomSearch": "graphnas.methods.random_search",
+    "RegularizedEvolution": "graphnas.methods.evolution",
+    "SearchMethod": "graphnas.methods.base",
+    "TreeSearch": "graphnas.methods.trees",
+}
+__all__ = [
+    "NASGEM",
+    "LocalSearch",
+    "NASGEMConfig",
+    "Observation",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "SearchMethod",
+    "TreeSearch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

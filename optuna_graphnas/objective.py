@@ -1,0 +1,141 @@
+"""Objective: suggests an architecture, evaluates it, and keeps on the trial what was measured."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import optuna
+from optuna.study import Study
+from optuna.trial import BaseTrial, Trial
+
+from graphnas.errors import InvalidArgument
+from graphnas.evaluate.base import Evaluator
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from optuna_graphnas.history import mark_interruption
+from optuna_graphnas.suggest import suggest_architecture
+
+MEASURED = ("value", "parameters", "macs", "seconds")
+"""What an Evaluation always has a field for; any other name is looked up in its metrics."""
+
+
+class Objective:
+    """A ready objective for ``study.optimize``.
+
+    It stores on each trial the user attributes ``architecture`` (JSON), ``parameters``, ``macs``,
+    ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
+    Optuna marks the trial as failed and the search goes on. Where the evaluator reports values during
+    training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
+    the trial, and the study's pruner may end it. A trial that Ctrl-C ends does not count as failed: the
+    search proposes its architecture again.
+
+    Args:
+        space: The search space.
+        evaluator: What measures an architecture.
+        objectives: What to return, in the order of the study's directions: ``value``, ``parameters``,
+            ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
+        constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``.
+        on_invalid: As in :func:`optuna_graphnas.suggest_architecture`.
+
+    Raises:
+        InvalidArgument: ``objectives`` is empty or has a name twice, or a bound is not a finite number.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        evaluator: Evaluator,
+        *,
+        objectives: Sequence[str] = ("value",),
+        constraints: Mapping[str, float] | None = None,
+        on_invalid: Literal["prune", "raise"] = "prune",
+    ) -> None:
+        self.objectives = (objectives,) if isinstance(objectives, str) else tuple(objectives)
+        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise InvalidArgument(f"objectives must be one or more different names, got {objectives!r}")
+        self.constraints = dict(constraints or {})
+        for name, bound in self.constraints.items():
+            if not math.isfinite(bound):
+                raise InvalidArgument(f"the bound of {name} must be a finite number, got {bound!r}")
+        self.space = space
+        self.evaluator = evaluator
+        self.on_invalid = on_invalid
+        self._reports = "report" in inspect.signature(evaluator.evaluate).parameters
+
+    def __call__(self, trial: BaseTrial) -> float | tuple[float, ...]:
+        """Evaluate what ``trial`` suggests.
+
+        Returns:
+            One number per objective; just the number where there is one. NaN where the evaluation failed.
+
+        Raises:
+            optuna.TrialPruned: The pruner ended the trial, or the space refuses what was suggested.
+            InvalidArgument: The evaluator does not measure one of the objectives or constraints, or the
+                study has another number of objectives.
+        """
+        study = trial.study if isinstance(trial, Trial) else None
+        if study is not None and len(study.directions) != len(self.objectives):
+            raise InvalidArgument(
+                f"the study has {len(study.directions)} directions, but the objectives are {self.objectives}"
+            )
+        architecture = suggest_architecture(trial, self.space, on_invalid=self.on_invalid)
+        trial.set_user_attr("architecture", architecture.to_json())
+        try:
+            evaluation = self._evaluate(trial, architecture)
+        except KeyboardInterrupt:
+            if study is not None:
+                mark_interruption(study._storage, trial._trial_id, trial.number)  # type: ignore[attr-defined]
+            raise
+        self._store(trial, evaluation)
+        if evaluation.failed:
+            values = (math.nan,) * len(self.objectives)
+        else:
+            values = tuple(_measured(evaluation, name) for name in self.objectives)
+            self._constrain(trial, study, evaluation)
+        return values[0] if len(values) == 1 else values
+
+    def _evaluate(self, trial: BaseTrial, architecture: Architecture) -> Evaluation:
+        if not self._reports or len(self.objectives) > 1:  # Optuna prunes single-objective studies only
+            return self.evaluator.evaluate(architecture)
+
+        def report(step: int, value: float) -> bool:
+            trial.report(value, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned(f"pruned at step {step} with value {value}")
+            return False
+
+        return self.evaluator.evaluate(architecture, report=report)  # type: ignore[call-arg]
+
+    @staticmethod
+    def _store(trial: BaseTrial, evaluation: Evaluation) -> None:
+        for name in ("parameters", "macs", "seconds"):
+            if getattr(evaluation, name) is not None:
+                trial.set_user_attr(name, getattr(evaluation, name))
+        if evaluation.metrics:
+            trial.set_user_attr("metrics", dict(evaluation.metrics))
+        if evaluation.reason:
+            trial.set_user_attr("reason", evaluation.reason)
+
+    def _constrain(self, trial: BaseTrial, study: Study | None, evaluation: Evaluation) -> None:
+        excess = {name: _measured(evaluation, name) - bound for name, bound in self.constraints.items()}
+        if hasattr(trial, "set_constraint"):
+            for name, value in excess.items():
+                trial.set_constraint(name, value)
+        elif excess and study is not None:  # Optuna 4.9 keeps a list, which its samplers set themselves
+            study._storage.set_trial_system_attr(
+                trial._trial_id,  # type: ignore[attr-defined]
+                "constraints",
+                [excess[name] for name in sorted(excess)],
+            )
+
+
+def _measured(evaluation: Evaluation, name: str) -> float:
+    value = getattr(evaluation, name) if name in MEASURED else evaluation.metrics.get(name)
+    if value is None:
+        known = [n for n in MEASURED if getattr(evaluation, n) is not None] + sorted(evaluation.metrics)
+        raise InvalidArgument(f"the evaluator does not measure {name!r}; it measures {', '.join(known)}")
+    return float(value)

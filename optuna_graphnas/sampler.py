@@ -1,0 +1,247 @@
+"""GraphSampler: turns any search method into an Optuna sampler."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+from optuna_graphnas.claims import publish_claim
+from optuna_graphnas.exclusion import LastSeen, Turn
+from optuna_graphnas.fixed import fixed_parameters, with_fixed
+from optuna_graphnas.history import History, Told, mark_failure
+from optuna_graphnas.worker import is_abandoned, record_worker
+
+_logger = logging.getLogger(__name__)
+
+
+class GraphSampler(BaseSampler):
+    """Optuna sampler that proposes architectures by a search method, and everything else by another sampler.
+
+    The parameters of the space are sampled jointly, from the first trial on. Every other parameter of the
+    study (a learning rate, a batch size) goes to an inner sampler.
+
+    * A proposal depends on the seed, the finished trials in the order of their numbers, and the architectures
+      of the running trials; not on the trial number, nor on anything kept in memory. A study that is resumed
+      goes on as if it had not been interrupted: a trial whose process was killed counts as never started.
+    * An architecture that is finished, running or enqueued is not proposed again (up to isomorphism) while
+      unseen ones remain, with threads and with several processes on one storage alike. The processes
+      exclude each other through the storage (:mod:`optuna_graphnas.exclusion`).
+    * Pruned trials, NaN values and exceptions are told to the method as failures (see
+      :mod:`optuna_graphnas.history`). Both directions, several objectives and constraints are passed on.
+    * With ask-and-tell, keep the process that asked alive until the value is told: an unfinished trial
+      whose process has ended on this host is taken for abandoned. One whose process ran on another
+      host stays pending; let Optuna's heartbeat end such trials.
+
+    Args:
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        method: Makes the search method from a seed. To pickle the sampler it must be picklable, so a class
+            or a ``functools.partial`` rather than a lambda.
+        seed: Seed of the method and of the default inner sampler; drawn once at random when None.
+        n_startup_trials: Random trials of the default inner sampler. How a method starts is for its own
+            configuration to say.
+        independent_sampler: Sampler of all other parameters. By default a ``TPESampler``, reseeded for every
+            trial from the seed and the trials before it, so that resuming does not repeat its random trials.
+        warn_independent_sampling: Whether to warn when architecture parameters cannot be sampled jointly, or
+            when no finished trial has an architecture of the space.
+        constraints_func: Computes constraint values of a finished trial, feasible where all are at most 0.
+            On Optuna 5, ``trial.set_constraint`` works without it.
+        lease_seconds: How long a worker on another host may hold up the others without a sign of life.
+
+    Raises:
+        InvalidArgument: An option is outside of what is allowed.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        method: Callable[[int], SearchMethod],
+        *,
+        seed: int | None = None,
+        n_startup_trials: int = 10,
+        independent_sampler: BaseSampler | None = None,
+        warn_independent_sampling: bool = True,
+        constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
+        lease_seconds: float = 300.0,
+    ) -> None:
+        if seed is not None and not 0 <= seed < 2**32:
+            raise InvalidArgument(f"seed must be None or an integer in 0..{2**32 - 1}, got {seed}")
+        if n_startup_trials < 0:
+            raise InvalidArgument(f"n_startup_trials must not be negative, got {n_startup_trials}")
+        if not (lease_seconds > 0 and math.isfinite(lease_seconds)):
+            raise InvalidArgument(f"lease_seconds must be positive, got {lease_seconds}")
+        self._space = space
+        self._factory = method
+        self._seed = seed
+        self._n_startup_trials = n_startup_trials
+        self._independent_sampler = independent_sampler or TPESampler(
+            seed=seed, n_startup_trials=n_startup_trials
+        )
+        self._reseeds_inner = independent_sampler is None
+        self._warn_independent_sampling = warn_independent_sampling
+        self._constraints_func = constraints_func
+        self._lease_seconds = lease_seconds
+        self._block: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
+        }
+        self._warned = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Start what is only a cache, and may be rebuilt from the study at any time."""
+        self._lock = threading.Lock()
+        self._method: SearchMethod | None = None
+        self._initial_state: dict[str, Any] = {}
+        self._told: list[Told] = []
+        self._history = History(self._space)
+        self._last_seen: LastSeen = {}
+        self._inner = self._independent_sampler
+
+    def __getstate__(self) -> dict[str, Any]:
+        caches = ("_lock", "_method", "_initial_state", "_told", "_history", "_last_seen", "_inner")
+        return {name: value for name, value in self.__dict__.items() if name not in caches}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    # ---------------------------------------------------------------- Optuna's contract
+
+    def reseed_rng(self) -> None:
+        """Reseed the inner sampler. Architectures do not depend on it: they never repeat what is running."""
+        self._independent_sampler.reseed_rng()
+        self._reseeds_inner = False
+        self._inner = self._independent_sampler
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The parameters of the space, and what the inner sampler samples jointly of the others."""
+        others = self._independent_sampler.infer_relative_search_space(study, trial)
+        return self._block | {name: others[name] for name in sorted(others) if name not in self._block}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values for all of ``search_space``: the space's by the method, the others by the inner sampler."""
+        values: dict[str, Any] = {}
+        names = [name for name in self._block if name in search_space]
+        if names:
+            proposal = self._space.to_parameters(self._propose(study, trial))
+            values = {name: proposal[name] for name in names}
+        others = {name: space for name, space in search_space.items() if name not in self._block}
+        self._reseed_inner(study, trial)
+        if others:
+            inner = self._inner
+            sampled = inner.sample_relative(study, trial, others)
+            for name, distribution in others.items():
+                if name not in sampled:
+                    sampled[name] = inner.sample_independent(study, trial, name, distribution)
+            values.update(sampled)
+        return values
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """One value from the inner sampler."""
+        if param_name in self._block and self._warn_independent_sampling:
+            _logger.warning(
+                "%s of trial %d is sampled by %s on its own, not with the rest of the architecture.",
+                param_name,
+                trial.number,
+                type(self._inner).__name__,
+            )
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Note on the trial which process runs it."""
+        record_worker(study._storage, trial)
+        self._independent_sampler.before_trial(study, trial)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Note on the trial its constraints, and that it failed if it did."""
+        if state == TrialState.FAIL:
+            mark_failure(study._storage, trial)
+        elif self._constraints_func is not None:
+            constraints = tuple(float(value) for value in self._constraints_func(trial))
+            if any(math.isnan(value) for value in constraints):
+                raise InvalidArgument(f"constraint values must not be NaN, got {constraints}")
+            study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
+        self._independent_sampler.after_trial(study, trial, state, values)
+
+    # ---------------------------------------------------------------- proposals
+
+    def _propose(self, study: Study, trial: FrozenTrial) -> Architecture:
+        storage, study_id = study._storage, study._study_id
+        with (
+            self._lock,
+            Turn(storage, study_id, trial, lease_seconds=self._lease_seconds, last_seen=self._last_seen),
+        ):
+            # From the storage, because a pruner may have replaced the study by a part of it.
+            trials = storage.get_all_trials(study_id, deepcopy=False)
+            self._history.belongs_to(storage, study_id)
+            told = self._history.told(trials, study.directions)
+            pending = self._history.pending(trials, trial.number)
+            self._warn_of_foreign_trials(trials, told)
+            method = self._method_told(told)
+            architecture = method.ask(1, pending)[0]
+            fixed = fixed_parameters(study, trial, self._block)
+            if fixed:
+                seen = {self._space.key(a) for a in (*pending, *(o.architecture for o in told))}
+                rng = np.random.default_rng([method.seed, len(told), len(pending)])
+                architecture = with_fixed(self._space, architecture, fixed, seen, rng)
+            publish_claim(storage, trial, architecture)
+        return architecture
+
+    def _method_told(self, told: list[Told]) -> SearchMethod:
+        """The method, told exactly ``told``: only of what is new, if the rest is what it was told before."""
+        method, known = self._method, self._told
+        self._method = None  # an error in the middle must not leave a half-told method behind
+        if method is None:
+            if self._seed is None:
+                self._seed = secrets.randbelow(2**32)
+            method, known = self._factory(self._seed), []
+            self._initial_state = method.state_dict()
+        elif told[: len(known)] != known:
+            method.load_state_dict(self._initial_state)
+            known = []
+        for observed in told[len(known) :]:
+            values = observed.values
+            single = values[0] if values is not None and len(values) == 1 else values
+            method.tell(observed.architecture, single, observed.constraints)
+        self._method, self._told = method, told
+        return method
+
+    def _reseed_inner(self, study: Study, trial: FrozenTrial) -> None:
+        if not self._reseeds_inner or self._seed is None:
+            return
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        place = sum(
+            t.number < trial.number and (t.state.is_finished() or not is_abandoned(t)) for t in trials
+        )
+        seed = int(np.random.SeedSequence([self._seed, place]).generate_state(1)[0])
+        self._inner = TPESampler(seed=seed, n_startup_trials=self._n_startup_trials)
+
+    def _warn_of_foreign_trials(self, trials: Sequence[FrozenTrial], told: Sequence[Told]) -> None:
+        if told or self._warned or not self._warn_independent_sampling:
+            return
+        if sum(t.state == TrialState.COMPLETE for t in trials) >= max(1, self._n_startup_trials):
+            self._warned = True
+            _logger.warning(
+                "None of the finished trials has the parameters of %s. Does the objective call "
+                "suggest_architecture(trial, space) with the space of its sampler?",
+                self._space.name,
+            )

@@ -1,0 +1,142 @@
+"""The samplers: each is a GraphSampler with one search method and its configuration."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+from optuna_graphnas.sampler import GraphSampler
+
+if TYPE_CHECKING:
+    from graphnas.methods.nasgem import NASGEMConfig
+
+Constraints = Callable[[FrozenTrial], Sequence[float]]
+
+
+class SamplerOptions(TypedDict, total=False):
+    """The options that every sampler takes; see :class:`optuna_graphnas.GraphSampler`."""
+
+    seed: int | None
+    n_startup_trials: int
+    independent_sampler: BaseSampler | None
+    warn_independent_sampling: bool
+    constraints_func: Constraints | None
+    lease_seconds: float
+
+
+def make_method(name: str, space: GraphSpace, options: dict[str, Any], seed: int) -> SearchMethod:
+    """A search method by its class name, imported only now since most of them load torch."""
+    method = getattr(importlib.import_module("graphnas.methods"), name)
+    made: SearchMethod = method(space, seed=seed, **options)
+    return made
+
+
+class NASGEMSampler(GraphSampler):
+    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates.
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.NASGEM`.
+
+    Args:
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        config: Settings of the method; by default what searches best in our benchmarks.
+        preset: Instead of ``config``: ``"default"`` or ``"paper"``, the method as published.
+        seed: Seed of everything random; drawn at random when None.
+        n_startup_trials: Random architectures before the first prediction, other than ``config`` says, and
+            random trials of the default inner sampler.
+        independent_sampler: Sampler of all other parameters; as in :class:`optuna_graphnas.GraphSampler`.
+        warn_independent_sampling: As in :class:`optuna_graphnas.GraphSampler`.
+        constraints_func: As in :class:`optuna_graphnas.GraphSampler`.
+        lease_seconds: As in :class:`optuna_graphnas.GraphSampler`.
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``, or an option outside of what is allowed.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        *,
+        config: NASGEMConfig | None = None,
+        preset: str | None = None,
+        seed: int | None = None,
+        n_startup_trials: int | None = None,
+        independent_sampler: BaseSampler | None = None,
+        warn_independent_sampling: bool = True,
+        constraints_func: Constraints | None = None,
+        lease_seconds: float = 300.0,
+    ) -> None:
+        from graphnas.methods.nasgem.search import with_startup
+
+        settings = with_startup(config, preset, n_startup_trials)
+        super().__init__(
+            space,
+            functools.partial(make_method, "NASGEM", space, {"config": settings}),
+            seed=seed,
+            n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
+            independent_sampler=independent_sampler,
+            warn_independent_sampling=warn_independent_sampling,
+            constraints_func=constraints_func,
+            lease_seconds=lease_seconds,
+        )
+
+
+class RandomArchitectureSampler(GraphSampler):
+    """Random architectures without repetition; see :class:`graphnas.methods.RandomSearch`.
+
+    Args:
+        space: The search space.
+        **options: See :class:`optuna_graphnas.GraphSampler`.
+    """
+
+    def __init__(self, space: GraphSpace, **options: Unpack[SamplerOptions]) -> None:
+        super().__init__(space, functools.partial(make_method, "RandomSearch", space, {}), **options)
+
+
+class RegularizedEvolutionSampler(GraphSampler):
+    """Regularised evolution; see :class:`graphnas.methods.RegularizedEvolution`.
+
+    Args:
+        space: The search space.
+        population_size: Architectures alive; also the number of random ones at the start.
+        tournament_size: Of how many the parent is the best.
+        **options: See :class:`optuna_graphnas.GraphSampler`.
+
+    Raises:
+        InvalidArgument: Sizes that do not satisfy ``1 <= tournament_size <= population_size``.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        *,
+        population_size: int = 20,
+        tournament_size: int = 5,
+        **options: Unpack[SamplerOptions],
+    ) -> None:
+        if not 1 <= tournament_size <= population_size:
+            raise InvalidArgument(
+                f"need 1 <= tournament_size <= population_size, got {tournament_size} and {population_size}"
+            )
+        sizes = {"population_size": population_size, "tournament_size": tournament_size}
+        method = functools.partial(make_method, "RegularizedEvolution", space, sizes)
+        super().__init__(space, method, **options)
+
+
+class LocalSearchSampler(GraphSampler):
+    """Hill climbing with restarts; see :class:`graphnas.methods.LocalSearch`.
+
+    Args:
+        space: The search space.
+        **options: See :class:`optuna_graphnas.GraphSampler`.
+    """
+
+    def __init__(self, space: GraphSpace, **options: Unpack[SamplerOptions]) -> None:
+        super().__init__(space, functools.partial(make_method, "LocalSearch", space, {}), **options)

@@ -1,0 +1,166 @@
+"""What the tests of the door to Optuna share: a small space, its objective, and every sampler there is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+
+from graphnas.errors import DataNotFound, InvalidArchitecture
+from graphnas.evaluate import TabularEvaluator
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
+from graphnas.methods.random_search import RandomSearch
+from optuna_graphnas import (
+    GraphSampler,
+    LocalSearchSampler,
+    NASGEMSampler,
+    RandomArchitectureSampler,
+    RegularizedEvolutionSampler,
+    suggest_architecture,
+)
+from search_spaces import NASBench201
+
+
+class SmallSpace(GraphSpace):
+    """Cells of four nodes: 224 parameter combinations that the rule accepts, fewer up to isomorphism."""
+
+    name = "small"
+    node_ops = ("input", "conv", "pool", "output")
+    max_nodes = 4
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        return (0,) if node == 0 else (3,) if node == 3 else (1, 2)
+
+    def check(self, architecture: Architecture) -> None:
+        if architecture.num_nodes != 4 or not architecture.adjacency[:3, 3].any():
+            raise InvalidArchitecture(f"{self.name}: nothing feeds the output")
+
+    def size(self) -> int:
+        return 4 * 2**3 * 7
+
+    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> Any:
+        raise NotImplementedError("the tests of the sampler train nothing")
+
+
+SPACE = SmallSpace()
+ARCHITECTURES = 174
+"""Members of the space up to isomorphism; a test counts them."""
+
+
+def quality(architecture: Architecture) -> float:
+    """A value with one best architecture: many edges, convolutions late."""
+    edges = architecture.adjacency.sum()
+    late = sum(k * (architecture.operations[k] == 1) for k in (1, 2))
+    return float(edges + 0.5 * late - 2.0 * architecture.adjacency[0, 3])
+
+
+def objective(trial: optuna.Trial) -> float:
+    return quality(suggest_architecture(trial, SPACE))
+
+
+# ---------------------------------------------------------------- the real space, where its table is there
+
+
+@functools.cache
+def real_space() -> GraphSpace:
+    """NAS-Bench-201 where its table is installed, otherwise the small space."""
+    return SPACE if _table() is None else NASBench201()
+
+
+def real_objective(trial: optuna.Trial) -> float:
+    """The recorded accuracy where the table is installed, otherwise the analytic quality."""
+    table = _table()
+    if table is None:
+        return objective(trial)
+    return float(table.evaluate(suggest_architecture(trial, real_space())).value)
+
+
+@functools.cache
+def _table() -> TabularEvaluator | None:
+    try:
+        return TabularEvaluator(NASBench201(), dataset="cifar10")
+    except DataNotFound:
+        return None
+
+
+# ---------------------------------------------------------------- samplers
+
+
+def nasgem_paper(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> GraphSampler:
+    """The paper's predictor, with an encoder small enough for a test."""
+    config = NASGEMConfig.preset(
+        "paper",
+        n_startup_trials=n_startup_trials,
+        batch_size=2,
+        candidates=200,
+        encoder=EncoderConfig(pairs=200, iterations=20, batch_size=32),
+        perceptron=PredictorConfig(epochs=20),
+    )
+    return NASGEMSampler(space, config=config, **options)
+
+
+def evolution(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> GraphSampler:
+    size = max(1, n_startup_trials)
+    return RegularizedEvolutionSampler(space, population_size=size, tournament_size=min(2, size), **options)
+
+
+MAKERS: dict[str, Callable[..., GraphSampler]] = {
+    "nasgem": NASGEMSampler,
+    "nasgem_paper": nasgem_paper,
+    "random": RandomArchitectureSampler,
+    "evolution": evolution,
+    "local_search": LocalSearchSampler,
+}
+
+
+def sampler_names() -> list[str]:
+    return list(MAKERS)
+
+
+def make_sampler(
+    name: str, seed: int | None = 0, *, space: GraphSpace = SPACE, n_startup_trials: int = 4, **options: Any
+) -> GraphSampler:
+    options.setdefault("warn_independent_sampling", False)
+    return MAKERS[name](space, seed=seed, n_startup_trials=n_startup_trials, **options)
+
+
+# ---------------------------------------------------------------- a method that tells what it hears
+
+
+class Recorder(RandomSearch):
+    """Random search that keeps the arguments of every call; all instances write into one list."""
+
+    def __init__(self, log: list[tuple[Any, ...]], space: GraphSpace, seed: int) -> None:
+        super().__init__(space, seed)
+        self.log = log
+
+    def ask(self, n: int = 1, pending: Sequence[Architecture] = ()) -> list[Architecture]:
+        self.log.append(("ask", [self.space.key(a) for a in pending]))
+        return super().ask(n, pending)
+
+    def tell(self, architecture: Architecture, value: Any, constraints: Sequence[float] = ()) -> None:
+        self.log.append(("tell", self.space.key(architecture), value, tuple(constraints)))
+        super().tell(architecture, value, constraints)
+
+
+def recording_sampler(log: list[tuple[Any, ...]], space: GraphSpace = SPACE, **options: Any) -> GraphSampler:
+    options.setdefault("seed", 0)
+    options.setdefault("warn_independent_sampling", False)
+    return GraphSampler(space, functools.partial(Recorder, log, space), **options)
+
+
+def told(log: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [entry[1:] for entry in log if entry[0] == "tell"]
+
+
+def keys_of(study: optuna.Study, space: GraphSpace = SPACE) -> list[str]:
+    """Keys of the architectures of all trials that have one, in the order of their numbers."""
+    return [
+        space.key(space.from_parameters(trial.params))
+        for trial in study.get_trials(deepcopy=False)
+        if set(space.parameters()) <= set(trial.params)
+    ]

@@ -1,0 +1,214 @@
+"""One at a time in the critical section, with nothing but the storage in between."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from optuna_graphnas.claims import publish_claim, read_claim
+from optuna_graphnas.exclusion import LastSeen, Turn
+from optuna_graphnas.worker import current_worker, is_abandoned, record_worker
+from search_spaces import GEMNet
+
+
+def new_trial(storage: BaseStorage, study_id: int, **worker: Any) -> FrozenTrial:
+    trial = storage.get_trial(storage.create_new_trial(study_id))
+    record = {"trial": trial.number, **current_worker().__dict__, **worker}
+    storage.set_trial_system_attr(trial._trial_id, "graphnas:worker", record)
+    return trial
+
+
+def new_study(storage: BaseStorage) -> int:
+    return optuna.create_study(storage=storage)._study_id
+
+
+def turn(storage: BaseStorage, study_id: int, trial: FrozenTrial, lease_seconds: float = 300.0) -> Turn:
+    return Turn(storage, study_id, trial, lease_seconds=lease_seconds, last_seen={})
+
+
+@pytest.mark.parametrize("kind", ["memory", "journal"])
+def test_no_two_inside_at_once(kind: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "log")
+    memory = InMemoryStorage()
+
+    def storage() -> BaseStorage:  # each thread its own, as each process would have
+        return memory if kind == "memory" else JournalStorage(JournalFileBackend(path))
+
+    study_id = new_study(storage())
+    inside: list[int] = []
+    counter = [0]
+
+    def worker(_: int) -> None:
+        mine = storage()
+        for _ in range(5):
+            trial = new_trial(mine, study_id)
+            with turn(mine, study_id, trial):
+                inside.append(trial.number)
+                assert inside == [trial.number]
+                seen = counter[0]
+                time.sleep(0.002)  # lets another thread in, if anything does
+                counter[0] = seen + 1
+                assert inside == [trial.number]
+                inside.clear()
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(worker, range(4)))
+    assert counter[0] == 20
+
+
+def put(storage: BaseStorage, trial: FrozenTrial, **record: Any) -> None:
+    storage.set_trial_system_attr(trial._trial_id, "graphnas:ticket", {"trial": trial.number, **record})
+
+
+@pytest.mark.parametrize("record", [{"phase": "choosing"}, {"phase": "waiting", "ticket": 1, "beat": 0}])
+def test_waits_for_those_before_it(record: dict[str, Any]) -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    first, second = new_trial(storage, study_id), new_trial(storage, study_id)
+    put(storage, first, **record)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with turn(storage, study_id, second):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert not entered.wait(0.3)
+    assert storage.get_trial(second._trial_id).system_attrs["graphnas:ticket"]["phase"] == "waiting"
+    put(storage, first, phase="done")
+    assert entered.wait(10)
+    thread.join()
+    assert storage.get_trial(second._trial_id).system_attrs["graphnas:ticket"]["phase"] == "done"
+
+
+def test_does_not_wait_for_a_later_ticket_a_finished_trial_or_a_copied_record() -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    later, finished, copied, mine = (new_trial(storage, study_id) for _ in range(4))
+    put(storage, finished, phase="choosing")
+    storage.set_trial_state_values(finished._trial_id, optuna.trial.TrialState.FAIL)
+    storage.set_trial_system_attr(
+        copied._trial_id, "graphnas:ticket", {"trial": finished.number, "phase": "choosing"}
+    )
+    held = turn(storage, study_id, mine)
+    held._ticket = 1
+    put(storage, later, phase="waiting", ticket=2, beat=0)
+    assert not held._is_held_up()
+    put(storage, later, phase="waiting", ticket=1, beat=0)
+    assert held._is_held_up()  # on equal tickets the smaller trial number goes first
+
+
+def test_passes_over_a_dead_process_at_once() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    dead, mine = new_trial(storage, study_id, pid=gone.pid), new_trial(storage, study_id)
+    put(storage, dead, phase="waiting", ticket=1, beat=0)
+    assert is_abandoned(storage.get_trial(dead._trial_id))
+    started = time.monotonic()
+    with turn(storage, study_id, mine):
+        pass
+    assert time.monotonic() - started < 5
+
+
+def test_a_killed_process_is_dead_before_its_parent_has_noticed() -> None:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("this system has no /proc")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    started = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    trial = new_trial(storage, study_id, pid=child.pid, started=started)
+    assert not is_abandoned(storage.get_trial(trial._trial_id))
+    os.kill(child.pid, 9)
+    deadline = time.monotonic() + 30
+    while not is_abandoned(storage.get_trial(trial._trial_id)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert is_abandoned(storage.get_trial(trial._trial_id))
+    child.wait()
+
+
+def test_passes_over_another_host_after_the_lease_but_only_if_it_shows_no_life() -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    silent = new_trial(storage, study_id, host="elsewhere")
+    put(storage, silent, phase="waiting", ticket=1, beat=0)
+    last_seen: LastSeen = {}
+
+    def enter(lease_seconds: float) -> float:
+        started = time.monotonic()
+        with Turn(
+            storage,
+            study_id,
+            new_trial(storage, study_id),
+            lease_seconds=lease_seconds,
+            last_seen=last_seen,
+        ):
+            return time.monotonic() - started
+
+    assert enter(1.5) >= 1.5
+    assert enter(1.5) < 1.2  # what was waited for once is not waited for again
+
+    put(storage, silent, phase="waiting", ticket=1, beat=1)
+    assert enter(1.5) >= 1.5  # it had been alive after all
+
+
+def test_shows_life_while_it_is_inside() -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    slow, other = new_trial(storage, study_id, host="elsewhere"), new_trial(storage, study_id)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with turn(storage, study_id, other, lease_seconds=1.5):
+            entered.set()
+
+    with turn(storage, study_id, slow, lease_seconds=1.5):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(3.5)  # more than two leases
+    assert entered.wait(10)
+    thread.join()
+
+
+def test_an_error_inside_leaves() -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    trial = new_trial(storage, study_id)
+    with pytest.raises(RuntimeError, match="inside"), turn(storage, study_id, trial):
+        raise RuntimeError("inside")
+    with turn(storage, study_id, new_trial(storage, study_id)):
+        pass
+    assert storage.get_trial(trial._trial_id).system_attrs["graphnas:ticket"]["phase"] == "done"
+
+
+def test_a_large_claim_comes_back_whole_and_a_part_of_it_not_at_all() -> None:
+    storage = InMemoryStorage()
+    trial = new_trial(storage, new_study(storage))
+    record_worker(storage, trial)
+    space = GEMNet(num_nodes=60)
+    architecture = space.sample(np.random.default_rng(0))
+    publish_claim(storage, trial, architecture)
+    stored = storage.get_trial(trial._trial_id)
+    parts = [name for name in stored.system_attrs if name.startswith("graphnas:architecture:")]
+    assert len(parts) >= 2
+    assert all(len(stored.system_attrs[name]) <= 2045 for name in parts)
+    assert read_claim(stored) == architecture
+    del stored.system_attrs[parts[-1]]
+    assert read_claim(stored) is None
+    assert read_claim(new_trial(storage, new_study(storage))) is None

@@ -1,0 +1,169 @@
+"""Objective: what it returns, what it keeps on the trial, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial, TrialState
+from sampler_cases import SPACE, make_sampler, quality, real_space
+
+from graphnas.errors import DataNotFound, InvalidArgument
+from graphnas.evaluate import TabularEvaluator
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from optuna_graphnas import NASGEMSampler, Objective
+from search_spaces import NASBench201
+
+
+class Analytic:
+    """Quality as the value; an edge costs ten parameters and a hundred operations."""
+
+    def evaluate(self, architecture: Architecture) -> Evaluation:
+        edges = architecture.num_edges
+        if architecture.adjacency[0, 3]:
+            return Evaluation.failure("diverged", parameters=10 * edges)
+        return Evaluation(
+            quality(architecture), 10 * edges, 100 * edges, 0.25, {"test_accuracy": float(edges), "epochs": 3}
+        )
+
+
+class Reporting:
+    """Reports three values and lets itself be stopped."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def evaluate(
+        self, architecture: Architecture, *, report: Callable[[int, float], bool] | None = None
+    ) -> Evaluation:
+        for step in (1, 2, 3):
+            self.steps.append(step)
+            if report is not None and report(step, -float(len(self.steps))):
+                break
+        return Evaluation(-float(len(self.steps)))
+
+
+def run(objective: Objective, trials: int, **options: Any) -> optuna.Study:
+    options.setdefault("sampler", make_sampler("random", 1))
+    if "directions" not in options:
+        options.setdefault("direction", "maximize")
+    study = optuna.create_study(**options)
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+def test_keeps_what_was_measured_and_why_it_failed() -> None:
+    study = run(Objective(SPACE, Analytic()), 12)
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE, TrialState.FAIL}
+    for trial in study.trials:
+        kept = trial.user_attrs
+        architecture = Architecture.from_json(kept["architecture"])
+        assert architecture == SPACE.from_parameters(trial.params)
+        assert kept["parameters"] == 10 * architecture.num_edges
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == quality(architecture)
+            assert kept["macs"] == 100 * architecture.num_edges
+            assert kept["seconds"] == 0.25
+            assert kept["metrics"] == {"test_accuracy": float(architecture.num_edges), "epochs": 3}
+            assert "reason" not in kept
+        else:
+            assert kept["reason"] == "diverged"
+            assert "macs" not in kept
+    json.dumps([trial.user_attrs for trial in study.trials])
+
+
+def test_any_measured_figure_can_be_an_objective() -> None:
+    names = ("test_accuracy", "macs", "parameters")
+    study = run(
+        Objective(SPACE, Analytic(), objectives=names), 8, directions=["maximize", "minimize", "minimize"]
+    )
+    assert study.best_trials
+    for trial in study.trials:
+        edges = SPACE.from_parameters(trial.params).num_edges
+        if trial.state == TrialState.COMPLETE:
+            assert trial.values == [edges, 100 * edges, 10 * edges]
+    assert any(trial.state == TrialState.FAIL for trial in study.trials)
+
+
+def test_a_bound_becomes_a_constraint() -> None:
+    study = run(Objective(SPACE, Analytic(), constraints={"parameters": 30, "macs": 10**6}), 14)
+    complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert any(trial.user_attrs["parameters"] > 30 for trial in complete)
+    assert study.best_trial.user_attrs["parameters"] <= 30
+    feasible = [trial for trial in complete if trial.user_attrs["parameters"] <= 30]
+    assert study.best_value == max(trial.value for trial in feasible if trial.value is not None)
+
+
+def test_reported_values_reach_the_pruner() -> None:
+    study = run(Objective(SPACE, Reporting()), 4, pruner=optuna.pruners.MedianPruner(n_startup_trials=1))
+    assert study.trials[0].state == TrialState.COMPLETE
+    assert study.trials[0].intermediate_values == {1: -1.0, 2: -2.0, 3: -3.0}
+    assert [trial.state for trial in study.trials[1:]] == [TrialState.PRUNED] * 3
+    assert all(list(trial.intermediate_values) == [1] for trial in study.trials[1:])
+
+
+def test_with_several_objectives_nothing_is_reported() -> None:
+    study = optuna.create_study(directions=["maximize"] * 2, sampler=make_sampler("random"))
+    evaluator = Reporting()
+    with pytest.raises(InvalidArgument, match="'macs'"):
+        study.optimize(Objective(SPACE, evaluator, objectives=("value", "macs")), n_trials=1)
+    assert evaluator.steps == [1, 2, 3]
+
+
+def test_works_with_a_fixed_trial() -> None:
+    architecture = next(a for a in SPACE.enumerate() if not a.adjacency[0, 3])
+    trial = FixedTrial(SPACE.to_parameters(architecture))
+    value = Objective(SPACE, Analytic(), constraints={"macs": 1})(trial)
+    assert value == quality(architecture)
+    assert trial.user_attrs["macs"] == 100 * architecture.num_edges
+    failing = next(a for a in SPACE.enumerate() if a.adjacency[0, 3])
+    both = Objective(SPACE, Analytic(), objectives=("value", "macs"))
+    values = both(FixedTrial(SPACE.to_parameters(failing)))
+    assert isinstance(values, tuple)
+    assert all(map(math.isnan, values))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"objectives": ()}, r"\(\)"),
+        ({"objectives": ("macs", "macs")}, "macs"),
+        ({"constraints": {"macs": math.nan}}, "macs.*nan"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        Objective(SPACE, Analytic(), **options)
+
+
+def test_directions_that_do_not_match_are_refused_before_anything_is_evaluated() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    evaluator = Reporting()
+    with pytest.raises(InvalidArgument, match="2 directions"):
+        study.optimize(Objective(SPACE, evaluator), n_trials=1)
+    assert evaluator.steps == []
+
+
+def test_accuracy_and_macs_give_a_pareto_front() -> None:
+    """On the real table: the front of 60 trials is that of all trials, and spans the trade-off."""
+    space = real_space()
+    try:
+        table = TabularEvaluator(NASBench201(), dataset="cifar10")
+    except DataNotFound as error:
+        pytest.skip(str(error))
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=NASGEMSampler(space, seed=0, n_startup_trials=10)
+    )
+    study.optimize(Objective(space, table, objectives=("value", "macs")), n_trials=60)
+    points = [tuple(trial.values) for trial in study.trials]
+    front = {p for p in points if not any(q != p and q[0] >= p[0] and q[1] <= p[1] for q in points)}
+    assert {tuple(trial.values) for trial in study.best_trials} == front
+    assert len(front) >= 5
+    assert max(front)[0] > 91.0
+    assert min(macs for _, macs in front) < max(macs for _, macs in front) / 2
+    assert len({space.key(space.from_parameters(trial.params)) for trial in study.trials}) == 60
