@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,15 +67,13 @@ class NASGEM(SearchMethod):
         self._forget()
 
     def _forget(self) -> None:
-        """Drop whatever was derived from the observations."""
-        self._kernel = KernelSurrogate(self.space, self.config)
-        self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
+        """Drop what was derived from the observations; keep what depends on the seed alone."""
+        known = getattr(self, "_encoder", None)
+        if known is None or known.seed != self.seed:
+            self._kernel = KernelSurrogate(self.space, self.config)
+            self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
+        self._encoder.restart()
         self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Replace the state; see :meth:`SearchMethod.load_state_dict`."""
-        super().load_state_dict(state)
-        self._forget()
 
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
         finished = [o for o in self._observations if o.values is not None]
@@ -152,7 +149,9 @@ class NASGEM(SearchMethod):
         return self._encoder.encoder
 
 
-def with_startup(config: NASGEMConfig | None, preset: str | None, n_startup_trials: int | None) -> NASGEMConfig:
+def with_startup(
+    config: NASGEMConfig | None, preset: str | None, n_startup_trials: int | None
+) -> NASGEMConfig:
     """The configuration that samplers build from their arguments.
 
     Raises:

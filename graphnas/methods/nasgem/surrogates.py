@@ -58,9 +58,7 @@ class KernelSurrogate:
         self, data: TrainingSet, pending: Sequence[Architecture], pool: ArchitectureBatch, *, fixed: bool
     ) -> Vector:
         """Score of each candidate in ``pool``, larger is better; ``fixed``: the pool is the same every time."""
-        known = ArchitectureBatch.from_architectures(
-            [*data.architectures, *pending], self.space.max_nodes
-        )
+        known = ArchitectureBatch.from_architectures([*data.architectures, *pending], self.space.max_nodes)
         if not fixed:
             self.map.fit(known)
             candidates = self.map(pool)
@@ -117,6 +115,10 @@ class EncoderSurrogate:
         self._encoder = encoder
         self._predictor: MLPPredictor | None = None
         self._fitted: list[int] = []
+
+    def restart(self) -> None:
+        """Drop the perceptron, which belongs to the evaluations; keep the encoder, which does not."""
+        self._predictor, self._fitted = None, []
 
     @property
     def encoder(self) -> KernelGuidedEncoder:
