@@ -1,7 +1,7 @@
 """Search NAS-Bench-201 with NASGEM in Optuna: real accuracies, looked up in the benchmark's table.
 
-Run ``python examples/optuna_nasbench201.py``; it takes less than a minute on one CPU core. The table is looked
-for in ``$GRAPHNAS_DATA``.
+Run ``python examples/optuna_nasbench201.py``; it takes less than a minute on one CPU core. The table is
+looked for in ``$GRAPHNAS_DATA``.
 """
 
 from __future__ import annotations

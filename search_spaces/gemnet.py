@@ -9,7 +9,7 @@ and are marked so where they are set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class GEMNet(GraphSpace):
         num_nodes: int = 30,
         *,
         operations: Sequence[str] = ("conv1x1", "sepconv3x3"),
-        edge_probability: tuple[float, float] = (0.1, 0.9),
+        edge_probability: Sequence[float] = (0.1, 0.9),
     ) -> None:
         if num_nodes < 2:
             raise InvalidArgument(f"num_nodes must be at least 2 (the input and one node), got {num_nodes}")
@@ -70,6 +70,14 @@ class GEMNet(GraphSpace):
         self.edge_probability = (float(low), float(high))
         self.node_ops = ("input", *operations)
         self._cached_slots: list[tuple[str, int, int, Sequence[int]]] | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """``num_nodes``, ``operations`` and ``edge_probability``."""
+        return {
+            "num_nodes": self.max_nodes,
+            "operations": list(self.operations),
+            "edge_probability": list(self.edge_probability),
+        }
 
     # ---------------------------------------------------------------- membership and identity
 

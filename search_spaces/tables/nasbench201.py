@@ -149,6 +149,13 @@ class CompactTable(NASBench201Table):
         return epoch * budget * (0.5 if (dataset, metric) == ("cifar10", "validation_accuracy") else 1.0)
 
 
+@functools.lru_cache(maxsize=1)
+def official_strings() -> tuple[str, ...]:
+    """The official string of each row."""
+    space = NASBench201()
+    return tuple(space.to_string(cell) for cell in space.enumerate())
+
+
 def _column(dataset: str, budget: int, metric: str) -> str:
     return f"{_PREFIXES[dataset]}_{_SUFFIXES[metric]}" + ("_12" if budget == 12 else "")
 
@@ -166,8 +173,7 @@ def _read_compact(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[n
     """The numeric columns, rows in the order of ``NASBench201().enumerate()``."""
     wanted = [_column(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
     text = _read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
-    space = NASBench201()
-    position = {space.to_string(cell): row for row, cell in enumerate(space.enumerate())}
+    position = {text: row for row, text in enumerate(official_strings())}
     rows = [position.get(arch) for arch in text["arch"]]
     if None in rows:
         raise CorruptData(f"{path}: {text['arch'][rows.index(None)]!r} is not a NAS-Bench-201 cell")

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from graphnas.errors import CorruptData, DataNotFound
-from search_spaces.nasbench201 import SIZE, NASBench201
-from search_spaces.tables.nasbench201 import NASBench201Table
+from search_spaces.nasbench201 import SIZE
+from search_spaces.tables.nasbench201 import NASBench201Table, official_strings
 from search_spaces.tables.restricted_pickle import load_plain
 
 _RUNS = {
@@ -68,9 +68,8 @@ class NATSBenchTable(NASBench201Table):
                 f"{meta_path} is not of NATS-Bench's topology space: {found} under 'meta_archs', "
                 f"expected {SIZE} cells"
             )
-        space = NASBench201()
         index = {text: k for k, text in enumerate(strings)}
-        self._strings = [space.to_string(cell) for cell in space.enumerate()]
+        self._strings = official_strings()
         missing = next((text for text in self._strings if text not in index), None)
         if missing is not None:
             raise CorruptData(f"{meta_path} is not of NATS-Bench's topology space: it lacks {missing!r}")

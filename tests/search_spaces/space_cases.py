@@ -1,0 +1,88 @@
+"""The spaces that every test of the contract runs with, and independent counts to compare with."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from graphnas import Architecture, GraphSpace
+from search_spaces import GEMNet, NASBench201
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
+
+
+@lru_cache(maxsize=1)
+def load_example() -> ModuleType:
+    """The module ``examples/custom_space.py``."""
+    spec = importlib.util.spec_from_file_location("example_custom_space", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass
+class Case:
+    """A space and what the tests of the contract must know of it."""
+
+    name: str
+    make: Callable[[], GraphSpace]
+    shape: dict[str, Any] = field(default_factory=dict)  # a small network
+    keeps_last: bool = True  # the last node has a role, so that relabelling must keep it
+
+    def space(self) -> GraphSpace:
+        return self.make()
+
+
+CASES = [
+    Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
+    Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
+    Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}),
+    Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
+]
+
+
+def relabelled(architecture: Architecture, rng: np.random.Generator, *, keeps_last: bool) -> Architecture:
+    """The same graph with its nodes in another random topological order; node 0 stays first."""
+    adjacency = architecture.adjacency
+    order: list[int] = [0]
+    left = set(range(1, len(adjacency)))
+    while left:
+        ready = [j for j in sorted(left) if not any(adjacency[i, j] for i in left)]
+        if keeps_last and len(left) > 1:
+            ready = [j for j in ready if j != len(adjacency) - 1]
+        order.append(ready[int(rng.integers(len(ready)))])
+        left.remove(order[-1])
+    return Architecture(adjacency[np.ix_(order, order)], architecture.operations[order])
+
+
+def hooked_macs(network: nn.Module, images: torch.Tensor) -> int:
+    """Multiply-accumulates per image by hooks on a real network: outputs times weights per output."""
+    total = 0
+
+    def count(module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output[0].numel() * module.weight[0].numel()
+
+    handles = [
+        module.register_forward_hook(count)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    with torch.no_grad():
+        network.eval()(images)
+    for handle in handles:
+        handle.remove()
+    return total
