@@ -190,6 +190,10 @@ class SearchMethod(ABC):
         except (KeyError, TypeError, GraphNASError) as error:
             self.seed, self._observations, self._told_keys = before
             raise InvalidArgument(f"the state is damaged: {error!r}") from error
+        self._forget()
+
+    def _forget(self) -> None:  # noqa: B027 - nothing to drop is the common case
+        """Drop whatever was derived from the seed and the observations; called when the state is replaced."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.space!r}, seed={self.seed})"

@@ -30,7 +30,7 @@ def scalarize(values: NDArray[np.float64], rng: np.random.Generator) -> Vector:
     weights = rng.dirichlet(np.ones(values.shape[1]))
     ranks = (rankdata(values, axis=0) - 0.5) / len(values)
     loss = (1 - ranks) * weights
-    return -(loss.max(1) + 0.05 * loss.sum(1))
+    return np.asarray(-(loss.max(1) + 0.05 * loss.sum(1)))
 
 
 def expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:

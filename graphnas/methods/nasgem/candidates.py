@@ -1,4 +1,4 @@
-"""The candidates of bootstrap optimisation: the whole space, or random architectures and changed good ones."""
+"""The candidates of bootstrap optimisation: the whole space, or random and changed good architectures."""
 
 from __future__ import annotations
 

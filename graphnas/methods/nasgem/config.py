@@ -53,7 +53,12 @@ class NASGEMConfig:
             raise InvalidArgument(f"predictor must be one of {PREDICTORS}, got {self.predictor!r}")
         if self.update not in UPDATES:
             raise InvalidArgument(f"update must be one of {UPDATES}, got {self.update!r}")
-        for name, least in (("n_startup_trials", 0), ("batch_size", 1), ("candidates", 1), ("local_candidates", 0)):
+        for name, least in (
+            ("n_startup_trials", 0),
+            ("batch_size", 1),
+            ("candidates", 1),
+            ("local_candidates", 0),
+        ):
             if getattr(self, name) < least:
                 raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not self.depths or min(self.depths) < 0:

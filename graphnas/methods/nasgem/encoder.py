@@ -38,7 +38,7 @@ class EncoderConfig:
         batch_size: Pairs per update.
         learning_rate: Of Adam.
         kernel_iterations: Depth ``h`` of the Weisfeiler-Lehman kernel.
-        target: ``"raw"``, ``"centred"`` or ``"rank"``; see :func:`graphnas.methods.nasgem.pairs.sample_pairs`.
+        target: ``"raw"``, ``"centred"`` or ``"rank"``; see :func:`.pairs.sample_pairs`.
         kernel_guided: Without it the similarity term is left out: a plain autoencoder, the ablation.
     """
 
@@ -89,7 +89,8 @@ class KernelGuidedEncoder(nn.Module):
         self.config = config or EncoderConfig()
         self.seed = seed
         self.flatten = Flattener(space, self.config.node_ops)
-        self.kernel = WeisfeilerLehman(self.config.kernel_iterations)
+        labelled = self.config.node_ops == "onehot"
+        self.kernel = WeisfeilerLehman(self.config.kernel_iterations, node_labels=labelled)
         generator = torch.Generator().manual_seed(seed)
         widths = [self.flatten.width, *self.config.hidden, self.config.dimension]
         self.encoder = perceptron(widths, generator, device)
@@ -115,9 +116,9 @@ class KernelGuidedEncoder(nn.Module):
         """
         pairs = pairs or self.sample_pairs()
         config = self.config
-        bits = torch.from_numpy(
-            np.concatenate([self.flatten(pairs.first), self.flatten(pairs.second)])
-        ).to(self.device)
+        bits = torch.from_numpy(np.concatenate([self.flatten(pairs.first), self.flatten(pairs.second)])).to(
+            self.device
+        )
         target = torch.from_numpy(pairs.target).to(self.device)
         generator = torch.Generator().manual_seed(self.seed + 1)
         optimizer = torch.optim.Adam(self.parameters(), lr=config.learning_rate, fused=True)
@@ -148,7 +149,7 @@ class KernelGuidedEncoder(nn.Module):
         return self
 
     def _losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Similarity loss and L_r(i) + L_r(j), each averaged over the pairs; ``x`` stacks first and second."""
+        """Similarity loss and L_r(i) + L_r(j), averaged over the pairs; ``x`` stacks first and second."""
         code = self.encoder(x)
         first, second = code.chunk(2)
         similarity = (F.cosine_similarity(first, second) - target).square().mean()
@@ -165,7 +166,7 @@ class KernelGuidedEncoder(nn.Module):
     def encode_bits(self, bits: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
         """Embeddings of rows that :attr:`flatten` made, ``(B, d)``."""
         with torch.no_grad():
-            chunks = torch.from_numpy(bits).split(8192)
+            chunks = torch.split(torch.from_numpy(bits), 8192)
             return torch.cat([self.encoder(chunk.to(self.device)) for chunk in chunks])
 
     @torch.no_grad()

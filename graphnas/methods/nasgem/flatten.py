@@ -29,26 +29,25 @@ class Flattener:
         if node_ops not in ("onehot", "none"):
             raise InvalidArgument(f"node_ops must be 'onehot' or 'none', got {node_ops!r}")
         n = space.max_nodes
-        pairs = [(i, j) for j in range(n) for i in range(j) if len(space.edge_choices(i, j)) > 1]
-        self._sources, self._targets = np.array(pairs, dtype=int).reshape(-1, 2).T
-        self._edge_labels = np.arange(1, len(space.edge_ops), dtype=np.int8)
-        nodes = [j for j in range(n) if len(space.node_choices(j)) > 1] if node_ops == "onehot" else []
-        self._nodes = np.array(nodes, dtype=int)
-        self._node_labels = np.arange(len(space.node_ops), dtype=np.int16)
+        edges = [(i, j, space.edge_choices(i, j)) for j in range(n) for i in range(j)]
+        nodes = [(j, space.node_choices(j)) for j in range(n)] if node_ops == "onehot" else []
+        # One entry per bit: which slot, and the label that sets it. "No edge" is the absence of the others.
+        edge_bits = [(i, j, k) for i, j, labels in edges if len(labels) > 1 for k in labels if k > 0]
+        node_bits = [(j, k) for j, labels in nodes if len(labels) > 1 for k in labels]
+        self._sources, self._targets, self._edge_labels = np.array(edge_bits, int).reshape(-1, 3).T
+        self._nodes, self._node_labels = np.array(node_bits, int).reshape(-1, 2).T
         self._max_nodes = n
-
-    @property
-    def width(self) -> int:
+        self.width = len(edge_bits) + len(node_bits)
         """Length of a row."""
-        return len(self._sources) * len(self._edge_labels) + len(self._nodes) * len(self._node_labels)
-
-    @property
-    def slots(self) -> int:
+        self.slots = len({bit[:2] for bit in edge_bits}) + len({bit[0] for bit in node_bits})
         """Number of edges and nodes that have a choice."""
-        return len(self._sources) + len(self._nodes)
 
     def __call__(self, batch: ArchitectureBatch) -> NDArray[np.float32]:
-        """Rows of bits, ``(B, width)`` float32."""
+        """Rows of bits, ``(B, width)`` float32.
+
+        Raises:
+            InvalidArgument: A graph has more nodes than the space.
+        """
         adjacency, operations, num_nodes = batch.to_arrays()
         if batch.max_nodes > self._max_nodes:
             raise InvalidArgument(f"graphs of {batch.max_nodes} nodes, at most {self._max_nodes} are allowed")
@@ -56,11 +55,9 @@ class Flattener:
             extra = self._max_nodes - batch.max_nodes
             adjacency = np.pad(adjacency, ((0, 0), (0, extra), (0, extra)))
             operations = np.pad(operations, ((0, 0), (0, extra)))
-        edges = adjacency[:, self._sources, self._targets]
         rows = np.empty((len(adjacency), self.width), np.float32)
-        split = len(self._sources) * len(self._edge_labels)
-        rows[:, :split] = (edges[:, :, None] == self._edge_labels).reshape(len(adjacency), -1)
-        if len(self._nodes):
-            labels = np.where(self._nodes[None, :] < num_nodes[:, None], operations[:, self._nodes], -1)
-            rows[:, split:] = (labels[:, :, None] == self._node_labels).reshape(len(adjacency), -1)
+        split = len(self._sources)
+        rows[:, :split] = adjacency[:, self._sources, self._targets] == self._edge_labels
+        present = self._nodes[None, :] < num_nodes[:, None]
+        rows[:, split:] = (operations[:, self._nodes] == self._node_labels) & present
         return rows

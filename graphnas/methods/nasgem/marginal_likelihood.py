@@ -54,8 +54,12 @@ def fit_weights(
         return float(value + 0.5 * deviation @ deviation), gradient + deviation / spreads
 
     result = optimize.minimize(
-        loss, means, jac=True, method="L-BFGS-B",
-        bounds=[_BOUNDS] * (count + 1), options={"maxiter": max_iterations},
+        loss,
+        means,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[_BOUNDS] * (count + 1),
+        options={"maxiter": max_iterations},
     )
     scales = np.exp(result.x)
     return scales[:-1], float(scales[-1])

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 
-def perceptron(widths: Sequence[int], generator: torch.Generator, device: torch.device | str = "cpu") -> nn.Sequential:
+def perceptron(
+    widths: Sequence[int], generator: torch.Generator, device: torch.device | str = "cpu"
+) -> nn.Sequential:
     """Linear layers of the given widths with ReLU between them and a linear output.
 
     Weights and biases are drawn as ``nn.Linear`` draws them, uniform in +-1/sqrt(fan-in), but from
@@ -18,7 +20,7 @@ def perceptron(widths: Sequence[int], generator: torch.Generator, device: torch.
     """
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
-        linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+        linear = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
         bound = 1 / math.sqrt(fan_in)
         with torch.no_grad():
             linear.weight.uniform_(-bound, bound, generator=generator)

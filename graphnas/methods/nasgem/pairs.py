@@ -17,7 +17,7 @@ TARGETS = ("raw", "centred", "rank")
 
 @dataclass(frozen=True)
 class Pairs:
-    """``first[k]`` and ``second[k]`` have the same number of nodes; ``target[k]`` in [-1, 1] is for their cosine."""
+    """``first[k]`` and ``second[k]`` have the same size; ``target[k]`` in [-1, 1] is for their cosine."""
 
     first: ArchitectureBatch
     second: ArchitectureBatch

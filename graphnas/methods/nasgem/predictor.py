@@ -99,7 +99,7 @@ class MLPPredictor:
             raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
         with torch.no_grad():
             out = self._network(vectors.to(self.device)) * self._scale + self._mean
-        return out.double().cpu().numpy()
+        return np.asarray(out.double().cpu().numpy())
 
     def _check(self, vectors: Tensor, scores: ArrayLike) -> tuple[Tensor, Tensor]:
         y = torch.as_tensor(np.asarray(scores, np.float32), device=self.device)

@@ -57,7 +57,7 @@ class KernelSurrogate:
     def score(
         self, data: TrainingSet, pending: Sequence[Architecture], pool: ArchitectureBatch, *, fixed: bool
     ) -> Vector:
-        """Score of each candidate in ``pool``, larger is better; ``fixed``: the pool is the same every time."""
+        """Score of each candidate in ``pool``, larger is better; a ``fixed`` pool is the same every time."""
         known = ArchitectureBatch.from_architectures([*data.architectures, *pending], self.space.max_nodes)
         if not fixed:
             self.map.fit(known)
@@ -101,7 +101,7 @@ class KernelSurrogate:
 
 
 class EncoderSurrogate:
-    """The paper's predictor: a perceptron on the frozen embedding, candidates ranked by its output (eq. 14-15).
+    """The paper's predictor: a perceptron on the frozen embedding ranks the candidates (eq. 14-15).
 
     The paper has no constraints; here candidates predicted to break one come after all others.
     """
