@@ -62,6 +62,8 @@ class GEMNet(GraphSpace):
             raise InvalidArgument(
                 f"operations must be different names out of {KNOWN_OPERATIONS}, got {operations!r}"
             )
+        if len(edge_probability) != 2:
+            raise InvalidArgument(f"edge_probability must be two numbers, got {edge_probability!r}")
         low, high = edge_probability
         if not 0 <= low <= high <= 1 or high == 0:
             raise InvalidArgument(f"edge_probability must be 0 <= low <= high <= 1, got {edge_probability}")
@@ -69,7 +71,6 @@ class GEMNet(GraphSpace):
         self.operations = tuple(operations)
         self.edge_probability = (float(low), float(high))
         self.node_ops = ("input", *operations)
-        self._cached_slots: list[tuple[str, int, int, Sequence[int]]] | None = None
 
     def arguments(self) -> dict[str, Any]:
         """``num_nodes``, ``operations`` and ``edge_probability``."""
@@ -115,11 +116,6 @@ class GEMNet(GraphSpace):
     def node_choices(self, node: int) -> Sequence[int]:
         """The input at node 0, any operation elsewhere."""
         return range(1) if node == 0 else range(1, len(self.node_ops))
-
-    def _slots(self) -> list[tuple[str, int, int, Sequence[int]]]:
-        if self._cached_slots is None:  # 464 names at N = 30, asked for on every mutation
-            self._cached_slots = super()._slots()
-        return self._cached_slots
 
     # ---------------------------------------------------------------- moving about in the space
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class NASBench201(GraphSpace):
 
     # ---------------------------------------------------------------- parameters of the host
 
-    def _slots(self) -> list[tuple[str, int, int, Sequence[int]]]:
+    def _slots(self) -> list[Slot]:
         return [(f"{self.name}/op_{i}_{j}", i, j, range(len(OPERATIONS))) for i, j in EDGES]
 
     # ---------------------------------------------------------------- official string form

@@ -85,6 +85,7 @@ def test_nothing_but_the_input_is_refused():
         ({"operations": ("conv1x1", "conv1x1")}, "different"),
         ({"edge_probability": (0.9, 0.1)}, "edge_probability"),
         ({"edge_probability": (0.0, 0.0)}, "edge_probability"),
+        ({"edge_probability": (0.5,)}, "edge_probability must be two"),
     ],
 )
 def test_bad_arguments(arguments, message):

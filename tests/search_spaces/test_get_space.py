@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from graphnas.errors import InvalidArgument
@@ -27,6 +29,16 @@ def test_every_name_works():
     assert set(space_names()) >= {"gemnet", "nasbench201"}
     for name in space_names():
         assert get_space(name).name == name
+
+
+@pytest.mark.parametrize(
+    "space", [NASBench201(), GEMNet(6, operations=["conv3x3"], edge_probability=(0.2, 0.3))]
+)
+def test_a_space_is_found_again_by_its_name_and_arguments(space):
+    again = get_space(space.name, **json.loads(json.dumps(space.arguments())))
+    assert again.arguments() == space.arguments()
+    assert again.parameters() == space.parameters()
+    assert again.sample(np.random.default_rng(0)) == space.sample(np.random.default_rng(0))
 
 
 def test_unknown_names_and_arguments():
