@@ -29,3 +29,7 @@ class MissingExtra(GraphNASError, ImportError):
 
 class SpaceExhausted(GraphNASError, RuntimeError):
     """No architecture that satisfies the request could be found within the stated bound."""
+
+
+class TrainingFailed(GraphNASError, RuntimeError):
+    """A network could not be trained: it diverged, ran out of memory, or raised an error of its own."""

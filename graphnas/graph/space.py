@@ -294,6 +294,13 @@ class GraphSpace(ABC):
             adjacency[i, j] = label
         return Architecture.from_trusted(adjacency, operations)
 
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, JSON-ready, by which a saved model finds this space again.
+
+        A space whose constructor takes arguments overrides it.
+        """
+        return {}
+
     def size(self) -> int | None:
         """Number of architectures where it is known, else None."""
         return None
