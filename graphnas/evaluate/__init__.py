@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from graphnas.evaluate.base import Evaluator as Evaluator
     from graphnas.evaluate.datasets import load_dataset as load_dataset
     from graphnas.evaluate.oracle import OracleEvaluator as OracleEvaluator
-    from graphnas.evaluate.oracle import TrainedModel as TrainedModel
     from graphnas.evaluate.saved_model import load_model as load_model
     from graphnas.evaluate.saved_model import save_model as save_model
     from graphnas.evaluate.score import efficiency_score as efficiency_score
     from graphnas.evaluate.tabular import TabularEvaluator as TabularEvaluator
+    from graphnas.evaluate.trained_model import TrainedModel as TrainedModel
     from graphnas.evaluate.training_config import TrainingConfig as TrainingConfig
 
 _HOMES = {
     "Evaluator": "base",
     "OracleEvaluator": "oracle",
     "TabularEvaluator": "tabular",
-    "TrainedModel": "oracle",
+    "TrainedModel": "trained_model",
     "TrainingConfig": "training_config",
     "efficiency_score": "score",
     "load_dataset": "datasets",

@@ -1,0 +1,329 @@
+"""OracleEvaluator: measure an architecture by training its network from scratch."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from graphnas.errors import GraphNASError, InvalidArgument, TrainingFailed
+from graphnas.evaluate.datasets import load_dataset
+from graphnas.evaluate.failures import network_errors
+from graphnas.evaluate.randomness import SeededRandomness, derived_seed
+from graphnas.evaluate.splits import stratified_split
+from graphnas.evaluate.trained_model import TrainedModel
+from graphnas.evaluate.training import EpochResult, measure_accuracy, train_epochs
+from graphnas.evaluate.training_config import PRESETS, TrainingConfig
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from search_spaces.complexity import count_complexity
+
+_logger = logging.getLogger(__name__)
+
+Report = Callable[[int, float], bool]
+"""``report(epoch, accuracy) -> stop``: told the accuracy after each epoch; True ends the training."""
+
+
+class OracleEvaluator:
+    """Trains the network of an architecture from scratch and measures it on validation images.
+
+    The low-data split of GraphPNAS (its RandWire experiments): a fraction of the training images of each
+    class is trained on, the others validate, and the value is the mean validation accuracy of the last three
+    epochs, in percent. Test images take no part in it; :meth:`train` measures on them.
+
+    The same architecture under the same seed gives the same result to the last bit on a CPU with the same
+    number of threads, in any process and beside other threads. Neither torch's global random numbers nor its
+    number of threads are changed. On CUDA the draws are the same, but torch's sums are only repeatable if the
+    user asks torch for that.
+
+    Args:
+        space: Builds the networks.
+        dataset: See :func:`graphnas.evaluate.datasets.load_dataset`.
+        config: A :class:`~graphnas.evaluate.training_config.TrainingConfig` or the name of a preset; by
+            default the preset of the data set, otherwise ``"cifar10"``.
+        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
+        shape: Further arguments of ``space.build``, such as widths. ``in_channels`` is added.
+        image_size: Side that images from a folder or from torchvision are scaled to.
+        download: Let torchvision download its data set.
+        dataset_options: Further arguments of a torchvision class.
+        seed: Of the split, the initial weights, the order of the images and their random changes.
+        device: ``"auto"`` (CUDA where there is one, otherwise the CPU) or a torch device.
+        progress: Show a progress bar of epochs.
+        **training: Single fields of the configuration, such as ``epochs=5``.
+
+    Raises:
+        InvalidArgument: An argument that does not fit, before any network is built.
+        DataNotFound: The data set is not there.
+        CorruptData: A file of it is damaged.
+        MissingExtra: torchvision or Pillow is needed and not installed.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        dataset: Any = "digits",
+        *,
+        config: TrainingConfig | str | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        shape: Mapping[str, Any] | None = None,
+        image_size: int | None = None,
+        download: bool = False,
+        dataset_options: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "auto",
+        progress: bool = True,
+        **training: Any,
+    ) -> None:
+        if not isinstance(space, GraphSpace):
+            raise InvalidArgument(f"space must be a GraphSpace, got {type(space).__name__}")
+        self.space = space
+        self.config = _configuration(config, dataset).replace(**training)
+        self.seed = seed
+        self.device = _device(device)
+        self.progress = progress
+        split_seed = derived_seed(seed, "split")
+        self.data = load_dataset(
+            dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
+        )
+        self.shape = _build_arguments(space, dict(shape or {}), self.data.in_channels)
+        self.train_indices, self.validation_indices = stratified_split(
+            self.data.train.labels,
+            self.config.train_fraction,
+            seed=split_seed,
+            rest_limit=self.config.validation_limit,
+        )
+        self._images = self.data.train.to(self.device)
+
+    def evaluate(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
+        """Train on the low-data split and measure the validation accuracy.
+
+        Training that diverges, runs out of memory, or whose network raises an error gives a failed evaluation
+        that says why, so that a search goes on. An interrupt and an error of ``report`` are passed on.
+
+        Args:
+            architecture: A member of the space.
+            report: Told the accuracy after each epoch; returning True ends the training there, and the value
+                is the mean over the last epochs that were run.
+
+        Returns:
+            The value in percent, parameters, multiply-accumulates, seconds, and the metrics ``train_loss``
+            (of the last epoch), ``best_validation_accuracy``, ``last_validation_accuracy``, ``epochs``.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.space.validate(architecture)
+        started = time.perf_counter()
+        history: list[EpochResult] = []
+        size = Size(None, None)
+        reason = ""
+        try:
+            module: nn.Module | None
+            module, size = self._network(architecture)
+            with tqdm(
+                total=self.config.epochs, desc="training", leave=False, disable=not self.progress
+            ) as bar:
+                for result in self._epochs(module, self.config, self.train_indices, self.validation_indices):
+                    history.append(result)
+                    bar.update()
+                    accuracy = result.validation_accuracy
+                    bar.set_postfix(accuracy=f"{accuracy:.2f}", refresh=False)
+                    if report is not None and report(result.epoch, accuracy):
+                        break
+                    if _stalled(history, self.config.patience):
+                        break
+        except TrainingFailed as failure:
+            reason = str(failure)
+        seconds = time.perf_counter() - started
+        if reason:
+            if self.device.type == "cuda":  # only now, when the error no longer holds the network's tensors
+                module = None
+                torch.cuda.empty_cache()
+            _logger.warning("%s: an evaluation failed: %s", self.space.name, reason)
+            return Evaluation.failure(reason, parameters=size.parameters, macs=size.macs, seconds=seconds)
+        accuracies = [result.validation_accuracy for result in history]
+        last = accuracies[-self.config.reward_epochs :]
+        return Evaluation(
+            value=sum(last) / len(last),
+            parameters=size.parameters,
+            macs=size.macs,
+            seconds=seconds,
+            metrics={
+                "train_loss": history[-1].train_loss,
+                "last_validation_accuracy": accuracies[-1],
+                "best_validation_accuracy": max(accuracies),
+                "epochs": float(len(history)),
+            },
+        )
+
+    def train(
+        self, architecture: Architecture, *, full: bool = True, epochs: int | None = None, **training: Any
+    ) -> TrainedModel:
+        """Train once more, to keep the network, and measure it on the test images.
+
+        Args:
+            architecture: A member of the space.
+            full: Train on all training images; False trains on the search's part of them only, and then also
+                reports the validation accuracy.
+            epochs: Other than the configuration's.
+            **training: Other fields of the configuration for this training. ``patience`` and
+                ``reward_epochs`` play no part in it.
+
+        Returns:
+            The network, and as the value of its evaluation the test accuracy in percent.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+            InvalidArgument: An unknown or invalid field.
+            TrainingFailed: It diverged, ran out of memory, or the network raised an error.
+        """
+        self.space.validate(architecture)
+        config = self.config.replace(**({} if epochs is None else {"epochs": epochs}), **training)
+        test = self.data.test
+        started = time.perf_counter()
+        indices = torch.arange(len(self.data.train)) if full else self.train_indices
+        module, size = self._network(architecture)
+        passes = self._epochs(module, config, indices, None)
+        for result in tqdm(passes, "training", config.epochs, leave=False, disable=not self.progress):
+            metrics = {"train_loss": result.train_loss, "epochs": float(result.epoch)}
+        # Plain layout, as a loaded model has it, so that both give the same output to the last bit.
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        with network_errors():
+            if not full:
+                metrics["validation_accuracy"] = measure_accuracy(
+                    module, self._images, self.validation_indices, self.data.normalisation
+                )
+            metrics["test_accuracy"] = measure_accuracy(
+                module, test, torch.arange(len(test)), self.data.normalisation
+            )
+        evaluation = Evaluation(
+            value=metrics["test_accuracy"],
+            parameters=size.parameters,
+            macs=size.macs,
+            seconds=time.perf_counter() - started,
+            metrics=metrics,
+        )
+        return TrainedModel(
+            module=module.cpu().eval(),
+            architecture=architecture,
+            evaluation=evaluation,
+            num_classes=self.data.num_classes,
+            shape=dict(self.shape),
+            normalisation=self.data.normalisation,
+            dataset=self.data.name,
+            class_names=self.data.class_names,
+        )
+
+    # ---------------------------------------------------------------- parts
+
+    def _network(self, architecture: Architecture) -> tuple[nn.Module, Size]:
+        """The network on the device, with initial weights that follow the seed."""
+
+        def build() -> nn.Module:
+            return self.space.build(architecture, self.data.num_classes, **self.shape)
+
+        with network_errors():
+            with SeededRandomness(derived_seed(self.seed, "weights")):
+                module = build()
+            parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+            try:
+                macs = count_complexity(build, self.data.train.shape).macs
+            except GraphNASError:
+                raise
+            except Exception as error:
+                # A user's own network may do what cannot be counted without weights, and still train.
+                _logger.warning("%s: multiply-accumulates not counted: %s", self.space.name, error)
+                macs = None
+            return module.to(self.device), Size(parameters, macs)
+
+    def _epochs(
+        self,
+        module: nn.Module,
+        config: TrainingConfig,
+        indices: torch.Tensor,
+        validation: torch.Tensor | None,
+    ) -> Iterator[EpochResult]:
+        """The epochs of training; what goes wrong in one is raised as TrainingFailed."""
+        results = train_epochs(
+            module,
+            self._images,
+            indices,
+            config,
+            self.data.normalisation,
+            seed=self.seed,
+            validation=validation,
+        )
+        while True:
+            with network_errors():
+                result = next(results, None)
+            if result is None:
+                return
+            yield result
+
+    def __repr__(self) -> str:
+        return f"OracleEvaluator({self.space!r}, dataset={self.data.name!r}, seed={self.seed}, {self.config})"
+
+
+class Size(NamedTuple):
+    """Trainable parameters and multiply-accumulates of a network, each None if it is not known."""
+
+    parameters: int | None
+    macs: int | None
+
+
+def _stalled(history: list[EpochResult], patience: int | None) -> bool:
+    """Whether the last ``patience`` epochs brought no better validation accuracy."""
+    if patience is None or len(history) <= patience:
+        return False
+    accuracies = [result.validation_accuracy for result in history]
+    return max(accuracies[-patience:]) <= max(accuracies[:-patience])
+
+
+def _configuration(config: TrainingConfig | str | None, dataset: Any) -> TrainingConfig:
+    if config is None:
+        return TrainingConfig.preset(
+            dataset if isinstance(dataset, str) and dataset in PRESETS else "cifar10"
+        )
+    if isinstance(config, str):
+        return TrainingConfig.preset(config)
+    if not isinstance(config, TrainingConfig):
+        raise InvalidArgument(f"config must be a TrainingConfig or a preset's name, got {config!r}")
+    return config
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidArgument(f"device must be 'auto' or a torch device, got {device!r}") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidArgument(f"device {device!r} asked for, but torch finds no CUDA device")
+    return chosen
+
+
+def _build_arguments(space: GraphSpace, shape: dict[str, Any], in_channels: int) -> dict[str, Any]:
+    """``shape`` with ``in_channels`` added where the space takes it, checked against its ``build``."""
+    parameters = inspect.signature(space.build).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    named = [name for name, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    allowed = [name for name in named if name not in ("architecture", "num_classes")]
+    for name in shape:
+        if name in ("architecture", "num_classes") or (name not in allowed and not open_ended):
+            raise InvalidArgument(
+                f"{space.name} does not take {name!r} in shape; allowed: {', '.join(allowed)}"
+            )
+    if shape.get("in_channels", in_channels) != in_channels:
+        raise InvalidArgument(f"in_channels is {shape['in_channels']}, but the images have {in_channels}")
+    if open_ended or "in_channels" in allowed:
+        shape["in_channels"] = in_channels
+    return shape

@@ -1,0 +1,105 @@
+"""Random numbers of a network (initial weights, dropout) from an explicit seed, leaving torch's own alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from graphnas.errors import InvalidArgument
+
+
+def derived_seed(seed: int, stream: str) -> int:
+    """A 63-bit seed for one purpose, such as ``"weights"``: streams of one ``seed`` are independent.
+
+    Raises:
+        InvalidArgument: ``seed`` is not an integer of at least 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InvalidArgument(f"seed must be an integer of at least 0, got {seed!r}")
+    sequence = np.random.SeedSequence([int(seed), *stream.encode()])
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class SeededRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within this context, torch's random operations of this thread draw from generators of our own.
+
+    Layers initialise themselves, and dropout draws its masks, from torch's global generator. Seeding that
+    would disturb the user's random numbers, and saving and restoring it is not safe where two threads
+    evaluate at once. This mode is local to the thread: it hands a generator to each random operation that
+    was called without one, so the global generator is neither read nor moved. It covers every operation that
+    takes a generator (all initialisers of ``torch.nn.init``, ``rand``, ``randn``, ``randperm``, dropout ...).
+    The one kind that it cannot redirect is a fused CUDA attention kernel with its own dropout.
+
+    Args:
+        seed: An integer of at least 0; the same seed gives the same numbers on the same kind of device.
+
+    Attributes:
+        used: Whether any random number was asked for.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.used = False
+        self._seed = seed
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device=device).manual_seed(self._seed)
+        return self._generators[device]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Give ``func`` a generator if it is random and has none."""
+        options = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return func(*args, **options)
+        self.used = True
+        tensors = [value for value in (*args, *options.values()) if isinstance(value, torch.Tensor)]
+        device = tensors[0].device if tensors else torch.device(options.get("device") or "cpu")
+        if device.type == "meta":  # nothing is drawn for a tensor without storage
+            return func(*args, **options)
+        if func is torch.ops.aten.native_dropout.default:
+            return _dropout(*args, generator=self._generator(device), **options)
+        overload, position = _with_generator(func)
+        if overload is None:
+            return func(*args, **options)
+        if position < len(args):
+            if args[position] is None:
+                args = (*args[:position], self._generator(device), *args[position + 1 :])
+        elif options.get("generator") is None:
+            options["generator"] = self._generator(device)
+        return overload(*args, **options)
+
+
+@lru_cache(maxsize=256)
+def _with_generator(func: Any) -> tuple[Any, int]:
+    """The overload of ``func`` that takes a generator, and the generator's place among its arguments."""
+    names = [argument.name for argument in func._schema.arguments]
+    for overload in (func, *(getattr(func.overloadpacket, name) for name in func.overloadpacket.overloads())):
+        candidate = [argument.name for argument in overload._schema.arguments]
+        if "generator" in candidate and set(candidate) - {"generator"} == set(names) - {"generator"}:
+            place = next(a for a in overload._schema.arguments if a.name == "generator")
+            return overload, 10**6 if place.kwarg_only else candidate.index("generator")
+    return None, 0
+
+
+def _dropout(
+    tensor: torch.Tensor, p: float, train: bool | None, *, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The fused dropout of CUDA, which takes no generator, in two steps: ``(output, mask)``."""
+    if train is False:
+        return tensor, torch.ones_like(tensor, dtype=torch.bool)
+    keep = torch.empty_like(tensor, dtype=torch.float32).bernoulli_(1 - p, generator=generator)
+    scale = 0.0 if p >= 1 else 1 / (1 - p)
+    return tensor * keep.to(tensor.dtype) * scale, keep.bool()
