@@ -125,8 +125,8 @@ class OracleEvaluator:
         history: list[EpochResult] = []
         size = Size(None, None)
         reason = ""
+        module: nn.Module | None = None
         try:
-            module: nn.Module | None
             module, size = self._network(architecture)
             with tqdm(
                 total=self.config.epochs, desc="training", leave=False, disable=not self.progress

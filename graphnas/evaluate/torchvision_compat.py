@@ -52,9 +52,11 @@ def import_torchvision() -> ModuleType:
             if name.split(".")[0] == "torchvision":
                 del sys.modules[name]
         if _declared is None:
-            _declared = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-            for signature in _SIGNATURES.values():
-                _declared.define(signature)
+            # A fragment, and only what is missing: someone else may have declared operators already.
+            _declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+            for name, signature in _SIGNATURES.items():
+                if not hasattr(torch.ops.torchvision, name):
+                    _declared.define(signature)
         try:
             return importlib.import_module("torchvision")
         except (ImportError, RuntimeError) as error:
