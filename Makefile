@@ -16,8 +16,8 @@ TORCHVISION := torchvision==0.28.0
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
 
-# The quick benchmarks, a few minutes together.
-BENCHMARKS :=
+# The quick benchmarks, a few minutes together. Their figures go to runs/, not over the recorded ones.
+BENCHMARKS := wl_kernel nasgem_speed sampling_seconds
 
 # Trials are small: more threads than cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
@@ -51,7 +51,9 @@ check: .venv/.ready-test
 	$(BIN)/mypy
 
 bench: .venv/.ready-test
-	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+	@mkdir -p runs/benchmarks
+	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; \
+		$(BIN)/python benchmarks/$$benchmark.py --output runs/benchmarks/$$benchmark.json; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
