@@ -27,7 +27,8 @@ def run_trials(study: optuna.Study, objective: Objective, trials: int, *, jobs: 
     """
     if trials == 0:
         return
-    progress = _Progress(title, trials)
+    known = [trial.values[0] for trial in study.get_trials(deepcopy=False) if trial.values is not None]
+    progress = _Progress(title, trials, max(known, default=None))
     with quiet_optuna():
         try:
             study.optimize(objective, n_trials=trials, n_jobs=jobs, callbacks=[progress])
@@ -38,9 +39,9 @@ def run_trials(study: optuna.Study, objective: Objective, trials: int, *, jobs: 
 class _Progress:
     """A callback of ``study.optimize``, which with several jobs is called from several threads."""
 
-    def __init__(self, title: str, trials: int) -> None:
+    def __init__(self, title: str, trials: int, best: float | None = None) -> None:
         self._title, self._trials, self._done = title, trials, 0
-        self._best: float | None = None
+        self._best = best
         self._started = time.perf_counter()
         self._lock = threading.Lock()
         self._bar = tqdm(total=trials, desc=title, unit="trial") if sys.stderr.isatty() else None
