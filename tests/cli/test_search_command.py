@@ -71,6 +71,8 @@ def test_run_again_it_continues_and_the_other_method_catches_up(command, tmp_pat
     for method in ("nasgem", "random"):
         assert len(after[method]["values"]) == 5
         assert after[method]["values"][:3] == before[method]["values"]
+        told = next(line for line in second.err.splitlines() if line.startswith(f"{method}: 2/2 trials"))
+        assert told.endswith(f"best {max(after[method]['values']):.2f}")
     third = command(*run, "--trials", 0)
     assert third.code == 0
     assert "continues after" not in third.out
