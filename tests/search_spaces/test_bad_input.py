@@ -18,6 +18,8 @@ from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import GEMNet, get_space, space_names
 
 SPACES = (*space_names(), "gemnet of 4 nodes")  # a small one is disconnected more often by chance
+# NAS-Bench-201 counts cells that output zeros; in RandWire every node without inputs reads the stage's input.
+NEVER_CUT = {"nasbench201", "randwire"}
 bounded = settings(
     max_examples=50,
     derandomize=True,
@@ -142,12 +144,14 @@ def test_members_that_are_damaged(space, seed, data):
 @given(seed=seeds)
 @bounded
 def test_a_cut_between_input_and_output(space, seed):
-    """Nothing leaves the input: no space can do anything with it, except where an edge is an operation."""
+    """Nothing leaves node 0; see :data:`NEVER_CUT` for the spaces that allow it."""
     member = space.sample(np.random.default_rng(seed))
     adjacency = member.adjacency.astype(int)
     adjacency[0] = 0
     error = feed(space, adjacency, member.operations.tolist())
-    if len(space.edge_ops) == 2:
+    if space.name in NEVER_CUT:
+        assert error is None
+    else:
         assert error is not None
         assert space.name in str(error)
 
@@ -271,7 +275,7 @@ def test_documents(operations, edges, version):
 def test_strings(name, seed, position, text):
     space: Any = named(name)
     good = space.to_string(space.sample(np.random.default_rng(seed)))
-    for damaged in (text, good[:position] + text + good[position:], good[:position], None, position):
+    for damaged in (text, good[:position] + text + good[position:], good[:position]):
         result = attempt(space.from_string, damaged)
         if isinstance(result, Architecture):
             assert_member(space, result)
