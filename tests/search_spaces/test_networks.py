@@ -110,10 +110,10 @@ def test_gradients_reach_all_that_takes_part(name):
                 parameter += step * direction
                 changed = (network(images) * weights).sum()
                 parameter -= 2 * step * direction
-                difference = float(changed - (network(images) * weights).sum()) / (2 * step)
+                difference = (changed - (network(images) * weights).sum()).item() / (2 * step)
                 parameter += step * direction
             expected = float((gradient * direction).sum())
-            rounding = 1e-6 * max(1.0, abs(float(value)))
+            rounding = 1e-6 * max(1.0, abs(value.item()))
             assert difference == pytest.approx(expected, rel=1e-2, abs=rounding), (
                 f"{label} of {architecture!r}"
             )
