@@ -1,6 +1,6 @@
 """Seconds in which every search space draws 50,000 random architectures, as one batch and one by one.
 
-A random 2,000 of the batch are validated then. The command fails if a space takes longer than the limit.
+Every architecture of the batch is validated then. The command fails if a batch takes longer than the limit.
 
     python benchmarks/sampling_speed.py
 """
@@ -27,7 +27,7 @@ def main() -> int:
     )
     parser.add_argument("--spaces", nargs="+", default=list(space_names()), choices=space_names())
     parser.add_argument("--size", type=int, default=50_000)
-    parser.add_argument("--limit", type=float, default=10.0, help="seconds per space; more is an error")
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds per batch; more is an error")
     parser.add_argument("--output", type=Path, default=RESULTS / "sampling_speed.json")
     given = parser.parse_args()
     figures = {}
@@ -46,19 +46,19 @@ def main() -> int:
             space.sample(rng)
         singly = time.process_time() - started
 
-        for architecture in batch[np.random.default_rng(3).permutation(given.size)[:2000]]:
+        for architecture in batch:
             space.validate(architecture)
         adjacency, operations, _ = batch.to_arrays()
         rows = np.hstack([adjacency.reshape(len(batch), -1), operations])
         distinct = len({row.tobytes() for row in rows})
         print(f"{name:14}{together:12.2f}{singly:12.2f}{distinct:10,}")
         figures[name] = {
-            "batch": round(together, 3),
-            "singly": round(singly, 3),
+            "batch_seconds": round(together, 3),
+            "single_seconds": round(singly, 3),
             "distinct": distinct,
         }
-    write_record(given.output, {"architectures": given.size, "seconds": figures}, ("graphnas", "numpy"))
-    slow = [n for n, f in figures.items() if max(f["batch"], f["singly"]) > given.limit]
+    write_record(given.output, {"architectures": given.size, "spaces": figures}, ("graphnas", "numpy"))
+    slow = [name for name, figure in figures.items() if figure["batch_seconds"] > given.limit]
     if slow:
         print(f"slower than {given.limit:g} s: {', '.join(slow)}")
     return 1 if slow else 0

@@ -182,7 +182,8 @@ class GEMNet(GraphSpace):
         """A network of one cell per stage; all defaults are ours.
 
         The defaults suit images of 32x32 and, with ``in_channels=1``, the digits of 8x8. The paper's
-        ImageNet networks work on maps of 56, 28, 14 and 7 pixels: ``stem_stride=4, stages=4``.
+        ImageNet networks work on maps of 56, 28, 14 and 7 pixels: ``stem_stride=4, stages=4``; see
+        :mod:`search_spaces.gemnet_imagenet` for them.
 
         Args:
             architecture: A member of the space.
