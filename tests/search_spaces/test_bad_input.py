@@ -286,6 +286,12 @@ def test_strings(name, seed, position, text):
 @given(name=st.text(max_size=12))
 @bounded
 def test_names_of_spaces(name):
-    if "".join(c for c in name.lower() if c not in "-_ ") not in space_names():
-        with pytest.raises(InvalidArgument, match="unknown search space"):
-            get_space(name)
+    """A known space, under its name or its class's, or an error that quotes the name."""
+    try:
+        space = get_space(name)
+    except InvalidArgument as error:
+        message = str(error)
+    else:
+        message = f"found {space.name}: {name!r}"
+        assert space.name in space_names()
+    assert repr(name) in message
