@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch as ArchitectureBatch
     from graphnas.graph.canonical import canonical_key as canonical_key
     from graphnas.graph.evaluation import Evaluation as Evaluation
+    from graphnas.graph.properties import GraphProperties as GraphProperties
+    from graphnas.graph.properties import graph_properties as graph_properties
     from graphnas.graph.space import GraphSpace as GraphSpace
     from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
     from graphnas.graph.wl import wl_hash as wl_hash
@@ -21,18 +23,22 @@ _HOMES = {
     "Architecture": "architecture",
     "ArchitectureBatch": "batch",
     "Evaluation": "evaluation",
+    "GraphProperties": "properties",
     "GraphSpace": "space",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
+    "graph_properties": "properties",
     "wl_hash": "wl",
 }
 __all__ = [
     "Architecture",
     "ArchitectureBatch",
     "Evaluation",
+    "GraphProperties",
     "GraphSpace",
     "WeisfeilerLehman",
     "canonical_key",
+    "graph_properties",
     "wl_hash",
 ]
 
