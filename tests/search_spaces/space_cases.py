@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from graphnas import Architecture, GraphSpace
-from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench201
+from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench201, RandWire
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
 
@@ -48,12 +48,16 @@ class Case:
         return self.make()
 
 
+SMALL_RANDWIRE = {"stem_widths": (4, 5), "stem_strides": (1, 2), "widths": (6, 8), "head_width": 16}
+
 CASES = [
     Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
     Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
     Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}),
     Case("enas", ENASMacro, {"width": 4}, rigid=True),
     Case("enas6", ENASMacro6, {"width": 3}, rigid=True),
+    Case("randwire", RandWire, SMALL_RANDWIRE, keeps_last=False),
+    Case("randwire_stages", lambda: RandWire(6, stages=2), SMALL_RANDWIRE, keeps_last=False, blocks=2),
     Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
 ]
 
