@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -108,22 +108,21 @@ class ENASMacro(GraphSpace):
 
     # ---------------------------------------------------------------- arrays and text
 
-    def from_codes(self, codes: NDArray[Any], skips: NDArray[Any]) -> ArchitectureBatch:
-        """Architectures from operation codes ``(B, L)`` in 0..5 and skip bits ``(B, L(L-1)/2)``.
+    def arrays_from_codes(
+        self, codes: ArrayLike, skips: ArrayLike
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures given as two tables.
 
-        Bit ``(i - 1)(i - 2)/2 + j`` says whether layer ``i`` (from 1) reads node ``j``.
+        Args:
+            codes: ``(B, L)`` operation codes in 0..5.
+            skips: ``(B, L(L-1)/2)`` bits; bit ``(i - 1)(i - 2)/2 + j`` says whether layer ``i`` (from 1)
+                reads node ``j``.
 
         Raises:
             InvalidArchitecture: A shape, a code or a bit that is not allowed.
         """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        return ArchitectureBatch.from_arrays(*self._checked_arrays(np.asarray(codes), np.asarray(skips)))
-
-    def _checked_arrays(
-        self, codes: NDArray[Any], skips: NDArray[Any]
-    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        expected = (len(codes), self.num_layers), (len(codes), len(self._sources))
+        codes, skips = np.asarray(codes), np.asarray(skips)
+        expected = (*codes.shape[:1], self.num_layers), (*codes.shape[:1], len(self._sources))
         if (codes.shape, skips.shape) != expected:
             raise InvalidArchitecture(
                 f"{self.name}: expected operations and skips of shapes {expected}, "
@@ -144,6 +143,33 @@ class ENASMacro(GraphSpace):
         operations[:, 0] = INPUT
         operations[:, 1:-1] = codes.astype(np.int16) + FIRST_OPERATION
         return adjacency, operations
+
+    def to_codes(
+        self, architectures: Sequence[Architecture] | ArchitectureBatch
+    ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+        """The inverse of :meth:`arrays_from_codes`: operation codes and skip bits of each architecture.
+
+        Raises:
+            InvalidArchitecture: An architecture is not in the space.
+        """
+        n = self.max_nodes
+        if isinstance(architectures, Sequence):
+            for architecture in architectures:
+                self.validate(architecture)
+            adjacency = np.array([a.adjacency for a in architectures], np.int8).reshape(-1, n, n)
+            operations = np.array([a.operations for a in architectures], np.int16).reshape(-1, n)
+        else:
+            adjacency, operations, _ = architectures.to_arrays()
+            if operations.shape[1] != n:
+                raise InvalidArchitecture(
+                    f"{self.name}: expected graphs of {n} nodes, the batch has {operations.shape[1]}"
+                )
+        codes = operations[:, 1:-1] - np.int16(FIRST_OPERATION)
+        skips = adjacency[:, self._sources, self._targets]
+        again = self.arrays_from_codes(codes, skips)
+        if not (np.array_equal(again[0], adjacency) and np.array_equal(again[1], operations)):
+            raise InvalidArchitecture(f"{self.name}: the batch holds graphs without the chain of layers")
+        return codes, skips
 
     def _read(self, architecture: Architecture) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
         codes: NDArray[np.int16] = architecture.operations[1:-1] - np.int16(FIRST_OPERATION)
@@ -184,7 +210,7 @@ class ENASMacro(GraphSpace):
             raise InvalidArchitecture(f"{self.name}: codes and bits must be integers, got {text[:80]!r}")
         codes = np.array([[row[0] for row in rows]])
         skips = np.array([bit for row in rows for bit in row[1:]], np.int64)[None]
-        adjacency, operations = self._checked_arrays(codes, skips)
+        adjacency, operations = self.arrays_from_codes(codes, skips)
         return Architecture.from_trusted(adjacency[0], operations[0])
 
     # ---------------------------------------------------------------- moving about in the space

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphnas import Architecture
+from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import ENASMacro, ENASMacro6, get_space
 from search_spaces.complexity import count_complexity
@@ -104,6 +104,24 @@ def test_text_that_is_no_architecture(text):
         ENASMacro(2).from_string(text)
 
 
+def test_codes_of_many():
+    space = ENASMacro(4)
+    batch = space.sample_batch(np.random.default_rng(7), 30)
+    codes, skips = space.to_codes(batch)
+    assert codes.shape == (30, 4)
+    assert skips.shape == (30, 6)
+    assert list(ArchitectureBatch.from_arrays(*space.arrays_from_codes(codes, skips))) == list(batch)
+    assert [part.tolist() for part in space.to_codes(list(batch))] == [codes.tolist(), skips.tolist()]
+    assert [part.shape for part in space.to_codes([])] == [(0, 4), (0, 6)]
+    with pytest.raises(InvalidArchitecture, match="expected graphs of 6 nodes, the batch has 5"):
+        space.to_codes(ENASMacro(3).sample_batch(np.random.default_rng(0), 2))
+    batch.adjacency[3, 1, 2] = 0
+    with pytest.raises(InvalidArchitecture, match="without the chain"):
+        space.to_codes(batch)
+    with pytest.raises(InvalidArchitecture, match="1 -> 2"):
+        space.to_codes(list(batch))
+
+
 def test_bad_arguments():
     with pytest.raises(InvalidArgument, match=r"num_layers.*0"):
         ENASMacro(0)
@@ -123,9 +141,9 @@ def test_bad_arguments():
             Architecture(np.triu(np.ones((3, 3), int), 1) * [[0, 1, 0], [0, 0, 1], [0, 0, 0]], [0, 2, 2])
         )
     with pytest.raises(InvalidArchitecture, match="operation code 6"):
-        space.from_codes(np.array([[6, 0]]), np.array([[0]]))
+        space.arrays_from_codes([[6, 0]], [[0]])
     with pytest.raises(InvalidArchitecture, match="shapes"):
-        space.from_codes(np.array([[1, 0]]), np.array([[0, 1]]))
+        space.arrays_from_codes([[1, 0]], [[0, 1]])
 
 
 def test_resolution_is_halved_at_one_and_two_thirds():
@@ -181,7 +199,7 @@ def test_a_reduction_reads_every_second_pixel_and_its_diagonal_neighbour():
 def test_the_branches():
     """The order of the layers in each branch, and which BN have a scale: only the stem's."""
     space = ENASMacro(6)
-    graph = space.from_codes(np.arange(6)[None], np.zeros((1, 15), int)).to_architectures()[0]
+    graph = space.from_string("[[0], [1, 0], [2, 0, 0], [3, 0, 0, 0], [4, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0]]")
     network = space.build(graph, 10, width=4)
     names = [" ".join(type(module).__name__ for module in layer.branch) for layer in network.layers]
     start = "Conv2d BatchNorm2d ReLU "
