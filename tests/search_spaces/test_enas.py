@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
@@ -181,6 +182,63 @@ def test_the_forward_pass_computes_the_graph():
             paths.append(int(architecture.adjacency[:i, i] @ paths))
         assert features.flatten().tolist() == [0.5 * paths[7]] * 8
         assert len(set(paths)) > 2
+
+
+def reference(network: nn.Module, architecture: Architecture, images: torch.Tensor) -> torch.Tensor:
+    """The features in training mode, written down once more from the description of the network."""
+
+    def norm(x: torch.Tensor) -> torch.Tensor:
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
+        return (x - mean) / torch.sqrt(variance + 1e-5)
+
+    def conv(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        depthwise = weight.shape[1] == 1 < x.shape[1]
+        padding = weight.shape[-1] // 2
+        return F.conv2d(x, weight, padding=padding, groups=x.shape[1] if depthwise else 1)
+
+    stored = [norm(conv(images, network.stem[0].weight))]
+    count = len(network.layers)
+    for i in range(1, count + 1):
+        weights = [m.weight for m in network.layers[i - 1].branch if isinstance(m, nn.Conv2d)]
+        x = torch.relu(norm(conv(stored[i - 1], weights[0])))
+        name = OPERATIONS[architecture.operations[i] - 2]
+        if name == "maxpool3x3":
+            x = norm(F.max_pool2d(x, 3, 1, 1))
+        elif name == "avgpool3x3":
+            x = norm(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+        else:
+            for weight in weights[1:]:
+                x = conv(x, weight)
+            x = torch.relu(norm(x))
+        stored.append(norm(x + sum(stored[j] for j in range(i - 1) if architecture.adjacency[j, i])))
+        if i in (count // 3, 2 * (count // 3)):
+            halving = network.reductions[0 if i == count // 3 else 1]
+            stored = [
+                norm(
+                    torch.cat(
+                        [
+                            conv(y[:, :, ::2, ::2], halving.even.weight),
+                            conv(y[:, :, 1::2, 1::2], halving.odd.weight),
+                        ],
+                        1,
+                    )
+                )
+                for y in stored
+            ]
+    return stored[-1]
+
+
+@pytest.mark.parametrize("space", [ENASMacro(), ENASMacro6(), ENASMacro(2)], ids=repr)
+def test_the_forward_pass_equals_a_second_writing(space):
+    generator = torch.Generator().manual_seed(1)
+    for architecture in space.sample_batch(np.random.default_rng(8), 6):
+        network = space.build(architecture, 3, in_channels=2, width=6).double()
+        images = torch.randn(3, 2, 8, 12, generator=generator, dtype=torch.float64)
+        with torch.no_grad():
+            features = network.features(images)
+            assert torch.allclose(features, reference(network, architecture, images), atol=1e-9)
+            logits = F.linear(features.mean((2, 3)), network.classifier.weight, network.classifier.bias)
+            assert torch.allclose(network(images), logits, atol=1e-9)
 
 
 def test_a_reduction_reads_every_second_pixel_and_its_diagonal_neighbour():
