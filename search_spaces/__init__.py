@@ -13,13 +13,15 @@ from graphnas.errors import InvalidArgument
 if TYPE_CHECKING:
     from graphnas.graph.space import GraphSpace
     from search_spaces.gemnet import GEMNet as GEMNet
+    from search_spaces.nasbench101 import NASBench101 as NASBench101
     from search_spaces.nasbench201 import NASBench201 as NASBench201
 
 _HOMES = {
     "GEMNet": "search_spaces.gemnet",
+    "NASBench101": "search_spaces.nasbench101",
     "NASBench201": "search_spaces.nasbench201",
 }
-__all__ = ["GEMNet", "NASBench201", "get_space", "space_names"]
+__all__ = ["GEMNet", "NASBench101", "NASBench201", "get_space", "space_names"]
 
 
 def space_names() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ PUBLIC = {
     "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "wl_hash"],
     "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
-    "search_spaces": ["GEMNet", "NASBench201", "get_space", "space_names"],
+    "search_spaces": ["GEMNet", "NASBench101", "NASBench201", "get_space", "space_names"],
     "optuna_graphnas": ["NASGEMSampler", "GraphSampler", "Objective", "suggest_architecture"],
 }
 

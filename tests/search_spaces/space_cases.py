@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from graphnas import Architecture, GraphSpace
-from search_spaces import GEMNet, NASBench201
+from search_spaces import GEMNet, NASBench101, NASBench201
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
 
@@ -49,6 +49,7 @@ class Case:
 CASES = [
     Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
     Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
+    Case("nasbench101", NASBench101, {"channels": 8, "cells_per_stack": 2}),
     Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}),
     Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
 ]
