@@ -63,8 +63,8 @@ class NASBench201(GraphSpace):
         self.identity = identity
 
     def arguments(self) -> dict[str, Any]:
-        """``identity``."""
-        return {"identity": self.identity}
+        """``identity``, where it is not the default."""
+        return {} if self.identity == "graph" else {"identity": self.identity}
 
     def check(self, architecture: Architecture) -> None:
         """Every cell has 4 nodes; any labelling of their edges is allowed."""

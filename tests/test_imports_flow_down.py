@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "optuna_graphnas": DOORS,
     "nni_graphnas": DOORS,
     "graphnas.cli": DOORS | {"graphnas", "graphnas.plots", "optuna_graphnas", "nni_graphnas"},
+    "graphnas.__main__": {"graphnas.cli"},
     # The package itself only re-exports.
     "graphnas": {"graphnas.graph", "graphnas.methods"},
 }

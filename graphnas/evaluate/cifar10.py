@@ -33,18 +33,16 @@ HOW_TO_GET = (
 )
 
 
-def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> ImageData:
-    """CIFAR-10: 50,000 training and 10,000 test images of 32x32 (Krizhevsky 2009).
+def find_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The first file of CIFAR-10, unread.
 
-    Looks in the data directory for ``cifar10/cifar10_train_*.xz`` (see :func:`read_shard`) or the folder
-    ``cifar-10-batches-py`` as the official archive and torchvision lay it out. The test images are read only
-    when they are asked for.
+    It is ``cifar10/cifar10_train_*.xz`` (see :func:`read_shard`), or ``data_batch_1`` in a folder
+    ``cifar-10-batches-py`` as the official archive and torchvision lay it out.
 
     Raises:
-        DataNotFound: Neither is there; the message says how to get it.
-        CorruptData: A file is truncated, damaged or of another kind.
+        DataNotFound: Neither is in the data directory; the message says how to get it.
     """
-    found = find_data(
+    return find_data(
         [
             "cifar10/cifar10_train_*.xz",
             "cifar-10-batches-py/data_batch_1",
@@ -55,6 +53,18 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> ImageData:
         how_to_get=HOW_TO_GET,
         data_dir=data_dir,
     )
+
+
+def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> ImageData:
+    """CIFAR-10 from :func:`find_cifar10`: 50,000 training and 10,000 test images of 32x32 (Krizhevsky 2009).
+
+    The test images are read only when they are asked for.
+
+    Raises:
+        DataNotFound: It is not in the data directory.
+        CorruptData: A file is truncated, damaged or of another kind.
+    """
+    found = find_cifar10(data_dir)
     read = _read_shards if found.suffix == ".xz" else _read_batches
     train = read(found.parent, "train")
     return ImageData("cifar10", train, partial(read, found.parent, "test"), 10, NORMALISATION, CLASSES)

@@ -131,6 +131,11 @@ class TabularEvaluator:
         return self.table.architecture(row), float(values[row])
 
     @property
+    def knows_all(self) -> bool:
+        """Whether the table has the value of all of its architectures."""
+        return not np.isnan(self.table.accuracy(self.dataset, self.budget, self.metric)).any()
+
+    @property
     def optimum(self) -> float:
         """The highest value in the table, in percent."""
         return float(np.nanmax(self.table.accuracy(self.dataset, self.budget, self.metric)))

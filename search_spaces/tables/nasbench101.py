@@ -76,17 +76,26 @@ class Results:
         return found[order], order
 
 
-def open_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> NASBench101Table:
-    """The compact file where it is there, otherwise one of the benchmark's own.
+def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The compact file where it is there, otherwise one of the benchmark's own, unread.
 
     Raises:
         DataNotFound: None of them is in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
     """
     candidates = [
         f"{folder}{name}" for name in (COMPACT_FILE, *OFFICIAL_FILES) for folder in ("nasbench101/", "")
     ]
-    path = find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    return find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+
+
+def open_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> NASBench101Table:
+    """The table at :func:`find_nasbench101`; a file that was read before is not read again.
+
+    Raises:
+        DataNotFound: It is not in the data directory.
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+    path = find_nasbench101(data_dir)
     status = path.stat()
     return NASBench101Table(_read(path.resolve(), status.st_mtime_ns, status.st_size))
 

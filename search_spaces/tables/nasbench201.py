@@ -38,18 +38,41 @@ _HOW_TO_GET = (
 )
 
 
-def open_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> NASBench201Table:
-    """The compact file where it is there, otherwise the official release.
+def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The compact file where it is there, otherwise the official release, unread.
 
     Raises:
         DataNotFound: Neither is in the data directory.
+    """
+    names = (COMPACT_FILE, f"{RELEASE}-simple/meta.pickle.pbz2", f"{RELEASE}.pickle.pbz2")
+    candidates = [f"{folder}{name}" for name in names for folder in ("nasbench201/", "")]
+    return find_data(candidates, what="NAS-Bench-201 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+
+
+def find_nasbench201_latencies(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The file of latencies, unread.
+
+    Raises:
+        DataNotFound: It is not in the data directory.
+    """
+    return find_data(
+        [f"nasbench201/{HARDWARE_FILE}", HARDWARE_FILE],
+        what="NAS-Bench-201 latencies",
+        how_to_get=f"The official release has none; copy {HARDWARE_FILE} (1.9 MB).",
+        data_dir=data_dir,
+    )
+
+
+def open_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> NASBench201Table:
+    """The table at :func:`find_nasbench201`.
+
+    Raises:
+        DataNotFound: It is not in the data directory.
         CorruptData: The file is truncated, damaged or of another kind.
     """
     from search_spaces.tables.nats_bench import NATSBenchTable
 
-    names = (COMPACT_FILE, f"{RELEASE}-simple/meta.pickle.pbz2", f"{RELEASE}.pickle.pbz2")
-    candidates = [f"{folder}{name}" for name in names for folder in ("nasbench201/", "")]
-    path = find_data(candidates, what="NAS-Bench-201 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    path = find_nasbench201(data_dir)
     if path.name == COMPACT_FILE:
         return CompactTable(path, data_dir)
     return NATSBenchTable(path.parent if path.name.startswith("meta.") else path, data_dir)
@@ -116,13 +139,7 @@ class NASBench201Table(Table):
         }
 
     def _hardware(self) -> Mapping[str, NDArray[np.float64]]:
-        path = find_data(
-            [f"nasbench201/{HARDWARE_FILE}", HARDWARE_FILE],
-            what="NAS-Bench-201 latencies",
-            how_to_get=f"The official release has none; copy {HARDWARE_FILE} (1.9 MB).",
-            data_dir=self._data_dir,
-        )
-        return _cached(_read_hardware, path)
+        return _cached(_read_hardware, find_nasbench201_latencies(self._data_dir))
 
 
 class CompactTable(NASBench201Table):

@@ -109,8 +109,8 @@ def test_training_follows_the_kernel_and_reconstructs():
     untrained = KernelGuidedEncoder(space, SMALL, seed=0)
     trained = KernelGuidedEncoder(space, SMALL, seed=0).fit()
     plain = KernelGuidedEncoder(space, replace(SMALL, kernel_guided=False), seed=0).fit()
-    assert trained.similarity_loss(pairs) < 0.9 * pairs.target.var()
     assert trained.similarity_loss(pairs) < 0.2 * plain.similarity_loss(pairs)
+    assert trained.similarity_loss(pairs) < 0.2 * untrained.similarity_loss(pairs)
     assert follows(trained) > follows(plain) + 0.1
     assert trained.reconstruction_accuracy(fresh) > 0.95 > untrained.reconstruction_accuracy(fresh)
     assert trained.history[-1]["iteration"] == SMALL.iterations

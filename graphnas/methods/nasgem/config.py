@@ -39,7 +39,7 @@ class NASGEMConfig:
     """
 
     predictor: str = "kernel"
-    n_startup_trials: int = 10
+    n_startup_trials: int = 5
     batch_size: int = 1
     candidates: int = 20_000
     local_candidates: int = 2_000

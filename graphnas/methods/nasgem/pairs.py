@@ -37,8 +37,9 @@ def sample_pairs(
         size: Number of pairs; a few are lost where a space has graphs of several sizes.
         rng: Source of the graphs.
         kernel: The Weisfeiler-Lehman kernel.
-        target: ``"raw"``, the normalised kernel as in the paper; on large random graphs it is nearly
-            constant, so there are two departures: ``"centred"`` maps mean +- 3 standard deviations onto
+        target: ``"raw"`` is the normalised kernel as in the paper. On random graphs of 30 nodes with labelled
+            operations it is nearly constant (mean .001, standard deviation .006 on :class:`GEMNet`), so it
+            guides little; hence two departures: ``"centred"`` maps mean +- 3 standard deviations onto
             [-1, 1] and clips, ``"rank"`` spreads the ranks evenly over [-1, 1].
 
     Raises:

@@ -1,0 +1,87 @@
+# Everything is installed into .venv; only Python 3.11 or 3.12 and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10 --timeout 60
+
+# What we test. pyproject.toml allows ranges, because a user brings their own torch and Optuna.
+TORCH := torch==2.13.0
+SEARCH_PINS := numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 networkx==3.6.1 tqdm==4.70.1 \
+	optuna==5.0.0 matplotlib==3.11.2
+TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 torch-geometric==2.8.1 pandas==3.1.1 pillow==13.0.0 \
+	psycopg2-binary==2.9.13 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0
+# There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
+# which would replace torch. It serves image sets and transforms only, and only the tests need it.
+TORCHVISION := torchvision==0.28.0
+# The oldest Optuna we support sits beside the current one, for a second run of its conformance tests.
+OLD_OPTUNA := optuna==4.9.0
+OLD_OPTUNA_DIR := .venv/optuna-4.9
+
+# The quick benchmarks, a few minutes together. Their figures go to runs/, not over the recorded ones.
+BENCHMARKS := wl_kernel nasgem_speed sampling_seconds
+
+# Trials are small: more threads than cores only wait for each other.
+export OMP_NUM_THREADS ?= 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help search setup test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make search   set up, then search a small space on real images; run again, it continues"
+	@echo "make test     set up, then every check and every test"
+	@echo "make check    lint, format and types"
+	@echo "make bench    the quick benchmarks"
+	@echo "make setup    set up for development"
+	@echo "make clean    remove build products and caches (keeps .venv and runs)"
+
+# Small networks and few images, so that two methods search in about two minutes; run again, both go on.
+search: .venv/.ready-search
+	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method nasgem --compare random \
+		--trials 24 --startup 8 --epochs 6 --training train_fraction=0.3 --training validation_limit=500 \
+		--shape width=8 --output runs/digits
+
+setup: .venv/.ready-test
+
+test: .venv/.ready-test check
+	$(BIN)/python -m pytest -n 2 --durations=15 $(TESTS)
+
+check: .venv/.ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.ready-test
+	@mkdir -p runs/benchmarks
+	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; \
+		$(BIN)/python benchmarks/$$benchmark.py --output runs/benchmarks/$$benchmark.json; done
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A set-up is done once, and again when what it installs may have changed. torch goes first, alone: the
+# ranges that the rest asks for are then satisfied and pip does not fetch another build of it.
+.venv/.ready-search: pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
+		echo "make: Python 3.11 or 3.12 is needed, $(PYTHON) is another; run: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "[1/3] environment: .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+		echo "make: $(PYTHON) cannot create environments; on Debian and Ubuntu install python3-venv" >&2; rm -rf .venv; exit 1; }
+	@echo "[2/3] $(TORCH): some hundred MB, takes minutes where it is not cached"
+	@$(PIP) install $(QUIET) $(TORCH)
+	@echo "[3/3] graphnas, Optuna, matplotlib"
+	@$(PIP) install $(QUIET) $(TORCH) $(SEARCH_PINS) -e ".[optuna,plots]"
+	@touch $@
+
+.venv/.ready-test: .venv/.ready-search
+	@echo "[1/3] tools and libraries of the tests"
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) -e ".[dev,optuna,plots,pyg]"
+	@echo "[2/3] $(TORCHVISION)"
+	@$(PIP) install $(QUIET) --no-deps $(TORCHVISION)
+	@echo "[3/3] $(OLD_OPTUNA) beside the current one"
+	@rm -rf $(OLD_OPTUNA_DIR)
+	@$(PIP) install $(QUIET) --no-deps --target $(OLD_OPTUNA_DIR) $(OLD_OPTUNA)
+	@touch $@
+
+# On a terminal pip shows how far its downloads are; in a log it says only what went wrong.
+QUIET := $(shell test -t 2 || echo --quiet)

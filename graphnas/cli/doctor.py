@@ -1,0 +1,151 @@
+"""``graphnas doctor``: what is installed, what is missing and how to get it, which data is found where."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import graphnas
+from graphnas.cli.text import table
+from graphnas.data_directory import ENVIRONMENT_VARIABLE, data_directory
+from graphnas.errors import GraphNASError
+
+
+class Part(NamedTuple):
+    """A package, the extra that installs it (none: it is required), and what it serves."""
+
+    package: str
+    extra: str
+    purpose: str
+
+
+PARTS = (
+    Part("torch", "", "networks"),
+    Part("numpy", "", "arrays"),
+    Part("scipy", "", "kernels"),
+    Part("scikit-learn", "", "digits, baselines"),
+    Part("networkx", "", "exchange of graphs"),
+    Part("tqdm", "", "progress bars"),
+    Part("optuna", "optuna", "samplers, the command search"),
+    Part("nni", "nni", "experiments with NNI"),
+    Part("pytorch-lightning", "nni", "nni.nas"),
+    Part("matplotlib", "plots", "drawings and curves"),
+    Part("torchvision", "images", "its data sets"),
+    Part("pillow", "images", "image files"),
+    Part("torch-geometric", "pyg", "exchange of graphs"),
+    Part("botorch", "bo", "Bayesian optimisation"),
+    Part("gpytorch", "bo", "Gaussian processes"),
+    Part("mmcv", "detection", "object detection"),
+    Part("mmengine", "detection", "object detection"),
+    Part("mmdet", "detection", "object detection"),
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
+    parser = commands.add_parser(
+        "doctor", help="what is installed, what is missing, which data is found", description=__doc__
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="tables and images (default: $GRAPHNAS_DATA)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; 1 if a required package is missing."""
+    print(f"graphnas {graphnas.__version__}, Python {platform.python_version()} at {sys.executable}\n")
+    versions = {part.package: _version(part.package) for part in PARTS}
+    rows = []
+    for part in PARTS:
+        found = versions[part.package]
+        how = "" if found else _how_to_get(part, versions)
+        rows.append([part.package, found or "missing", part.purpose, how])
+    print(table(["package", "version", "for", "how to get it"], rows))
+    notes = _notes(versions)
+    if notes:
+        print("\n" + "\n".join(notes))
+    print(f"\ndata directory: {_directory(args.data_dir)}")
+    for name, check in _checks(args.data_dir):
+        print(f"{name}: {_find(check)}")
+    return 0 if all(versions[part.package] for part in PARTS if not part.extra) else 1
+
+
+def _how_to_get(part: Part, versions: dict[str, str | None]) -> str:
+    torch = versions["torch"]
+    if part.package == "torchvision" and torch:
+        # With its dependencies it would replace a torch that it was not built for; 2.x goes with 0.(x + 15).
+        return f'pip install --no-deps "torchvision==0.{int(torch.split(".")[1]) + 15}.*"'
+    if part.package == "mmcv":
+        # Its operators are compiled against the torch that is there, which takes minutes.
+        return (
+            'pip install "setuptools<81" wheel ninja psutil && '
+            "MMCV_WITH_OPS=1 pip install --no-build-isolation mmcv==2.1.0"
+        )
+    return f'pip install "graphnas[{part.extra}]"' if part.extra else "pip install graphnas"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# ---------------------------------------------------------------- packages that are there but may not work
+
+
+def _notes(versions: dict[str, str | None]) -> list[str]:
+    notes = []
+    if versions["torch"]:
+        import torch
+
+        cuda = (
+            f"CUDA on {torch.cuda.get_device_name()}"
+            if torch.cuda.is_available()
+            else "no CUDA device; the CPU is used"
+        )
+        notes.append(f"torch: {cuda}, {torch.get_num_threads()} threads")
+        if versions["torchvision"]:
+            from graphnas.evaluate.torchvision_compat import import_torchvision
+
+            try:
+                import_torchvision()
+            except (GraphNASError, ImportError, RuntimeError) as error:
+                notes.append(f"torchvision: installed, but does not work: {error}")
+    setuptools = _version("setuptools")
+    if versions["nni"] and (setuptools is None or int(setuptools.split(".")[0]) >= 82):
+        notes.append('nni: needs setuptools below 82 for nnictl; run: pip install "setuptools<81"')
+    return notes
+
+
+# ---------------------------------------------------------------- data
+
+
+def _directory(data_dir: str | None) -> str:
+    directory = data_directory(data_dir)
+    there = "" if directory.is_dir() else ", which does not exist"
+    return f"{directory}{there} (set {ENVIRONMENT_VARIABLE} to use another)"
+
+
+def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
+    """What is looked for, and a function that returns where it is or raises an error saying how to get it."""
+    from graphnas.evaluate.cifar10 import find_cifar10
+    from search_spaces.tables.nasbench101 import find_nasbench101
+    from search_spaces.tables.nasbench201 import find_nasbench201, find_nasbench201_latencies
+
+    return [
+        ("digits", lambda: "with scikit-learn"),
+        ("cifar10 images", lambda: find_cifar10(data_dir).parent),
+        ("nasbench101 table", lambda: find_nasbench101(data_dir)),
+        ("nasbench201 table", lambda: find_nasbench201(data_dir)),
+        ("nasbench201 latencies", lambda: find_nasbench201_latencies(data_dir)),
+    ]
+
+
+def _find(check: Any) -> str:
+    try:
+        return str(check())
+    except GraphNASError as error:
+        return f"missing. {error}"

@@ -1,0 +1,139 @@
+"""The evaluator that a search's arguments ask for, and the settings that make its values comparable."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from graphnas.cli.arguments import assignment, integer
+from graphnas.errors import DataNotFound, InvalidArgument
+from graphnas.graph.space import GraphSpace
+from search_spaces.tables import SPACES_WITH_TABLES
+
+if TYPE_CHECKING:
+    from graphnas.evaluate import Evaluator
+
+METRICS = ("validation_accuracy", "test_accuracy")
+
+
+def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, and how."""
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help="a data set of the table, or digits, cifar10, torchvision:NAME, imagefolder:PATH to train on "
+        "(default: cifar10 where the space has a table, otherwise digits)",
+    )
+    parser.add_argument(
+        "--evaluator",
+        choices=("auto", "table", "train"),
+        default="auto",
+        help="look values up in the table of the space, or train every network; auto takes the table where "
+        "there is one for the space and the data set",
+    )
+    table = parser.add_argument_group("values from a table")
+    table.add_argument(
+        "--budget", type=integer(1), metavar="EPOCHS", help="training epochs of the table's values"
+    )
+    table.add_argument("--metric", choices=METRICS, help="what to search for (default: validation_accuracy)")
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=integer(1), metavar="N", help="epochs of each training")
+    training.add_argument("--device", metavar="DEVICE", help="auto (CUDA where there is one), cpu, cuda, ...")
+    training.add_argument(
+        "--training",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other training settings, such as train_fraction=0.3 or batch_size=64",
+    )
+    training.add_argument(
+        "--shape",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="arguments of the space's build, such as width=8",
+    )
+
+
+def make_evaluator(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
+    """The evaluator, and the settings to keep with the study.
+
+    Raises:
+        InvalidArgument: Arguments that do not fit each other, the space or the data set.
+        DataNotFound: The table or the images are not there; the message says how to get them.
+        CorruptData: A file is damaged.
+    """
+    has_table = space.name in SPACES_WITH_TABLES
+    dataset = args.dataset or ("cifar10" if has_table and args.evaluator != "train" else "digits")
+    images_only = dataset == "digits" or ":" in dataset
+    if args.evaluator == "table" or (args.evaluator == "auto" and has_table and not images_only):
+        return _table(args, space, dataset)
+    return _training(args, space, dataset)
+
+
+def known_part(space: GraphSpace, evaluator: Evaluator) -> GraphSpace:
+    """The space, or the part of it whose values are known where a table does not know all of them."""
+    from graphnas.evaluate import TabularEvaluator
+
+    if not isinstance(evaluator, TabularEvaluator) or evaluator.knows_all:
+        return space
+    return space.restricted_to(evaluator)
+
+
+def _refuse(given: dict[str, Any], why: str) -> None:
+    for name, value in given.items():
+        if value not in (None, []):
+            raise InvalidArgument(f"--{name} is for {why}")
+
+
+def _table(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tuple[Evaluator, dict[str, Any]]:
+    from graphnas.evaluate import TabularEvaluator
+
+    training = {name: getattr(args, name) for name in ("epochs", "device", "training", "shape")}
+    _refuse(training, "training, but the values come from the table; add --evaluator train to train")
+    metric = args.metric or METRICS[0]
+    try:
+        evaluator = TabularEvaluator(space, dataset, args.budget, metric, args.data_dir)
+    except DataNotFound as error:
+        if args.evaluator == "table":
+            raise
+        raise DataNotFound(f"{error} Or add --evaluator train to train the networks instead.") from error
+    settings = {"evaluator": "table", "dataset": dataset, "budget": evaluator.budget, "metric": metric}
+    return evaluator, {**_space_settings(space), **settings}
+
+
+def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tuple[Evaluator, dict[str, Any]]:
+    from graphnas.evaluate import OracleEvaluator
+
+    _refuse(
+        {"budget": args.budget, "metric": args.metric}, "values from a table, but the networks are trained"
+    )
+    training = dict(args.training)
+    if args.epochs is not None:
+        training["epochs"] = args.epochs
+    evaluator = OracleEvaluator(
+        space,
+        dataset,
+        data_dir=args.data_dir,
+        shape=dict(args.shape),
+        seed=args.seed,
+        device=args.device or "auto",
+        progress=False,
+        **training,
+    )
+    settings = {
+        "evaluator": "train",
+        "dataset": dataset,
+        "training": dataclasses.asdict(evaluator.config),
+        "shape": dict(evaluator.shape),
+        "metric": METRICS[0],
+        "seed": args.seed,
+    }
+    return evaluator, {**_space_settings(space), **settings}
+
+
+def _space_settings(space: GraphSpace) -> dict[str, Any]:
+    return {"space": {"name": space.name, "arguments": space.arguments()}}

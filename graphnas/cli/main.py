@@ -1,0 +1,60 @@
+"""The entry point: reads the arguments, runs the command, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import graphnas
+from graphnas.cli import doctor, search, show, spaces
+from graphnas.errors import GraphNASError
+
+BAD_ARGUMENTS = 2
+INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that argparse puts before it."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"graphnas: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(BAD_ARGUMENTS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = _Parser(prog="graphnas", description="Graph-based neural architecture search.")
+    parser.add_argument("--version", action="version", version=f"graphnas {graphnas.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in (search, spaces, show, doctor):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` (by default the process's arguments) asks for.
+
+    Returns:
+        The exit code: 0, 1 if a search found nothing or a core part is missing, 2 for bad arguments or
+        another error that graphnas raises on purpose (one line on stderr), 130 after Ctrl-C.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()  # here, so that a reader that has gone away is noticed inside of this block
+    except GraphNASError as error:
+        print("graphnas: error:", " ".join(str(error).split()), file=sys.stderr)
+        return BAD_ARGUMENTS
+    except KeyboardInterrupt:
+        print("\ngraphnas: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # As in "graphnas spaces | head -1". Python would complain once more when it closes stdout.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code

@@ -1,0 +1,212 @@
+"""``graphnas search``: search a space with one method, beside another if asked, and keep what was found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphnas.cli.arguments import add_space_arguments, integer, make_space
+from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
+from graphnas.cli.methods import METHODS, make_sampler
+from graphnas.cli.report import draw, print_comparison, write_results
+from graphnas.cli.running import run_trials
+from graphnas.cli.studies import Found, Outcome, open_storage, open_study, read_outcome, without_password
+from graphnas.cli.text import architecture_text, count
+from graphnas.errors import InvalidArgument, TrainingFailed
+from graphnas.graph.space import GraphSpace
+from graphnas.optional import require
+
+if TYPE_CHECKING:
+    import optuna
+
+    from graphnas.evaluate import Evaluator
+
+RETRAIN_FACTOR = 3
+"""Times the epochs of the search that the best architecture is trained, unless ``--retrain-epochs`` says."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
+    parser = commands.add_parser(
+        "search",
+        help="search a space; run again, it continues",
+        description="Search a space. Run again with the same storage or output, it continues the study with "
+        "--trials more trials.",
+    )
+    add_space_arguments(parser, required=True)
+    parser.add_argument("--method", choices=METHODS, default="nasgem", help="search method (default: nasgem)")
+    parser.add_argument(
+        "--preset", metavar="NAME", help="configuration of nasgem: default, or paper for the published"
+    )
+    parser.add_argument(
+        "--startup",
+        type=integer(0),
+        metavar="N",
+        help="random trials that nasgem or tpe begins with (default: 10)",
+    )
+    parser.add_argument(
+        "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
+    )
+    parser.add_argument(
+        "--compare",
+        choices=METHODS,
+        metavar="METHOD",
+        help="also search with this method, in a study of its own, up to as many trials as the first has",
+    )
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, metavar="N", help="seed of everything random (default: 0)"
+    )
+    parser.add_argument(
+        "--n-jobs", type=integer(1), default=1, metavar="N", help="trials at a time, in threads"
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database of the study, such as sqlite:///study.db (default: in --output)",
+    )
+    parser.add_argument("--study-name", metavar="NAME", help="default: SPACE-DATASET-METHOD")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="directory for results, drawings, the study and the best model",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="tables and images (default: $GRAPHNAS_DATA)")
+    add_evaluator_arguments(parser)
+    parser.add_argument(
+        "--retrain-epochs",
+        type=integer(0),
+        metavar="N",
+        help="epochs of the final training of the best on all training images; 0: none "
+        f"(default: {RETRAIN_FACTOR} times the epochs of the search)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, print the table, write the files.
+
+    Raises:
+        GraphNASError: Arguments that do not fit, data or packages that are missing; before any trial is run.
+    """
+    require("optuna", "optuna")
+    if args.compare == args.method:
+        raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
+    if args.output is not None:
+        require("matplotlib", "plots")
+    space = make_space(args)
+    methods = [args.method, *([args.compare] if args.compare else [])]
+    evaluator, settings = make_evaluator(args, space)
+    space = known_part(space, evaluator)
+    # What configures the method asked for does not configure the one beside it.
+    samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
+    samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
+    url = _storage_url(args)
+    storage = open_storage(url)
+    stem = f"{space.name}-{settings['dataset']}"
+    names = [args.study_name or f"{stem}-{args.method}"]
+    if args.compare:
+        names.append(f"{args.study_name or stem}-{args.compare}")
+    studies = [
+        open_study(storage, name, settings, method, sampler)
+        for name, method, sampler in zip(names, methods, samplers, strict=True)
+    ]
+    try:
+        outcomes = _search(args, space, evaluator, studies, methods)
+    except KeyboardInterrupt:
+        kept = (
+            f"kept in {without_password(url)}; run the same command again to continue"
+            if url
+            else ("lost, because neither --storage nor --output was given")
+        )
+        print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
+        return 130
+    metric = settings["metric"].replace("_", " ")
+    print_comparison(outcomes, title=f"Best architectures by {metric} (%) on {settings['dataset']}")
+    if not outcomes[0].best:
+        reason = outcomes[0].reason or "no trial was run"
+        print(f"graphnas: error: no evaluation gave a value: {reason}", file=sys.stderr)
+        return 1
+    best = outcomes[0].best[0]
+    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    print(architecture_text(best.architecture, space))
+    if args.output is not None:
+        _write(args, space, evaluator, outcomes, settings, best)
+    if url is not None:
+        print(f"\nThe study is in {without_password(url)}. Run again, it goes on from there.")
+    return 0
+
+
+def _storage_url(args: argparse.Namespace) -> str | None:
+    if args.output is not None:
+        try:
+            args.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(f"cannot create the directory --output {args.output}: {error}") from error
+    if args.storage is not None or args.output is None:
+        storage: str | None = args.storage
+        return storage
+    return f"sqlite:///{args.output / 'study.db'}"
+
+
+def _search(
+    args: argparse.Namespace,
+    space: GraphSpace,
+    evaluator: Evaluator,
+    studies: list[optuna.Study],
+    methods: list[str],
+) -> list[Outcome]:
+    from optuna_graphnas import Objective
+
+    objective = Objective(space, evaluator)
+    outcomes: list[Outcome] = []
+    for study, method in zip(studies, methods, strict=True):
+        done = len(read_outcome(study, space).values)
+        # The method beside catches up with the first, so that both are judged at the same budget.
+        todo = max(0, len(outcomes[0].values) - done) if outcomes else args.trials
+        if todo:
+            print(
+                f"{method}: "
+                + (f"continues after {done} trials with {todo} more" if done else f"{todo} trials")
+            )
+        run_trials(study, objective, todo, jobs=args.n_jobs, title=method)
+        outcomes.append(read_outcome(study, space))
+    return outcomes
+
+
+def _write(
+    args: argparse.Namespace,
+    space: GraphSpace,
+    evaluator: Evaluator,
+    outcomes: list[Outcome],
+    settings: dict[str, Any],
+    best: Found,
+) -> None:
+    directory: Path = args.output
+    draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
+    extra: dict[str, Any] = {}
+    written = ["results.json", "best_cell.png", "search_curve.png"]
+    if settings["evaluator"] == "train" and args.retrain_epochs != 0:
+        try:
+            extra["retrained"] = _retrain(args, space, evaluator, settings, best)
+            written.append("best/ (model.pt, model.json)")
+        except TrainingFailed as error:  # the search itself succeeded
+            print(f"not kept: {error}", file=sys.stderr)
+    write_results(directory / "results.json", outcomes, settings, extra)
+    print(f"\nWritten to {directory}: {', '.join(written)}")
+
+
+def _retrain(
+    args: argparse.Namespace, space: GraphSpace, evaluator: Any, settings: dict[str, Any], best: Found
+) -> dict[str, Any]:
+    from graphnas.evaluate import save_model
+
+    epochs = args.retrain_epochs or RETRAIN_FACTOR * settings["training"]["epochs"]
+    print(f"\nTraining the best on all training images, {epochs} epochs", flush=True)
+    trained = evaluator.train(best.architecture, full=True, epochs=epochs)
+    accuracy = trained.evaluation.metrics["test_accuracy"]
+    print(f"test accuracy {accuracy:.2f} %, {count(trained.evaluation.parameters)} parameters")
+    save_model(args.output / "best", space, best.architecture, trained)
+    return {"trial": best.trial, "epochs": epochs, "test_accuracy": accuracy}

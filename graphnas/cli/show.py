@@ -1,0 +1,183 @@
+"""``graphnas show``: what a study found, or one architecture, as text and as a drawing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from graphnas.cli.arguments import add_space_arguments, integer, make_space
+from graphnas.cli.report import TOP, print_comparison
+from graphnas.cli.studies import SETTINGS, open_storage, read_outcome, space_of, without_password
+from graphnas.cli.text import architecture_text, table
+from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
+from graphnas.graph.architecture import FORMAT as ARCHITECTURE
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.optional import require
+from search_spaces import get_space
+
+MODEL = "graphnas.model"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
+    parser = commands.add_parser(
+        "show",
+        help="show a study or an architecture",
+        description="Show the best of a study (give --storage, or the output directory of a search), or one "
+        "architecture.",
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="WHAT",
+        help="an output directory, the directory of a saved model, a JSON file of an architecture or a "
+        "model, or the text itself: JSON, or the official string form of the space",
+    )
+    parser.add_argument("--storage", metavar="URL", help="database of studies, such as sqlite:///study.db")
+    parser.add_argument("--study-name", metavar="NAME", help="which of its studies, if there are several")
+    parser.add_argument(
+        "--top", type=integer(1), default=TOP, metavar="N", help=f"architectures listed (default: {TOP})"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="also draw the architecture: .png, .svg or .pdf"
+    )
+    add_space_arguments(parser, required=False)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print, and draw if asked.
+
+    Raises:
+        GraphNASError: There is nothing to show, or it cannot be read.
+    """
+    if (args.what is None) == (args.storage is None):
+        raise InvalidArgument("give either WHAT to show or --storage (see graphnas show --help)")
+    if args.plot is not None:
+        require("matplotlib", "plots")
+    path = None if args.what is None else Path(args.what)
+    if path is not None and _exists(path / "study.db"):
+        shown = _show_study(args, f"sqlite:///{path / 'study.db'}")
+    elif path is None:
+        shown = _show_study(args, args.storage)
+    else:
+        shown = _show_architecture(args, path)
+    if shown is None:
+        return 0
+    architecture, space = shown
+    print(architecture_text(architecture, space))
+    if args.plot is not None:
+        _plot(architecture, space, args.plot)
+    return 0
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # too long for a file name: it is a text, not a path
+        return False
+
+
+# ---------------------------------------------------------------- studies
+
+
+def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, GraphSpace] | None:
+    """Print the best of a study, or of all if they search the same; otherwise the list of them."""
+    optuna = require("optuna", "optuna")
+    file = url.removeprefix("sqlite:///")
+    if file != url and not _exists(Path(file)):
+        raise DataNotFound(f"no study database {file}")  # opening it would make an empty one
+    storage = open_storage(url)
+    names = optuna.get_all_study_names(storage)
+    if args.study_name is not None and args.study_name not in names:
+        raise InvalidArgument(f"no study {args.study_name!r}; there are: {', '.join(names) or 'none'}")
+    studies = [
+        optuna.load_study(study_name=name, storage=storage)
+        for name in ([args.study_name] if args.study_name is not None else names)
+    ]
+    settings = [study.user_attrs.get(SETTINGS) for study in studies]
+    if not studies or any(other != settings[0] for other in settings):
+        rows = [[study.study_name, str(len(study.get_trials(deepcopy=False)))] for study in studies]
+        print(f"{len(studies)} studies in {without_password(url)}; choose one with --study-name\n")
+        print(table(["study", "trials"], rows, right=[False, True]))
+        return None
+    space = space_of(studies[0])
+    outcomes = [read_outcome(study, space) for study in studies]
+    found = [outcome.best[0] for outcome in outcomes if outcome.best]
+    if not found:
+        print(f"no trial of {', '.join(names)} has given a value yet")
+        return None
+    metric, dataset = str(settings[0]["metric"]).replace("_", " "), settings[0]["dataset"]
+    title = f"Best architectures of {space.name} by {metric} (%) on {dataset}"
+    print_comparison(outcomes, title=title, top=args.top)
+    best = max(found, key=lambda one: one.value)
+    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    return best.architecture, space
+
+
+# ---------------------------------------------------------------- one architecture
+
+
+def _show_architecture(args: argparse.Namespace, path: Path) -> tuple[Architecture, GraphSpace]:
+    text = args.what
+    model = path / "model.json"
+    if _exists(model):
+        path = model
+    if _exists(path):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CorruptData(f"{path} cannot be read as text: {error}") from error
+    elif not text.lstrip().startswith(("{", "|")):
+        raise DataNotFound(
+            f"{args.what!r} is no file, no directory of a search or a model, and no architecture"
+        )
+    if not text.lstrip().startswith("{"):
+        return _from_string(args, text)
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidArchitecture(f"not JSON: {error}") from error
+    if content.get("format") == MODEL:
+        try:
+            home = content["space"]
+            space = make_space(args) if args.space else get_space(home["name"], **(home["arguments"] or {}))
+            architecture = Architecture.from_dict(content["architecture"])
+        except (KeyError, TypeError) as error:
+            raise CorruptData(f"{path} is an incomplete description of a model: {error!r}") from error
+        print(f"{space.name}, trained on {content.get('dataset')}")
+    else:
+        if content.get("format") != ARCHITECTURE:
+            raise CorruptData(f"format {content.get('format')!r} is neither {ARCHITECTURE!r} nor {MODEL!r}")
+        architecture = Architecture.from_dict(content)
+        space = _space(args, architecture.num_nodes)
+    space.validate(architecture)
+    return architecture, space
+
+
+def _from_string(args: argparse.Namespace, text: str) -> tuple[Architecture, GraphSpace]:
+    space = _space(args, None)
+    if not hasattr(space, "from_string"):
+        raise InvalidArgument(
+            f"the space {space.name!r} has no string form; give JSON instead of {text[:60]!r}"
+        )
+    return space.from_string(text), space
+
+
+def _space(args: argparse.Namespace, nodes: int | None) -> GraphSpace:
+    if args.space is None:
+        raise InvalidArgument("an architecture alone does not say what its labels mean: add --space")
+    return make_space(args, default_nodes=nodes)
+
+
+def _plot(architecture: Architecture, space: GraphSpace, path: Path) -> None:
+    from graphnas.plots import plot_architecture
+
+    try:
+        plot_architecture(architecture, space).savefig(path, dpi=150)
+    except (OSError, ValueError) as error:  # no such directory; a format that matplotlib does not know
+        raise InvalidArgument(f"cannot write --plot {path}: {error}") from error
+    print(f"\nWritten to {path}")

@@ -1,0 +1,27 @@
+"""Plots of architectures and searches, each with a data half (``_get_*_info``) and a drawing half.
+
+They return a ``matplotlib.figure.Figure`` and never touch pyplot, so nothing global is changed and no window
+opens: save it with ``figure.savefig(...)``, or show it as the last value of a notebook cell.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphnas.plots.architecture import plot_architecture as plot_architecture
+    from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
+
+_HOMES = {"plot_architecture": "architecture", "plot_search_curve": "search_curve"}
+__all__ = ["plot_architecture", "plot_search_curve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"graphnas.plots.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,224 @@
+"""graphnas search: from arguments to a study, a table and files, and on from there."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from small_search import TINY
+
+from graphnas.cli import running
+from graphnas.cli.methods import METHODS, make_sampler
+from graphnas.errors import InvalidArgument
+from graphnas.evaluate import load_dataset, load_model
+from graphnas.graph import Architecture
+from search_spaces import GEMNet, NASBench201
+
+
+def results_of(directory):
+    return json.loads((directory / "results.json").read_text())
+
+
+def test_everything_is_written(searched):
+    names = {str(path.relative_to(searched)) for path in searched.rglob("*") if path.is_file()}
+    assert names == {
+        *("study.db", "results.json", "best_cell.png", "search_curve.png"),
+        *("best/model.pt", "best/model.json"),
+    }
+    for picture in ("best_cell.png", "search_curve.png"):
+        assert (searched / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_agree_with_the_study(searched):
+    results = results_of(searched)
+    for method in ("nasgem", "random"):
+        found = results["methods"][method]
+        study = optuna.load_study(study_name=found["study"], storage=f"sqlite:///{searched / 'study.db'}")
+        assert found["values"] == [trial.value for trial in study.trials]
+        assert len(found["values"]) == 3
+        assert found["best"][0]["value"] == study.best_value
+        assert found["best"][0]["trial"] == study.best_trial.number
+        assert [one["value"] for one in found["best"]] == sorted(found["values"], reverse=True)
+
+
+def test_the_best_model_is_the_best_architecture_and_works(searched):
+    model, results = load_model(searched / "best"), results_of(searched)
+    best = results["methods"]["nasgem"]["best"][0]
+    assert model.architecture == Architecture.from_dict(best["architecture"])
+    assert sum(p.numel() for p in model.module.parameters()) == best["parameters"]
+    test = load_dataset("digits").test
+    guesses = model.predict(test.take(torch.arange(len(test)))).argmax(1)
+    accuracy = 100 * (guesses == test.labels).float().mean().item()
+    assert accuracy == pytest.approx(results["retrained"]["test_accuracy"], abs=1e-3)
+    assert results["retrained"]["epochs"] == 3
+
+
+def test_run_again_it_continues_and_the_other_method_catches_up(command, tmp_path):
+    run = ["search", *TINY, "--compare", "random", "--output", tmp_path, "--retrain-epochs", 0]
+    first = command(*run, "--trials", 3)
+    assert first.code == 0
+    assert "nasgem: 3 trials\n" in first.out
+    before = results_of(tmp_path)["methods"]
+    second = command(*run, "--trials", 2)
+    assert second.code == 0
+    assert "nasgem: continues after 3 trials with 2 more\n" in second.out
+    assert "random: continues after 3 trials with 2 more\n" in second.out
+    after = results_of(tmp_path)["methods"]
+    for method in ("nasgem", "random"):
+        assert len(after[method]["values"]) == 5
+        assert after[method]["values"][:3] == before[method]["values"]
+        told = next(line for line in second.err.splitlines() if line.startswith(f"{method}: 2/2 trials"))
+        assert told.endswith(f"best {max(after[method]['values']):.2f}")
+    third = command(*run, "--trials", 0)
+    assert third.code == 0
+    assert "continues after" not in third.out
+    assert "nasgem, 5 evaluations" in third.out
+    assert not (tmp_path / "best").exists()
+
+
+def test_one_go_and_two_find_the_same(command, tmp_path):
+    outputs = []
+    for name, rounds in (("once", [5]), ("twice", [2, 3])):
+        for trials in rounds:
+            run = ["search", *TINY, "--startup", 2, "--retrain-epochs", 0, "--output", tmp_path / name]
+            assert command(*run, "--trials", trials).code == 0
+        outputs.append(results_of(tmp_path / name)["methods"]["nasgem"]["values"])
+    assert outputs[0] == outputs[1]
+
+
+def test_the_table_shows_both_methods_side_by_side(command, searched):
+    run = ["search", *TINY, "--compare", "random", "--trials", 0, "--retrain-epochs", 0]
+    done = command(*run, "--storage", f"sqlite:///{searched / 'study.db'}")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    (top,) = (k for k, line in enumerate(lines) if "nasgem, 3 evaluations" in line)
+    assert "random, 3 evaluations" in lines[top]
+    assert lines[top + 1].split() == ["#", *["accuracy", "parameters", "MACs", "trial"] * 2]
+    methods = results_of(searched)["methods"]
+    best = [methods[method]["best"][0] for method in ("nasgem", "random")]
+    row = lines[top + 2].split()
+    assert row[0] == "1"
+    assert f"{best[0]['value']:.2f}" == row[1]
+    assert f"{best[1]['value']:.2f}" in row[2:]
+    mean = next(line for line in lines if line.startswith("mean"))
+    assert f"{np.mean(methods['nasgem']['values']):.2f}" in mean
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (["--epochs", "2"], "training"),
+        (["--nodes", "5"], "space"),
+        (["--seed", "1"], "seed"),
+        (["--shape", "width=3"], "shape"),
+    ],
+)
+def test_a_study_is_not_continued_with_other_settings(command, searched, changed, said):
+    run = ["search", *TINY, *changed, "--storage", f"sqlite:///{searched / 'study.db'}"]
+    done = command(*run)
+    assert done.code == 2
+    assert f"was made with {said}" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_foreign_study_is_not_continued(command, tmp_path):
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    study = optuna.create_study(storage=url, study_name="mine", direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    optuna.create_study(storage=url, study_name="down", direction="minimize")
+    for name, said in (("mine", "not made by graphnas search"), ("down", "does not maximise")):
+        done = command("search", *TINY, "--storage", url, "--study-name", name)
+        assert done.code == 2
+        assert said in done.err
+
+
+def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, monkeypatch, tmp_path):
+    original = running._Progress.__call__
+
+    def interrupt(self, study, trial):
+        original(self, study, trial)
+        if trial.number == 1:
+            raise KeyboardInterrupt
+
+    run = ["search", *TINY, "--retrain-epochs", 0, "--output", tmp_path]
+    with monkeypatch.context() as patch:
+        patch.setattr(running._Progress, "__call__", interrupt)
+        stopped = command(*run, "--trials", 5)
+        lost = command("search", *TINY, "--trials", 5)
+    assert stopped.code == lost.code == 130
+    assert f"kept in sqlite:///{tmp_path / 'study.db'}; run the same command again" in stopped.err
+    assert "neither --storage nor --output" in lost.err
+    done = command(*run, "--trials", 1)
+    assert done.code == 0
+    assert "continues after 2 trials with 1 more" in done.out
+
+
+def test_two_jobs_evaluate_no_network_twice(command, tmp_path):
+    run = ["search", *TINY, "--method", "random", "--trials", 6, "--n-jobs", 2, "--retrain-epochs", 0]
+    assert command(*run, "--output", tmp_path).code == 0
+    found = results_of(tmp_path)["methods"]["random"]
+    space = GEMNet(4)
+    keys = {space.key(Architecture.from_dict(one["architecture"])) for one in found["best"]}
+    assert len(keys) == len(found["values"]) == 6
+
+
+def test_a_search_in_which_everything_fails_says_why(command, tmp_path):
+    # The weights overflow after the first step.
+    run = ["search", *TINY, "--training", "learning_rate=1e30", "--trials", 2, "--output", tmp_path]
+    done = command(*run)
+    assert done.code == 1
+    assert "2 evaluations failed" in done.out
+    assert "no evaluation gave a value: " in done.err
+
+
+@pytest.mark.usefixtures("needs_table")
+def test_values_from_the_table(command, tmp_path):
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    run = ["search", "--space", "nasbench201", "--dataset", "cifar100", "--budget", 12, "--storage", url]
+    done = command(*run, "--trials", 4, "--method", "evolution", "--study-name", "mine")
+    assert done.code == 0
+    assert "Best architectures by validation accuracy (%) on cifar100" in done.out
+    (study,) = optuna.get_all_study_summaries(url)
+    assert study.study_name == "mine"
+    assert study.n_trials == 4
+    assert study.user_attrs["graphnas"]["budget"] == 12
+    other = command(*run[:-2], "--storage", url, "--metric", "test_accuracy", "--study-name", "mine")
+    assert other.code == 2
+    assert "metric" in other.err
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_sampler_that_proposes(method):
+    space = NASBench201()
+    study = optuna.create_study(direction="maximize", sampler=make_sampler(method, space, seed=0))
+    trial = study.ask()
+    chosen = {name: trial.suggest_categorical(name, c) for name, c in space.parameters().items()}
+    space.validate(space.from_parameters(chosen))
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(InvalidArgument, match="'luck'; known: nasgem"):
+        make_sampler("luck", NASBench201(), seed=0)
+
+
+def test_progress_in_a_log_is_a_few_lines(capsys):
+    study = optuna.create_study(direction="maximize")
+    progress = running._Progress("search", 100)
+    for number in range(100):
+        value = math.nan if number % 10 == 0 else float(number)
+        trial = (
+            optuna.trial.create_trial(value=value) if number % 10 else optuna.trial.create_trial(state=FAIL)
+        )
+        progress(study, trial)
+    progress.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert 4 <= len(lines) <= running.LINES
+    assert lines[-1].startswith("search: 100/100 trials")
+    assert lines[-1].endswith("best 99.00")
+
+
+FAIL = optuna.trial.TrialState.FAIL

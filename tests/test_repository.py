@@ -1,0 +1,154 @@
+"""The repository is whole: metadata, typing, and documents whose snippets, links and commands are right."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import types
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import graphnas
+from graphnas.cli.main import build_parser
+from graphnas.errors import DataNotFound
+from search_spaces import NASBench201
+from search_spaces.tables import open_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PACKAGES = ("graphnas", "optuna_graphnas", "nni_graphnas", "search_spaces")
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def table() -> None:
+    try:
+        open_table(NASBench201())
+    except DataNotFound as error:
+        pytest.skip(str(error))
+
+
+# ---------------------------------------------------------------- metadata
+
+
+def test_extras():
+    extras = PROJECT["optional-dependencies"]
+    assert {"optuna", "nni", "detection", "bo", "plots", "dev", "all"} <= set(extras)
+    (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
+    # mmcv is compiled during its installation, which "all" must not do by surprise.
+    assert set(everything.split(",")) == set(extras) - {"all", "dev", "detection"}
+
+
+def test_the_version_is_the_same_everywhere():
+    assert graphnas.__version__ == PROJECT["version"] == metadata.version("graphnas")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_are_typed(package):
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_licence_and_changelog():
+    assert PROJECT["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+# ---------------------------------------------------------------- set-up
+
+
+def test_the_makefile_has_the_targets_that_documents_name():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert {"search", "test", "check", "bench", "setup", "clean"} <= targets
+    documents = README + (ROOT / "CONTRIBUTING.md").read_text()
+    assert set(re.findall(r"\bmake ([a-z]+)\s*[#\n`]", documents)) <= targets
+
+
+def test_pins_are_within_the_ranges_that_users_may_have():
+    packaging = pytest.importorskip("packaging.requirements")
+    makefile = (ROOT / "Makefile").read_text()
+    pins = dict(re.findall(r"([\w-]+)==([\d.]+)", makefile))
+    assert {"torch", "optuna", "numpy", "ruff", "mypy", "pytest"} <= set(pins)
+    declared = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    for requirement in map(packaging.Requirement, declared):
+        if requirement.name in pins:
+            assert requirement.specifier.contains(pins[requirement.name]), requirement
+
+
+def test_benchmarks_of_make_exist():
+    (names,) = re.findall(r"^BENCHMARKS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert names.split()
+    for name in names.split():
+        assert (ROOT / "benchmarks" / f"{name}.py").is_file()
+
+
+def test_continuous_integration_runs_make_test():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().rstrip().endswith("make test")
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+# ---------------------------------------------------------------- documents
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_links_and_paths_in_documents_lead_somewhere(document):
+    text = (ROOT / document).read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    paths = re.findall(
+        r"`((?:tests|examples|benchmarks|graphnas|search_spaces|optuna_graphnas)/[\w/.]+)`", text
+    )
+    for link in {*links, *paths}:
+        assert any((ROOT / f"{link}{end}").exists() for end in ("", ".py")), link
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for text in snippets("sh")
+        for line in text.replace("\\\n", " ").splitlines()
+        if "graphnas " in line
+    ],
+)
+def test_command_lines_of_the_readme_are_understood(line):
+    program, *arguments = shlex.split(line, comments=True)
+    assert program == "graphnas"
+    build_parser().parse_args(arguments)
+
+
+@pytest.mark.usefixtures("table")
+def test_the_optuna_snippet_runs(capsys):
+    (snippet,) = (text for text in snippets("python") if "import optuna" in text)
+    assert "n_trials=100" in snippet
+    exec(compile(snippet.replace("n_trials=100", "n_trials=12"), "README.md", "exec"), {})
+    best, parameters = capsys.readouterr().out.split(" ", 1)
+    assert 50 < float(best) < 91.6
+    assert "nasbench201/op_0_1" in parameters
+
+
+@pytest.mark.usefixtures("table")
+def test_the_trial_of_the_nni_snippet_runs(monkeypatch):
+    """With what NNI gives a trial and takes from it; NNI itself is not needed for that."""
+    space, reported = NASBench201(), []
+    nni = types.ModuleType("nni")
+    nni.get_next_parameter = lambda: space.to_parameters(space.at(7777))
+    nni.report_final_result = reported.append
+    monkeypatch.setitem(sys.modules, "nni", nni)
+    (snippet,) = (text for text in snippets("python") if "nni.get_next_parameter" in text)
+    exec(compile(snippet, "README.md", "exec"), {})
+    from graphnas.evaluate import TabularEvaluator
+
+    assert reported == [TabularEvaluator(space).evaluate(space.at(7777)).value]
