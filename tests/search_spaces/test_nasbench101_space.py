@@ -372,3 +372,16 @@ def test_resolution_and_width_of_the_stacks():
     wide = cell([(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)], POOL, POOL, POOL)
     with pytest.raises(InvalidArgument, match="channels must be at least 3"):
         space.build(wide, 10, channels=2)
+
+
+def test_fifty_networks_run_forward_and_backward():
+    space, rng = NASBench101(), np.random.default_rng(11)
+    generator = torch.Generator().manual_seed(0)
+    for k, architecture in enumerate(space.sample_batch(rng, 50)):
+        side, channels, classes = (8, 9, 12)[k % 3], (5, 8)[k % 2], (2, 10, 100)[k % 3]
+        network = space.build(architecture, classes, in_channels=2, channels=channels, cells_per_stack=1)
+        logits = network(torch.randn(2, 2, side, side, generator=generator))
+        assert logits.shape == (2, classes)
+        logits.square().sum().backward()
+        assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in network.parameters())
+        assert network.stem[0].weight.grad.any()
