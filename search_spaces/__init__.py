@@ -12,21 +12,39 @@ from graphnas.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from graphnas.graph.space import GraphSpace
+    from search_spaces.enas import ENASMacro as ENASMacro
+    from search_spaces.enas import ENASMacro6 as ENASMacro6
     from search_spaces.gemnet import GEMNet as GEMNet
     from search_spaces.nasbench101 import NASBench101 as NASBench101
     from search_spaces.nasbench201 import NASBench201 as NASBench201
+    from search_spaces.randwire import RandWire as RandWire
 
 _HOMES = {
+    "ENASMacro": "search_spaces.enas",
+    "ENASMacro6": "search_spaces.enas",
     "GEMNet": "search_spaces.gemnet",
     "NASBench101": "search_spaces.nasbench101",
     "NASBench201": "search_spaces.nasbench201",
+    "RandWire": "search_spaces.randwire",
 }
-__all__ = ["GEMNet", "NASBench101", "NASBench201", "get_space", "space_names"]
+_NAMES = {"ENASMacro": "enas", "ENASMacro6": "enas6"}
+"""Spaces whose name is not their class's in lower case."""
+
+__all__ = [
+    "ENASMacro",
+    "ENASMacro6",
+    "GEMNet",
+    "NASBench101",
+    "NASBench201",
+    "RandWire",
+    "get_space",
+    "space_names",
+]
 
 
 def space_names() -> tuple[str, ...]:
     """Names that :func:`get_space` knows, sorted."""
-    return tuple(sorted(name.lower() for name in _HOMES))
+    return tuple(sorted(_NAMES.get(public, public.lower()) for public in _HOMES))
 
 
 def get_space(name: str, **kwargs: Any) -> GraphSpace:
@@ -34,7 +52,7 @@ def get_space(name: str, **kwargs: Any) -> GraphSpace:
 
     Args:
         name: As in :func:`space_names`; case, dashes, underscores and blanks do not matter, so that
-            ``NAS-Bench-201`` is found too.
+            ``NAS-Bench-201`` is found too; so is the class's own name.
         **kwargs: Passed on to the space, such as ``num_nodes=8`` for GEMNet.
 
     Raises:
@@ -42,7 +60,7 @@ def get_space(name: str, **kwargs: Any) -> GraphSpace:
     """
     wanted = "".join(c for c in name.lower() if c not in "-_ ")
     for public, home in _HOMES.items():
-        if public.lower() == wanted:
+        if wanted in (public.lower(), _NAMES.get(public)):
             space_class = getattr(importlib.import_module(home), public)
             try:
                 space: GraphSpace = space_class(**kwargs)

@@ -15,10 +15,19 @@ PUBLIC = {
         "SearchMethod",
         "__version__",
     ],
-    "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "wl_hash"],
+    "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
     "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
-    "search_spaces": ["GEMNet", "NASBench101", "NASBench201", "get_space", "space_names"],
+    "search_spaces": [
+        "ENASMacro",
+        "ENASMacro6",
+        "GEMNet",
+        "NASBench101",
+        "NASBench201",
+        "RandWire",
+        "get_space",
+        "space_names",
+    ],
     "optuna_graphnas": ["NASGEMSampler", "GraphSampler", "Objective", "suggest_architecture"],
 }
 

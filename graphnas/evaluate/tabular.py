@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 class TabularEvaluator:
     """Values from a table of results, in percent.
 
+    For ENASMacro6 the value is the weight-sharing accuracy of D-VAE's table on CIFAR-10, of 19,020 networks
+    that share the weights of one supernet (the budget is 0 epochs of their own), not the accuracy of trained
+    networks; an architecture that the table does not have is a failed evaluation.
+
     For NAS-Bench-201 the value is the mean over the seeds that the table has. CIFAR-10's 200-epoch
     validation accuracy in the compact file is that of one seed: its maximum is 91.57, whereas the papers'
     91.61 is a mean of seeds.
@@ -63,6 +67,9 @@ class TabularEvaluator:
             raise InvalidArgument(f"metric {metric!r} is not one of {', '.join(METRICS)}")
         self.space = space
         self.table = open_table(space, data_dir)
+        if metric not in self.table.metrics:
+            known = ", ".join(self.table.metrics)
+            raise InvalidArgument(f"metric {metric!r} is not in the table of {space.name}, which has {known}")
         self.dataset = dataset.lower()
         self.budget = max(self.table.budgets) if budget is None else budget
         self.metric = metric
@@ -87,6 +94,8 @@ class TabularEvaluator:
         self.space.validate(architecture)
         rows = self.table.rows([architecture])
         row = int(rows[0])
+        if row < 0:
+            return Evaluation.failure(f"the table of {self.space.name} does not have it")
         metrics = {m: float(self.table.accuracy(self.dataset, self.budget, m, rows)[0]) for m in METRICS}
         parameters, macs = self.table.complexity(self.dataset, row)
         value = metrics[self.metric]
@@ -132,8 +141,9 @@ class TabularEvaluator:
 
     @property
     def knows_all(self) -> bool:
-        """Whether the table has the value of all of its architectures."""
-        return not np.isnan(self.table.accuracy(self.dataset, self.budget, self.metric)).any()
+        """Whether the table has the value of every architecture of the space."""
+        values = self.table.accuracy(self.dataset, self.budget, self.metric)
+        return len(values) == self.space.size() and not np.isnan(values).any()
 
     @property
     def optimum(self) -> float:

@@ -37,7 +37,7 @@ class RestrictedSpace(GraphSpace):
 
     Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
     only ``base`` has, such as an official string form. Architectures are given in the form that the
-    parameters describe (``base.complete``).
+    parameters describe (``base.completed``).
 
     Args:
         base: The whole space.
@@ -56,7 +56,7 @@ class RestrictedSpace(GraphSpace):
             known = [architecture for architecture in known if base.is_valid(architecture)]
             base = base.base
         self.base = base
-        self._known = list(dict.fromkeys(map(base.complete, known)))
+        self._known = list(dict.fromkeys(map(base.completed, known)))
         if not self._known:
             raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
         self._around: dict[Architecture, list[tuple[Architecture, str]]] = {}
@@ -96,9 +96,9 @@ class RestrictedSpace(GraphSpace):
         """The keys of the whole space."""
         return self.base.keys(architectures)
 
-    def complete(self, architecture: Architecture) -> Architecture:
+    def completed(self, architecture: Architecture) -> Architecture:
         """As in the whole space."""
-        return self.base.complete(architecture)
+        return self.base.completed(architecture)
 
     # ---------------------------------------------------------------- parameters of the host
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from graphnas.graph.space import GraphSpace
     from search_spaces.tables.base import Table
 
-SPACES_WITH_TABLES = ("nasbench101", "nasbench201")
+SPACES_WITH_TABLES = ("enas6", "nasbench101", "nasbench201")
 
 
 def open_table(space: GraphSpace, data_dir: str | os.PathLike[str] | None = None) -> Table:
@@ -26,6 +26,10 @@ def open_table(space: GraphSpace, data_dir: str | os.PathLike[str] | None = None
         DataNotFound: The table is not in the data directory; the message says how to get it.
         CorruptData: The file is truncated, damaged or of another kind.
     """
+    if space.name == "enas6":
+        from search_spaces.tables.enas6 import open_enas6
+
+        return open_enas6(data_dir)
     if space.name == "nasbench101":
         from search_spaces.tables.nasbench101 import open_nasbench101
 

@@ -23,10 +23,12 @@ class Table(ABC):
     Attributes:
         datasets: Names of the data sets, lower case.
         budgets: Numbers of training epochs that were recorded.
+        metrics: Which of :data:`METRICS` were recorded.
     """
 
     datasets: tuple[str, ...]
     budgets: tuple[int, ...]
+    metrics: tuple[str, ...] = METRICS
 
     @abstractmethod
     def __len__(self) -> int:
@@ -42,7 +44,7 @@ class Table(ABC):
 
     @abstractmethod
     def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
-        """The row of each architecture.
+        """The row of each architecture, -1 where a table of part of a space does not have it.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.

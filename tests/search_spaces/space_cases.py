@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from graphnas import Architecture, GraphSpace
-from search_spaces import GEMNet, NASBench101, NASBench201
+from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
 
@@ -41,31 +41,44 @@ class Case:
     make: Callable[[], GraphSpace]
     shape: dict[str, Any] = field(default_factory=dict)  # a small network
     keeps_last: bool = True  # the last node has a role, so that relabelling must keep it
+    blocks: int = 1  # disconnected graphs of equal size, each of which is relabelled on its own
+    rigid: bool = False  # no graph has a second topological order
 
     def space(self) -> GraphSpace:
         return self.make()
 
+
+SMALL_RANDWIRE = {"stem_widths": (4, 5), "stem_strides": (1, 2), "widths": (6, 8), "head_width": 16}
 
 CASES = [
     Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
     Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
     Case("nasbench101", NASBench101, {"channels": 8, "cells_per_stack": 2}),
     Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}),
+    Case("enas", ENASMacro, {"width": 4}, rigid=True),
+    Case("enas6", ENASMacro6, {"width": 3}, rigid=True),
+    Case("randwire", RandWire, SMALL_RANDWIRE, keeps_last=False),
+    Case("randwire_stages", lambda: RandWire(6, stages=2), SMALL_RANDWIRE, keeps_last=False, blocks=2),
     Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
 ]
 
 
-def relabelled(architecture: Architecture, rng: np.random.Generator, *, keeps_last: bool) -> Architecture:
+def relabelled(
+    architecture: Architecture, rng: np.random.Generator, *, keeps_last: bool, blocks: int = 1
+) -> Architecture:
     """The same graph with its nodes in another random topological order; node 0 stays first."""
     adjacency = architecture.adjacency
-    order: list[int] = [0]
-    left = set(range(1, len(adjacency)))
-    while left:
-        ready = [j for j in sorted(left) if not any(adjacency[i, j] for i in left)]
-        if keeps_last and len(left) > 1:
-            ready = [j for j in ready if j != len(adjacency) - 1]
-        order.append(ready[int(rng.integers(len(ready)))])
-        left.remove(order[-1])
+    size = len(adjacency) // blocks
+    order: list[int] = []
+    for first in range(0, len(adjacency), size):
+        order.append(first)
+        left = set(range(first + 1, first + size))
+        while left:
+            ready = [j for j in sorted(left) if not any(adjacency[i, j] for i in left)]
+            if keeps_last and len(left) > 1:
+                ready = [j for j in ready if j != first + size - 1]
+            order.append(ready[int(rng.integers(len(ready)))])
+            left.remove(order[-1])
     return Architecture(adjacency[np.ix_(order, order)], architecture.operations[order])
 
 

@@ -113,11 +113,11 @@ def test_key_does_not_depend_on_the_order_of_nodes(case):
     moved = 0
     for _ in range(120):
         architecture = space.sample(rng)
-        other = relabelled(architecture, rng, keeps_last=case.keeps_last)
+        other = relabelled(architecture, rng, keeps_last=case.keeps_last, blocks=case.blocks)
         space.validate(other)
         moved += other != architecture
         assert space.key(other) == space.key(architecture)
-    assert moved >= 5
+    assert (moved == 0) if case.rigid else (moved >= 5)
 
 
 def test_key_tells_different_graphs_apart():

@@ -1,0 +1,343 @@
+"""The macro search space of ENAS: a chain of layers, each with an operation and skip connections.
+
+Source: Pham et al., "Efficient Neural Architecture Search via Parameter Sharing" (ICML 2018), section 2.3; 12
+layers, as GraphPNAS (TMLR 2023) searches, or 6, as D-VAE (NeurIPS 2019) tabulates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.layout import Slot
+from graphnas.graph.space import GraphSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from graphnas.graph.batch import ArchitectureBatch
+
+OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
+"""What a layer may be, in the order of the official codes 0 to 5."""
+
+INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2
+"""Node labels: operation code ``k`` is the label ``k + 2``, as in D-VAE's table."""
+
+
+class ENASMacro(GraphSpace):
+    """Chains of ``num_layers`` layers in which a layer may also read any earlier one.
+
+    Node 0 is the input (the stem's output), nodes 1 to L are the layers, and node L + 1 is the output, which
+    reads layer L only. Layer ``i`` always reads ``i - 1``; its skips come from the nodes 0 to ``i - 2``,
+    hence ``6^L 2^(L(L-1)/2)`` architectures. Every one of them is valid, and no two are isomorphic, because
+    the chain fixes the order of the nodes.
+
+    Parameters are ``enas/op_4`` (the operation of layer 4) and ``enas/skip_1_4`` (whether layer 4 also reads
+    node 1).
+
+    Args:
+        num_layers: Layers ``L``; 12 in ENAS and GraphPNAS.
+        skip_probability: Probability of each skip connection of a random architecture. With 0.5 the samples
+            are uniform over the space; the explorer of GraphPNAS has 0.4.
+
+    Raises:
+        InvalidArgument: No layer, or a probability outside of 0 to 1.
+    """
+
+    name = "enas"
+    width = 24
+    """Channels of every layer, unless ``build`` is told otherwise."""
+
+    def __init__(self, num_layers: int = 12, *, skip_probability: float = 0.5) -> None:
+        if num_layers < 1:
+            raise InvalidArgument(f"num_layers must be at least 1, got {num_layers}")
+        if not 0 <= skip_probability <= 1:
+            raise InvalidArgument(f"skip_probability must be in 0..1, got {skip_probability}")
+        self.num_layers = num_layers
+        self.skip_probability = float(skip_probability)
+        self.node_ops = ("input", "output", *OPERATIONS)
+        self.max_nodes = num_layers + 2
+        skips = [(j, i) for i in range(2, num_layers + 1) for j in range(i - 1)]
+        self._sources, self._targets = np.array(skips, np.int64).reshape(-1, 2).T
+
+    def arguments(self) -> dict[str, Any]:
+        """``num_layers`` and ``skip_probability``."""
+        return {"num_layers": self.num_layers, "skip_probability": self.skip_probability}
+
+    # ---------------------------------------------------------------- membership and identity
+
+    def check(self, architecture: Architecture) -> None:
+        """All nodes are there; what each of them may be and read is a matter of the choices."""
+        if architecture.num_nodes != self.max_nodes:
+            raise InvalidArchitecture(
+                f"{self.name}: expected {self.max_nodes} nodes (input, {self.num_layers} layers, output), "
+                f"got {architecture.num_nodes}"
+            )
+
+    def key(self, architecture: Architecture) -> str:
+        """The operation codes, a dash, and the skip bits in the order of :meth:`parameters`."""
+        codes, skips = self._read(architecture)
+        return "".join(map(str, codes.tolist())) + "-" + "".join(map(str, skips.tolist()))
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        """The input first, the output last, any operation between them."""
+        if node == 0:
+            return (INPUT,)
+        if node > self.num_layers:
+            return (OUTPUT,)
+        return range(FIRST_OPERATION, FIRST_OPERATION + len(OPERATIONS))
+
+    def edge_choices(self, source: int, target: int) -> Sequence[int]:
+        """The chain is there, the output reads nothing else, any other edge may be chosen."""
+        if target == source + 1:
+            return (1,)
+        return (0,) if target > self.num_layers else (0, 1)
+
+    def _slots(self) -> list[Slot]:
+        slots: list[Slot] = []
+        for i in range(1, self.num_layers + 1):
+            slots.append((f"{self.name}/op_{i}", i, i, self.node_choices(i)))
+            slots += [(f"{self.name}/skip_{j}_{i}", j, i, (0, 1)) for j in range(i - 1)]
+        return slots
+
+    # ---------------------------------------------------------------- arrays and text
+
+    def arrays_from_codes(
+        self, codes: ArrayLike, skips: ArrayLike
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures given as two tables.
+
+        Args:
+            codes: ``(B, L)`` operation codes in 0..5.
+            skips: ``(B, L(L-1)/2)`` bits; bit ``(i - 1)(i - 2)/2 + j`` says whether layer ``i`` (from 1)
+                reads node ``j``.
+
+        Raises:
+            InvalidArchitecture: A shape, a code or a bit that is not allowed.
+        """
+        codes, skips = np.asarray(codes), np.asarray(skips)
+        expected = (*codes.shape[:1], self.num_layers), (*codes.shape[:1], len(self._sources))
+        if (codes.shape, skips.shape) != expected:
+            raise InvalidArchitecture(
+                f"{self.name}: expected operations and skips of shapes {expected}, "
+                f"got {codes.shape} and {skips.shape}"
+            )
+        for values, limit, what in ((codes, len(OPERATIONS), "operation code"), (skips, 2, "skip bit")):
+            strangers = values[~np.isin(values, range(limit))]
+            if len(strangers):
+                raise InvalidArchitecture(f"{self.name}: {what} {strangers[0]} is not in 0..{limit - 1}")
+        return self._arrays(codes, skips)
+
+    def _arrays(self, codes: NDArray[Any], skips: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        n = self.max_nodes
+        adjacency = np.zeros((len(codes), n, n), np.int8)
+        adjacency[:, np.arange(n - 1), np.arange(1, n)] = 1
+        adjacency[:, self._sources, self._targets] = skips
+        operations = np.full((len(codes), n), OUTPUT, np.int16)
+        operations[:, 0] = INPUT
+        operations[:, 1:-1] = codes.astype(np.int16) + FIRST_OPERATION
+        return adjacency, operations
+
+    def to_codes(
+        self, architectures: Sequence[Architecture] | ArchitectureBatch
+    ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+        """The inverse of :meth:`arrays_from_codes`: operation codes and skip bits of each architecture.
+
+        Raises:
+            InvalidArchitecture: An architecture is not in the space.
+        """
+        n = self.max_nodes
+        if isinstance(architectures, Sequence):
+            for architecture in architectures:
+                self.validate(architecture)
+            adjacency = np.array([a.adjacency for a in architectures], np.int8).reshape(-1, n, n)
+            operations = np.array([a.operations for a in architectures], np.int16).reshape(-1, n)
+        else:
+            adjacency, operations, _ = architectures.to_arrays()
+            if operations.shape[1] != n:
+                raise InvalidArchitecture(
+                    f"{self.name}: expected graphs of {n} nodes, the batch has {operations.shape[1]}"
+                )
+        codes = operations[:, 1:-1] - np.int16(FIRST_OPERATION)
+        skips = adjacency[:, self._sources, self._targets]
+        again = self.arrays_from_codes(codes, skips)
+        if not (np.array_equal(again[0], adjacency) and np.array_equal(again[1], operations)):
+            raise InvalidArchitecture(f"{self.name}: the batch holds graphs without the chain of layers")
+        return codes, skips
+
+    def _read(self, architecture: Architecture) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+        codes: NDArray[np.int16] = architecture.operations[1:-1] - np.int16(FIRST_OPERATION)
+        return codes, architecture.adjacency[self._sources, self._targets]
+
+    def to_string(self, architecture: Architecture) -> str:
+        """The form of D-VAE's files, such as ``[[1], [4, 0], [5, 0, 1]]`` for three layers.
+
+        Row ``i`` (from 1) holds the operation code of layer ``i`` and its skip bits from the nodes 0 to
+        ``i - 2``.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.validate(architecture)
+        codes, _ = self._read(architecture)
+        columns = (architecture.adjacency[: i - 1, i].tolist() for i in range(1, self.num_layers + 1))
+        return json.dumps([[code, *bits] for code, bits in zip(codes.tolist(), columns, strict=True)])
+
+    def from_string(self, text: str) -> Architecture:
+        """The inverse of :meth:`to_string`.
+
+        Raises:
+            InvalidArchitecture: The text is not of that form, or holds an unknown code.
+        """
+        try:
+            rows = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidArchitecture(f"{self.name}: {text[:80]!r} is not a list of layers") from error
+        lengths = [len(row) if isinstance(row, list) else 0 for row in rows] if isinstance(rows, list) else []
+        if lengths != list(range(1, self.num_layers + 1)):
+            raise InvalidArchitecture(
+                f"{self.name}: expected {self.num_layers} layers of which number i lists its operation and "
+                f"i - 1 bits, got {text[:80]!r}"
+            )
+        flat = [value for row in rows for value in row]
+        if any(type(value) is not int for value in flat):
+            raise InvalidArchitecture(f"{self.name}: codes and bits must be integers, got {text[:80]!r}")
+        codes = np.array([[row[0] for row in rows]])
+        skips = np.array([bit for row in rows for bit in row[1:]], np.int64)[None]
+        adjacency, operations = self.arrays_from_codes(codes, skips)
+        return Architecture.from_trusted(adjacency[0], operations[0])
+
+    # ---------------------------------------------------------------- moving about in the space
+
+    def size(self) -> int:
+        """``6^L 2^(L(L-1)/2)``: 1.6e29 for 12 layers."""
+        return len(OPERATIONS) ** self.num_layers * 2 ** len(self._sources)
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """A random architecture; see :meth:`sample_batch`."""
+        adjacency, operations = self._sample_arrays(rng, 1)
+        return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
+
+    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
+        """``size`` architectures: operations uniform, each skip with :attr:`skip_probability`.
+
+        Raises:
+            InvalidArgument: ``size`` is not positive.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if size < 1:
+            raise InvalidArgument(f"size must be at least 1, got {size}")
+        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
+
+    def _sample_arrays(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        codes = rng.integers(len(OPERATIONS), size=(size, self.num_layers), dtype=np.int16)
+        skips = rng.random((size, len(self._sources)), np.float32) < self.skip_probability
+        return self._arrays(codes, skips)
+
+    # ---------------------------------------------------------------- the network
+
+    def build(  # type: ignore[override]  # names what **shape takes
+        self,
+        architecture: Architecture,
+        num_classes: int,
+        *,
+        in_channels: int = 3,
+        width: int | None = None,
+        dropout: float = 0.0,
+    ) -> nn.Module:
+        """The network of the architecture, see :mod:`search_spaces.enas_network`.
+
+        Args:
+            architecture: A member of the space.
+            num_classes: Size of the output.
+            in_channels: Channels of the images.
+            width: Channels of every layer; by default 24 for :class:`ENASMacro` (the supernet of NNI's ENAS
+                example) and 36 for :class:`ENASMacro6` (that of D-VAE).
+            dropout: Probability of dropping a feature before the classifier.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+            InvalidArgument: A size is not positive, ``width`` is less than 2, or another ``dropout``.
+        """
+        self.validate(architecture)
+        from search_spaces.enas_network import ENASNetwork
+
+        codes, _ = self._read(architecture)
+        operations = [OPERATIONS[code] for code in codes]
+        chosen = self.width if width is None else width
+        return ENASNetwork(architecture.adjacency, operations, num_classes, in_channels, chosen, dropout)
+
+    def complexity(
+        self, architecture: Architecture, num_classes: int = 10, image_size: int = 32
+    ) -> tuple[int, int]:
+        """Trainable parameters and multiply-accumulates of the default network, in closed form.
+
+        It equals :func:`search_spaces.complexity.count_complexity`.
+
+        Args:
+            architecture: A member of the space.
+            num_classes: Size of the output.
+            image_size: Height and width of the images, which have 3 channels.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.validate(architecture)
+        w, side = self.width, image_size
+        weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
+        parameters, macs = 27 * w, 27 * w * side**2
+        after = reductions(self.num_layers)
+        for layer, code in enumerate(self._read(architecture)[0].tolist(), start=1):
+            parameters += w * w + weights[code]
+            macs += (w * w + weights[code]) * side**2
+            if layer in after:
+                side = (side + 1) // 2
+                parameters += w * w
+                macs += (layer + 1) * w * w * side**2  # all stored outputs are reduced
+        return parameters + 2 * w + (w + 1) * num_classes, macs + w * num_classes
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(num_layers={self.num_layers})"
+
+
+class ENASMacro6(ENASMacro):
+    """The 6-layer space of D-VAE's table of 19,020 weight-sharing accuracies.
+
+    Its vertices are those of the table (D-VAE, NeurIPS 2019): 0 the input (type 0), 1 to 6 the layers (type:
+    code + 2), 7 the output (type 1), whose only input is vertex 6. Parameters are ``enas6/op_4`` and
+    ``enas6/skip_1_4``; the table is read by :mod:`search_spaces.tables.enas6`.
+
+    Args:
+        skip_probability: As for :class:`ENASMacro`.
+
+    Raises:
+        InvalidArgument: A probability outside of 0 to 1.
+    """
+
+    name = "enas6"
+    width = 36
+
+    def __init__(self, *, skip_probability: float = 0.5) -> None:
+        super().__init__(6, skip_probability=skip_probability)
+
+    def arguments(self) -> dict[str, Any]:
+        """``skip_probability``."""
+        return {"skip_probability": self.skip_probability}
+
+    def __repr__(self) -> str:
+        return "ENASMacro6()"
+
+
+def reductions(num_layers: int) -> tuple[int, ...]:
+    """The layers (from 1) after which the resolution is halved: at one third and at two thirds."""
+    third = num_layers // 3
+    return (third, 2 * third) if third else ()

@@ -1,0 +1,132 @@
+"""The network of an ENAS macro architecture as torch modules.
+
+Pham et al. (ICML 2018), section 2.3, with the details of the ENAS example of NNI 1.6: a stem of 3x3
+convolution and BN; each branch starts with 1x1 convolution, BN, ReLU; a convolution is followed by BN and
+ReLU, a pooling by BN; skip inputs are added, and BN follows. These BN have no scale and shift; that of the
+stem does. After the layers at one and two thirds, one factorised reduction halves every stored output. The
+number of channels never changes. Convolutions have no bias: the BN after each of them would remove it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from graphnas.errors import InvalidArgument
+from search_spaces.enas import reductions
+
+
+class ENASNetwork(nn.Module):
+    """Stem, chain of layers with skip connections, global average pooling, dropout, linear classifier.
+
+    Args:
+        adjacency: ``(L + 2, L + 2)``: node 0 is the stem's output, node ``i`` layer ``i``.
+        operations: ``L`` names.
+        num_classes: Size of the output.
+        in_channels: Channels of the images.
+        width: Channels of every layer.
+        dropout: Probability of dropping a feature before the classifier.
+
+    Raises:
+        InvalidArgument: A size is not positive, ``width`` is less than 2, or ``dropout`` is not in 0..1.
+    """
+
+    def __init__(
+        self,
+        adjacency: NDArray[Any],
+        operations: Sequence[str],
+        num_classes: int,
+        in_channels: int,
+        width: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        for name, size in (("num_classes", num_classes), ("in_channels", in_channels)):
+            if size < 1:
+                raise InvalidArgument(f"{name} must be at least 1, got {size}")
+        if width < 2:
+            raise InvalidArgument(f"width must be at least 2 (a reduction splits it in two), got {width}")
+        if not 0 <= dropout <= 1:
+            raise InvalidArgument(f"dropout must be in 0..1, got {dropout}")
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+        count = len(operations)
+        self._skips = [[int(j) for j in adjacency[: i - 1, i].nonzero()[0]] for i in range(1, count + 1)]
+        self.layers = nn.ModuleList(Layer(operation, width) for operation in operations)
+        self._reduce_after = reductions(count)
+        self.reductions = nn.ModuleList(FactorizedReduction(width) for _ in self._reduce_after)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, num_classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """``(B, width, H', W')``: the last layer's output."""
+        outputs = [self.stem(images)]
+        for number, (layer, skips) in enumerate(zip(self.layers, self._skips, strict=True), start=1):
+            outputs.append(layer(outputs[-1], [outputs[j] for j in skips]))
+            if number in self._reduce_after:
+                reduction = self.reductions[self._reduce_after.index(number)]
+                outputs = [reduction(output) for output in outputs]
+        return outputs[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
+        return self.classifier(self.dropout(self.features(images).mean((2, 3))))
+
+
+class Layer(nn.Module):
+    """One layer: its branch reads the previous output, the skip inputs are added to what it gives."""
+
+    def __init__(self, operation: str, width: int) -> None:
+        super().__init__()
+        self.branch = _branch(operation, width)
+        self.norm = nn.BatchNorm2d(width, affine=False)
+
+    def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """Same shape as ``x`` and as each of ``skips``."""
+        out = self.branch(x)
+        for skip in skips:
+            out = out + skip
+        return self.norm(out)
+
+
+class FactorizedReduction(nn.Module):
+    """Halves the resolution: two 1x1 convolutions of stride 2, one of them shifted by a pixel, and BN."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(width, width // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(width, width - width // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(width, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, C, ceil(H/2), ceil(W/2))``."""
+        # Zeros right and below: without them, the shifted half of an odd map would be one pixel smaller.
+        shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        return self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
+
+
+def _branch(operation: str, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width, affine=False),
+        nn.ReLU(inplace=True),
+    ]
+    if operation == "avgpool3x3":
+        layers.append(nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False))
+    elif operation == "maxpool3x3":
+        layers.append(nn.MaxPool2d(3, stride=1, padding=1))
+    else:
+        kernel = int(operation[-1])
+        groups = width if operation.startswith("sepconv") else 1
+        layers.append(nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=groups, bias=False))
+        if groups > 1:
+            layers.append(nn.Conv2d(width, width, 1, bias=False))
+    layers.append(nn.BatchNorm2d(width, affine=False))
+    if "conv" in operation:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
