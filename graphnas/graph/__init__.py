@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphnas.graph.evaluation import Evaluation as Evaluation
     from graphnas.graph.properties import GraphProperties as GraphProperties
     from graphnas.graph.properties import graph_properties as graph_properties
+    from graphnas.graph.restricted import RestrictedSpace as RestrictedSpace
     from graphnas.graph.space import GraphSpace as GraphSpace
     from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
     from graphnas.graph.wl import wl_hash as wl_hash
@@ -25,6 +26,7 @@ _HOMES = {
     "Evaluation": "evaluation",
     "GraphProperties": "properties",
     "GraphSpace": "space",
+    "RestrictedSpace": "restricted",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
     "graph_properties": "properties",
@@ -36,6 +38,7 @@ __all__ = [
     "Evaluation",
     "GraphProperties",
     "GraphSpace",
+    "RestrictedSpace",
     "WeisfeilerLehman",
     "canonical_key",
     "graph_properties",

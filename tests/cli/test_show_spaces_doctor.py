@@ -129,8 +129,9 @@ def test_spaces_lists_every_space(command):
     done = command("spaces")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[1].startswith("gemnet")
-    assert "15,625" in lines[2]
+    assert [line for line in lines if line.startswith("gemnet ") and " 4.7e139 " in line]
+    assert [line for line in lines if line.startswith("nasbench201 ") and " 15,625 " in line]
+    assert [line for line in lines if line.startswith("nasbench101 ") and " 423,624 " in line]
     assert "num_nodes=30" in done.out
 
 
@@ -139,7 +140,8 @@ def test_spaces_tells_whether_the_table_is_there(command, monkeypatch, tmp_path,
     if content is not None:
         (tmp_path / "nasbench201.csv.gz").write_bytes(content)
     monkeypatch.setenv("GRAPHNAS_DATA", str(tmp_path))
-    assert f" {word} " in command("spaces").out.splitlines()[2]
+    (line,) = (line for line in command("spaces").out.splitlines() if line.startswith("nasbench201 "))
+    assert f" {word} " in line
 
 
 # ---------------------------------------------------------------- doctor
@@ -154,6 +156,7 @@ def test_doctor_tells_versions_and_where_data_is(command, tmp_path):
         assert line.split()[1] == metadata.version(package)
     assert f"data directory: {tmp_path} " in done.out
     assert f"nasbench201 table: {tmp_path / 'nasbench201.csv.gz'}\n" in done.out
+    assert "nasbench101 table: missing. NAS-Bench-101 table not found" in done.out
     assert "cifar10 images: missing. CIFAR-10 not found" in done.out
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in done.out
 
