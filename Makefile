@@ -23,6 +23,7 @@ define BENCHMARKS
 benchmarks/wl_kernel.py --graphs 500 --repeats 3 --output $(QUICK)/wl_kernel.json
 benchmarks/nasgem_speed.py --iterations 500 --repeats 2 --output $(QUICK)/nasgem_speed.json
 benchmarks/sampling_seconds.py --sizes 100 300 --repeats 2 --output $(QUICK)/sampling_seconds.json
+benchmarks/sampling_speed.py --size 10000 --output $(QUICK)/sampling_speed.json
 benchmarks/nasbench201_search.py --seeds 2 --trials 50 --output $(QUICK)/nasbench201_search_cifar10.json
 endef
 export BENCHMARKS
