@@ -34,7 +34,7 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     )
     table = parser.add_argument_group("values from a table")
     table.add_argument(
-        "--budget", type=integer(1), metavar="EPOCHS", help="training epochs of the table's values"
+        "--budget", type=integer(0), metavar="EPOCHS", help="training epochs of the table's values"
     )
     table.add_argument("--metric", choices=METRICS, help="what to search for (default: validation_accuracy)")
     training = parser.add_argument_group("training")

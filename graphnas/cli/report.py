@@ -71,7 +71,7 @@ def write_results(
                         "parameters": found.parameters,
                         "macs": found.macs,
                         "seconds": found.seconds,
-                        "metrics": dict(found.metrics),
+                        "metrics": {name: m for name, m in found.metrics.items() if not math.isnan(m)},
                         "architecture": found.architecture.to_dict(),
                     }
                     for found in outcome.best[:10]

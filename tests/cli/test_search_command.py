@@ -13,10 +13,11 @@ from small_search import TINY
 
 from graphnas.cli import running
 from graphnas.cli.methods import METHODS, make_sampler
-from graphnas.errors import InvalidArgument
+from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import load_dataset, load_model
 from graphnas.graph import Architecture
-from search_spaces import GEMNet, NASBench201
+from search_spaces import ENASMacro6, GEMNet, NASBench201
+from search_spaces.tables import open_table
 
 
 def results_of(directory):
@@ -223,3 +224,14 @@ def test_progress_in_a_log_is_a_few_lines(capsys):
 
 
 FAIL = optuna.trial.TrialState.FAIL
+
+
+def test_a_table_that_lacks_a_metric(command, tmp_path):
+    try:
+        open_table(ENASMacro6())
+    except DataNotFound as error:
+        pytest.skip(str(error))
+    done = command("search", "--space", "enas6", "--budget", 0, "--trials", 3, "--output", tmp_path)
+    assert done.code == 0
+    for found in results_of(tmp_path)["methods"]["nasgem"]["best"]:
+        assert found["metrics"] == {"validation_accuracy": found["value"]}
