@@ -46,7 +46,7 @@ help:
 # Small networks and few images, so that two methods search in about two minutes; run again, both go on.
 search: .venv/.ready-search
 	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method nasgem --compare random \
-		--trials 24 --startup 8 --epochs 6 --training train_fraction=0.3 --training validation_limit=500 \
+		--trials 24 --epochs 6 --training train_fraction=0.3 --training validation_limit=500 \
 		--shape width=8 --output runs/digits
 
 setup: .venv/.ready-test

@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
         "--startup",
         type=integer(0),
         metavar="N",
-        help="random trials that nasgem or tpe begins with (default: 10)",
+        help="random trials that nasgem or tpe begins with (default: its own)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
