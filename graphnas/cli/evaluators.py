@@ -85,14 +85,14 @@ def _table(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tuple[E
 
     training = {name: getattr(args, name) for name in ("epochs", "device", "training", "shape")}
     _refuse(training, "training, but the values come from the table; add --evaluator train to train")
-    budget, metric = args.budget or 200, args.metric or METRICS[0]
+    metric = args.metric or METRICS[0]
     try:
-        evaluator = TabularEvaluator(space, dataset, budget, metric, args.data_dir)
+        evaluator = TabularEvaluator(space, dataset, args.budget, metric, args.data_dir)
     except DataNotFound as error:
         if args.evaluator == "table":
             raise
         raise DataNotFound(f"{error} Or add --evaluator train to train the networks instead.") from error
-    settings = {"evaluator": "table", "dataset": dataset, "budget": budget, "metric": metric}
+    settings = {"evaluator": "table", "dataset": dataset, "budget": evaluator.budget, "metric": metric}
     return evaluator, {**_space_settings(space), **settings}
 
 

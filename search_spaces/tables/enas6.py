@@ -41,16 +41,24 @@ _HOW_TO_GET = (
 )
 
 
-def open_enas6(data_dir: str | os.PathLike[str] | None = None) -> ENAS6Table:
-    """The compact file where it is there, otherwise the official one.
+def find_enas6(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The compact file where it is there, otherwise the official one, unread.
 
     Raises:
         DataNotFound: Neither is in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
     """
     candidates = [f"{folder}{name}" for name in (COMPACT_FILE, OFFICIAL_FILE) for folder in ("enas/", "")]
-    path = find_data(candidates, what="ENAS 6-layer table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
-    return ENAS6Table(path)
+    return find_data(candidates, what="ENAS 6-layer table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+
+
+def open_enas6(data_dir: str | os.PathLike[str] | None = None) -> ENAS6Table:
+    """The table at :func:`find_enas6`.
+
+    Raises:
+        DataNotFound: It is not in the data directory.
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+    return ENAS6Table(find_enas6(data_dir))
 
 
 class ENAS6Table(Table):
