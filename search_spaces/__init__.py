@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from search_spaces.enas import ENASMacro as ENASMacro
     from search_spaces.enas import ENASMacro6 as ENASMacro6
     from search_spaces.gemnet import GEMNet as GEMNet
+    from search_spaces.nasbench101 import NASBench101 as NASBench101
     from search_spaces.nasbench201 import NASBench201 as NASBench201
     from search_spaces.randwire import RandWire as RandWire
 
@@ -22,13 +23,23 @@ _HOMES = {
     "ENASMacro": "search_spaces.enas",
     "ENASMacro6": "search_spaces.enas",
     "GEMNet": "search_spaces.gemnet",
+    "NASBench101": "search_spaces.nasbench101",
     "NASBench201": "search_spaces.nasbench201",
     "RandWire": "search_spaces.randwire",
 }
 _NAMES = {"ENASMacro": "enas", "ENASMacro6": "enas6"}
 """Spaces whose name is not their class's in lower case."""
 
-__all__ = ["ENASMacro", "ENASMacro6", "GEMNet", "NASBench201", "RandWire", "get_space", "space_names"]
+__all__ = [
+    "ENASMacro",
+    "ENASMacro6",
+    "GEMNet",
+    "NASBench101",
+    "NASBench201",
+    "RandWire",
+    "get_space",
+    "space_names",
+]
 
 
 def space_names() -> tuple[str, ...]:

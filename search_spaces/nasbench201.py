@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 SIZE = len(OPERATIONS) ** len(EDGES)
 _SOURCES, _TARGETS = (np.array(ends) for ends in zip(*EDGES, strict=True))
 _PLACE_VALUES = len(OPERATIONS) ** np.arange(len(EDGES) - 1, -1, -1)
+IDENTITIES = ("graph", "function")
+_ZERO = "#"
 _SWAPPED = (1, 0, 2, 3, 5, 4)
 """Position of each edge after nodes 1 and 2 change places (an isomorphism where they are not connected)."""
 
@@ -40,11 +42,29 @@ class NASBench201(GraphSpace):
     """The space of NAS-Bench-201, 15,625 cells; ``none`` is the label 0, that is, no edge.
 
     Parameters are ``nasbench201/op_0_1`` to ``nasbench201/op_2_3``; their choices are the official names.
+
+    Args:
+        identity: What :meth:`key` calls the same cell. "graph": isomorphic cells (14,125 classes).
+            "function": cells of the same simplified string (:meth:`function_string`), the benchmark's 6,466
+            classes; a search then proposes one cell of each class, although the table has another result for
+            each of them, from training anew.
+
+    Raises:
+        InvalidArgument: ``identity`` is neither.
     """
 
     name = "nasbench201"
     edge_ops = OPERATIONS
     max_nodes = NUM_NODES
+
+    def __init__(self, identity: str = "graph") -> None:
+        if identity not in IDENTITIES:
+            raise InvalidArgument(f"identity must be one of {IDENTITIES}, got {identity!r}")
+        self.identity = identity
+
+    def arguments(self) -> dict[str, Any]:
+        """``identity``, where it is not the default."""
+        return {} if self.identity == "graph" else {"identity": self.identity}
 
     def check(self, architecture: Architecture) -> None:
         """Every cell has 4 nodes; any labelling of their edges is allowed."""
@@ -54,6 +74,12 @@ class NASBench201(GraphSpace):
             )
 
     def key(self, architecture: Architecture) -> str:
+        """:meth:`graph_key` or :meth:`function_string`, as ``identity`` says."""
+        if self.identity == "function":
+            return self.function_string(architecture)
+        return self.graph_key(architecture)
+
+    def graph_key(self, architecture: Architecture) -> str:
         """The operations in string order, as digits, of the smaller of the cell and its mirror image.
 
         The only isomorphism between two cells that respects input and output swaps the two inner nodes, and
@@ -64,6 +90,27 @@ class NASBench201(GraphSpace):
         if labels[2]:
             return digits
         return min(digits, "".join(str(labels[k]) for k in _SWAPPED))
+
+    def function_string(self, architecture: Architecture) -> str:
+        """What the output computes, as a simplified sum: equal for cells that the benchmark counts as one.
+
+        Source: Dong and Yang (2020), section 2.1, "6,466 unique topology structures". A node is the sorted
+        sum of its edges: ``#`` (zero) from a ``none`` or a node that is zero, the node itself from a skip
+        connection, otherwise the operation applied to it. Sums within sums are not merged and zeros in a sum
+        not dropped, so that some cells that compute the same still differ, even mirror images of each other;
+        merging all of them would leave 4,930 classes.
+        """
+        nodes = ["0"]
+        for target in range(1, NUM_NODES):
+            terms = []
+            for source, operand in enumerate(nodes):
+                label = int(architecture.adjacency[source, target])
+                if label == 0 or operand == _ZERO:
+                    terms.append(_ZERO)
+                else:
+                    terms.append(operand if label == 1 else f"({operand})@{OPERATIONS[label]}")
+            nodes.append("+".join(sorted(terms)))
+        return nodes[-1]
 
     # ---------------------------------------------------------------- parameters of the host
 
@@ -231,6 +278,9 @@ class NASBench201(GraphSpace):
                 parameters += residual + 4 * width
                 macs += residual * area
         return parameters + 2 * 64 + 65 * num_classes, macs + 64 * num_classes
+
+    def __repr__(self) -> str:
+        return "NASBench201()" if self.identity == "graph" else f"NASBench201(identity={self.identity!r})"
 
 
 def _arrays(labels: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:

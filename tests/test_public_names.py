@@ -22,6 +22,7 @@ PUBLIC = {
         "ENASMacro",
         "ENASMacro6",
         "GEMNet",
+        "NASBench101",
         "NASBench201",
         "RandWire",
         "get_space",

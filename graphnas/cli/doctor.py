@@ -133,12 +133,14 @@ def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
     """What is looked for, and a function that returns where it is or raises an error saying how to get it."""
     from graphnas.evaluate.cifar10 import find_cifar10
     from search_spaces.tables.enas6 import find_enas6
+    from search_spaces.tables.nasbench101 import find_nasbench101
     from search_spaces.tables.nasbench201 import find_nasbench201, find_nasbench201_latencies
 
     return [
         ("digits", lambda: "with scikit-learn"),
         ("cifar10 images", lambda: find_cifar10(data_dir).parent),
         ("enas6 table", lambda: find_enas6(data_dir)),
+        ("nasbench101 table", lambda: find_nasbench101(data_dir)),
         ("nasbench201 table", lambda: find_nasbench201(data_dir)),
         ("nasbench201 latencies", lambda: find_nasbench201_latencies(data_dir)),
     ]

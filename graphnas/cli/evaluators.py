@@ -74,6 +74,15 @@ def make_evaluator(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluat
     return _training(args, space, dataset)
 
 
+def known_part(space: GraphSpace, evaluator: Evaluator) -> GraphSpace:
+    """The space, or the part of it whose values are known where a table does not know all of them."""
+    from graphnas.evaluate import TabularEvaluator
+
+    if not isinstance(evaluator, TabularEvaluator) or evaluator.knows_all:
+        return space
+    return space.restricted_to(evaluator)
+
+
 def _refuse(given: dict[str, Any], why: str) -> None:
     for name, value in given.items():
         if value not in (None, []):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
-from graphnas.cli.evaluators import add_evaluator_arguments, make_evaluator
+from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
 from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     space = make_space(args)
     methods = [args.method, *([args.compare] if args.compare else [])]
     evaluator, settings = make_evaluator(args, space)
+    space = known_part(space, evaluator)
     # What configures the method asked for does not configure the one beside it.
     samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]

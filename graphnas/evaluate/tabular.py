@@ -32,15 +32,23 @@ class TabularEvaluator:
     validation accuracy in the compact file is that of one seed: its maximum is 91.57, whereas the papers'
     91.61 is a mean of seeds.
 
+    For NAS-Bench-101 the test accuracy is the mean of three repeats, known of every cell at 108 epochs. The
+    compact file has a validation accuracy, of one repeat, of 30,001 cells only: a search that selects on it
+    must keep to ``space.restricted_to(evaluator)``.
+
     Args:
         space: The space of the table.
         dataset: One of the table's; for NAS-Bench-201 ``cifar10``, ``cifar100`` or ``imagenet16-120``.
-        budget: Training epochs; for NAS-Bench-201 12 or 200.
+        budget: Training epochs, by default the table's most; for NAS-Bench-201 12 or 200, for NAS-Bench-101
+            4, 12, 36 or 108.
         metric: What ``Evaluation.value`` is: ``validation_accuracy`` or ``test_accuracy``.
         data_dir: Where the table is; by default ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``.
+        device: One of :attr:`devices`, such as ``hwnb_c10_edgegpu``: the metrics of an evaluation then hold
+            its ``latency`` (milliseconds) and, where it was measured, ``energy`` (millijoules) on it, for
+            searches with several objectives.
 
     Raises:
-        InvalidArgument: There is no table for the space, or it lacks the data set, budget or metric.
+        InvalidArgument: There is no table for the space, or it lacks the data set, budget, metric or device.
         DataNotFound: The table is not in the data directory; the message says how to get it.
         CorruptData: The file is truncated, damaged or of another kind.
     """
@@ -52,6 +60,8 @@ class TabularEvaluator:
         budget: int | None = None,
         metric: str = "validation_accuracy",
         data_dir: str | os.PathLike[str] | None = None,
+        *,
+        device: str | None = None,
     ) -> None:
         if metric not in METRICS:
             raise InvalidArgument(f"metric {metric!r} is not one of {', '.join(METRICS)}")
@@ -63,17 +73,20 @@ class TabularEvaluator:
         self.dataset = dataset.lower()
         self.budget = max(self.table.budgets) if budget is None else budget
         self.metric = metric
+        self.device = device
         if self.dataset not in self.table.datasets:
             raise InvalidArgument(f"data set {dataset!r} is not one of {', '.join(self.table.datasets)}")
         if self.budget not in self.table.budgets:
             raise InvalidArgument(f"budget {budget!r} is not one of {self.table.budgets} epochs")
+        if device is not None:
+            self._check_device(device)
 
     def evaluate(self, architecture: Architecture) -> Evaluation:
         """Look up ``architecture``.
 
         ``seconds`` is the recorded training time of the run behind the value, ``macs`` counts the
         convolutions and the classifier (the official API calls the same number FLOPs), and ``metrics`` holds
-        the validation and the test accuracy.
+        the validation and the test accuracy as far as they are known, and what :attr:`device` adds.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -86,6 +99,12 @@ class TabularEvaluator:
         metrics = {m: float(self.table.accuracy(self.dataset, self.budget, m, rows)[0]) for m in METRICS}
         parameters, macs = self.table.complexity(self.dataset, row)
         value = metrics[self.metric]
+        metrics = {m: accuracy for m, accuracy in metrics.items() if not math.isnan(accuracy)}
+        if self.device is not None:
+            metrics["latency"] = float(self.table.latency(self.device, rows)[0])
+            energy = self.table.energy(self.device, rows)
+            if energy is not None:
+                metrics["energy"] = float(energy[0])
         missing = math.isnan(value)
         return Evaluation(
             value=value,
@@ -109,11 +128,21 @@ class TabularEvaluator:
         """Every architecture of the table and its value, in a fixed order."""
         return self.table.architectures(), self.table.accuracy(self.dataset, self.budget, self.metric)
 
+    def architectures(self) -> list[Architecture]:
+        """The architectures whose value is known, in a fixed order; ``space.restricted_to`` takes them."""
+        values = self.table.accuracy(self.dataset, self.budget, self.metric)
+        return [self.table.architecture(row) for row in np.flatnonzero(~np.isnan(values)).tolist()]
+
     def best(self) -> tuple[Architecture, float]:
         """The architecture of the highest value, and that value."""
-        architectures, values = self.all()
+        values = self.table.accuracy(self.dataset, self.budget, self.metric)
         row = int(np.nanargmax(values))
-        return architectures[row], float(values[row])
+        return self.table.architecture(row), float(values[row])
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the table has the value of all of its architectures."""
+        return not np.isnan(self.table.accuracy(self.dataset, self.budget, self.metric)).any()
 
     @property
     def optimum(self) -> float:
@@ -142,9 +171,13 @@ class TabularEvaluator:
             DataNotFound: The file of latencies is not in the data directory.
         """
         self.space.validate(architecture)
-        if device not in self.devices:
-            raise InvalidArgument(f"device {device!r} is not one of {', '.join(self.devices)}")
+        self._check_device(device)
         return float(self.table.latency(device, self.table.rows([architecture]))[0])
+
+    def _check_device(self, device: str) -> None:
+        if device not in self.devices:
+            known = ", ".join(self.devices) or "none: this table has no latencies"
+            raise InvalidArgument(f"device {device!r} is not one of {known}")
 
     def __repr__(self) -> str:
         return (

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch as ArchitectureBatch
     from graphnas.graph.canonical import canonical_key as canonical_key
     from graphnas.graph.evaluation import Evaluation as Evaluation
+    from graphnas.graph.restricted import RestrictedSpace as RestrictedSpace
     from graphnas.graph.space import GraphSpace as GraphSpace
     from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
     from graphnas.graph.wl import wl_hash as wl_hash
@@ -22,6 +23,7 @@ _HOMES = {
     "ArchitectureBatch": "batch",
     "Evaluation": "evaluation",
     "GraphSpace": "space",
+    "RestrictedSpace": "restricted",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
     "wl_hash": "wl",
@@ -31,6 +33,7 @@ __all__ = [
     "ArchitectureBatch",
     "Evaluation",
     "GraphSpace",
+    "RestrictedSpace",
     "WeisfeilerLehman",
     "canonical_key",
     "wl_hash",

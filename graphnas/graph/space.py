@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from graphnas.graph.batch import ArchitectureBatch
+    from graphnas.graph.restricted import KnowsArchitectures, RestrictedSpace
 
 Choice = str | int | bool
 Parameters = Mapping[str, Choice]
@@ -115,6 +116,42 @@ class GraphSpace(ABC):
     def key(self, architecture: Architecture) -> str:
         """A string that is equal for isomorphic architectures, which build the same network."""
         return canonical_key(architecture)
+
+    def keys(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> list[str]:
+        """The key of each architecture; spaces override it where they can do many at once."""
+        return [self.key(architecture) for architecture in architectures]
+
+    def complete(self, architecture: Architecture) -> Architecture:
+        """The form of ``architecture`` that ``from_parameters(to_parameters(...))`` gives.
+
+        It is ``architecture`` itself, except in spaces of graphs of several sizes.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        self.validate(architecture)
+        return architecture
+
+    def restricted_to(self, table: KnowsArchitectures | Iterable[Architecture]) -> RestrictedSpace:
+        """The part of this space that ``table`` knows, up to isomorphism.
+
+        Args:
+            table: Architectures, or anything whose method ``architectures()`` lists them: a table of results,
+                or a ``TabularEvaluator``, which lists those whose value it has.
+
+        Raises:
+            InvalidArgument: The table is empty, or not of this kind.
+            InvalidArchitecture: It holds an architecture that is not in this space.
+        """
+        from graphnas.graph.restricted import KnowsArchitectures, RestrictedSpace
+
+        if isinstance(table, KnowsArchitectures):
+            return RestrictedSpace(self, table.architectures())
+        if not isinstance(table, Iterable):
+            raise InvalidArgument(
+                f"expected architectures or a table with architectures(), got {type(table).__name__}"
+            )
+        return RestrictedSpace(self, table)
 
     def from_matrix(
         self, adjacency: ArrayLike, operations: Sequence[str | int] | None = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from graphnas.graph.space import GraphSpace
     from search_spaces.tables.base import Table
 
-SPACES_WITH_TABLES = ("enas6", "nasbench201")
+SPACES_WITH_TABLES = ("enas6", "nasbench101", "nasbench201")
 
 
 def open_table(space: GraphSpace, data_dir: str | os.PathLike[str] | None = None) -> Table:
@@ -30,6 +30,10 @@ def open_table(space: GraphSpace, data_dir: str | os.PathLike[str] | None = None
         from search_spaces.tables.enas6 import open_enas6
 
         return open_enas6(data_dir)
+    if space.name == "nasbench101":
+        from search_spaces.tables.nasbench101 import open_nasbench101
+
+        return open_nasbench101(data_dir)
     if space.name == "nasbench201":
         from search_spaces.tables.nasbench201 import open_nasbench201
 

@@ -38,6 +38,10 @@ class Table(ABC):
     def architectures(self) -> list[Architecture]:
         """The architecture of each row, in order."""
 
+    def architecture(self, row: int) -> Architecture:
+        """The architecture of ``row``."""
+        return self.architectures()[row]
+
     @abstractmethod
     def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
         """The row of each architecture, -1 where a table of part of a space does not have it.
@@ -74,4 +78,8 @@ class Table(ABC):
 
     def latency(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Measured latency in milliseconds on one of :attr:`devices`, ``(R,)``."""
+        raise KeyError(device)
+
+    def energy(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Measured energy in millijoules on one of :attr:`devices`, ``(R,)``; None if it has none."""
         raise KeyError(device)

@@ -101,6 +101,10 @@ class NASBench201Table(Table):
         """All 15,625 cells."""
         return list(self.space.enumerate())
 
+    def architecture(self, row: int) -> Architecture:
+        """The cell of ``row``."""
+        return self.space.at(row)
+
     def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
         """The row of each cell."""
         return self.space.ordinals(architectures)
@@ -122,14 +126,20 @@ class NASBench201Table(Table):
         """Milliseconds on ``device`` (HW-NAS-Bench and HELP)."""
         return self._latencies()[device][self.official_index[rows]]
 
+    def energy(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Millijoules on ``device``, where HW-NAS-Bench has them: edgegpu, eyeriss and fpga."""
+        values = self._hardware().get(f"{device}_energy")
+        return None if values is None else values[self.official_index[rows]]
+
     def _latencies(self) -> dict[str, NDArray[np.float64]]:
-        path = find_nasbench201_latencies(self._data_dir)
-        columns = _cached(_read_hardware, path)
         return {
             name.removesuffix("_latency"): values
-            for name, values in columns.items()
+            for name, values in self._hardware().items()
             if name.endswith("_latency") or name.startswith("help_")
         }
+
+    def _hardware(self) -> Mapping[str, NDArray[np.float64]]:
+        return _cached(_read_hardware, find_nasbench201_latencies(self._data_dir))
 
 
 class CompactTable(NASBench201Table):

@@ -131,6 +131,7 @@ def test_spaces_lists_every_space(command):
     lines = {line.split()[0]: line for line in done.out.splitlines() if line}
     assert set(space_names()) <= set(lines)
     assert "15,625" in lines["nasbench201"]
+    assert "423,624" in lines["nasbench101"]
     assert "1.6e29" in lines["enas"]
     assert "num_nodes=30" in done.out
 
@@ -157,6 +158,7 @@ def test_doctor_tells_versions_and_where_data_is(command, tmp_path):
     assert f"data directory: {tmp_path} " in done.out
     assert f"nasbench201 table: {tmp_path / 'nasbench201.csv.gz'}\n" in done.out
     assert "enas6 table: missing. ENAS 6-layer table not found" in done.out
+    assert "nasbench101 table: missing. NAS-Bench-101 table not found" in done.out
     assert "cifar10 images: missing. CIFAR-10 not found" in done.out
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in done.out
 

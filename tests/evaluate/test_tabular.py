@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import importlib
 import os
 import subprocess
 import sys
@@ -108,6 +110,51 @@ def test_latencies():
     assert not any("energy" in device or "intensity" in device for device in evaluator.devices)
     with pytest.raises(InvalidArgument, match=r"'toaster'.*help_pixel2"):
         evaluator.latency(first, "toaster")
+
+
+@needs_table
+@needs_latencies
+def test_hardware_metrics_of_all_cells_are_the_files_columns():
+    space = NASBench201()
+    with gzip.open(FOLDER / "nasbench201_hw.csv.gz", "rt") as file:
+        rows = {int(row["index"]): row for row in csv.DictReader(file)}
+    with gzip.open(FOLDER / "nasbench201.csv.gz", "rt") as file:
+        cells = [(int(row["index"]), row["arch"]) for row in csv.DictReader(file)]
+    for device, energy in (
+        ("hwnb_c10_edgegpu", True),
+        ("hwnb_in16_raspi4", False),
+        ("help_gold_6226", False),
+    ):
+        evaluator = TabularEvaluator(space, device=device)
+        for index, text in cells[::40]:
+            metrics = evaluator.evaluate(space.from_string(text)).metrics
+            column = device if device.startswith("help") else f"{device}_latency"
+            assert metrics["latency"] == float(rows[index][column])
+            assert metrics.get("energy") == (float(rows[index][f"{device}_energy"]) if energy else None)
+    assert "latency" not in TabularEvaluator(space).evaluate(space.at(0)).metrics
+    with pytest.raises(InvalidArgument, match=r"'toaster'.*help_pixel2"):
+        TabularEvaluator(space, device="toaster")
+
+
+@needs_table
+@needs_latencies
+def test_a_search_with_two_objectives_sees_the_latency():
+    optuna = pytest.importorskip("optuna")
+    objective = importlib.import_module("optuna_graphnas").Objective
+    space = NASBench201()
+    evaluator = TabularEvaluator(space, device="hwnb_c10_eyeriss")
+    study = optuna.create_study(
+        directions=["maximize", "minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(objective(space, evaluator, objectives=("value", "latency", "energy")), n_trials=5)
+    for trial in study.trials:
+        cell = space.from_parameters(trial.params)
+        energy = evaluator.table.energy("hwnb_c10_eyeriss", evaluator.table.rows([cell]))[0]
+        assert trial.values == [
+            evaluator.evaluate(cell).value,
+            evaluator.latency(cell, "hwnb_c10_eyeriss"),
+            energy,
+        ]
 
 
 @needs_table

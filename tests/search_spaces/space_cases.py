@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from graphnas import Architecture, GraphSpace
-from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench201, RandWire
+from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
 
@@ -53,6 +53,7 @@ SMALL_RANDWIRE = {"stem_widths": (4, 5), "stem_strides": (1, 2), "widths": (6, 8
 CASES = [
     Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
     Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
+    Case("nasbench101", NASBench101, {"channels": 8, "cells_per_stack": 2}),
     Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}),
     Case("enas", ENASMacro, {"width": 4}, rigid=True),
     Case("enas6", ENASMacro6, {"width": 3}, rigid=True),

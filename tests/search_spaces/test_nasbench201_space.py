@@ -110,6 +110,35 @@ def test_key_is_isomorphism_that_respects_input_and_output():
 
 
 @needs_table
+def test_function_identity_groups_exactly_as_the_table():
+    """The table's column ``iso_class``, over all cells."""
+    space = NASBench201(identity="function")
+    with gzip.open(TABLE, "rt") as file:
+        rows = list(csv.DictReader(file))
+    pairs = {(space.key(space.from_string(row["arch"])), row["iso_class"]) for row in rows}
+    assert len(pairs) == len({key for key, _ in pairs}) == len({number for _, number in pairs}) == 6466
+    assert len({NASBench201().graph_key(space.from_string(row["arch"])) for row in rows}) == 14125
+
+
+def test_function_identity_simplifies():
+    space = NASBench201(identity="function")
+    # A path that a none cuts does not count, and a skip connection hands on what it gets.
+    assert space.key(cell(e03=3, e01=2)) == space.key(cell(e03=3, e12=4, e13=2)) == space.key(cell(e03=3))
+    assert space.key(cell(e01=1, e13=3)) == space.key(cell(e03=3))
+    # The benchmark keeps the zero that node 2 gets from node 1, and so tells mirror images apart.
+    assert space.key(cell(e02=1, e23=3)) == "#+#+(#+0)@nor_conv_3x3"
+    assert space.key(cell(e01=3, e13=1)) == space.key(cell(e03=3))
+    assert space.key(cell(e03=3)) == space.function_string(cell(e03=3)) == "#+#+(0)@nor_conv_3x3"
+    assert space.key(cell(e03=3)) != space.key(cell(e03=2))
+    assert space.graph_key(cell(e03=3)) == "000300"
+    assert NASBench201().key(cell(e03=3)) == "000300"
+    assert repr(space) == "NASBench201(identity='function')"
+    assert space.arguments() == {"identity": "function"}
+    with pytest.raises(InvalidArgument, match="'shape'"):
+        NASBench201(identity="shape")
+
+
+@needs_table
 def test_parameters_of_all_cells_equal_the_table():
     space = NASBench201()
     with gzip.open(TABLE, "rt") as file:

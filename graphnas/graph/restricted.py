@@ -1,0 +1,229 @@
+"""RestrictedSpace: the part of a search space that a table of results knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.layout import ParameterLayout, Slot
+from graphnas.graph.space import Choice, GraphSpace
+
+if TYPE_CHECKING:
+    import torch
+
+    from graphnas.graph.batch import ArchitectureBatch
+
+STEPS = 2000
+"""Bound on the changes that :meth:`RestrictedSpace.mutate` makes on its way to a known architecture."""
+
+
+@runtime_checkable
+class KnowsArchitectures(Protocol):
+    """What a space can be restricted to: a table of results, or an evaluator that looks up in one."""
+
+    def architectures(self) -> Sequence[Architecture]:
+        """The architectures that are known."""
+
+
+class RestrictedSpace(GraphSpace):
+    """The architectures of ``base`` whose key is that of a known one.
+
+    Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
+    only ``base`` has, such as an official string form. Architectures are given in the form that the
+    parameters describe (``base.complete``).
+
+    Args:
+        base: The whole space.
+        known: What :meth:`sample` draws from; an architecture listed twice counts once.
+
+    Raises:
+        InvalidArgument: ``known`` is empty.
+        InvalidArchitecture: A known architecture is not in ``base``.
+    """
+
+    base: GraphSpace
+    """The whole space."""
+
+    def __init__(self, base: GraphSpace, known: Iterable[Architecture]) -> None:
+        if isinstance(base, RestrictedSpace):
+            known = [architecture for architecture in known if base.is_valid(architecture)]
+            base = base.base
+        self.base = base
+        self._known = list(dict.fromkeys(map(base.complete, known)))
+        if not self._known:
+            raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
+        self._keys = frozenset(base.keys(self._known))
+        self.name = base.name
+        self.node_ops = base.node_ops
+        self.edge_ops = base.edge_ops
+        self.max_nodes = base.max_nodes
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what neither this class nor GraphSpace has. Before __init__ (unpickling) there is no
+        # base, and asking for it must not come back here.
+        if name.startswith("_") or name == "base":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.base, name)
+
+    # ---------------------------------------------------------------- membership and identity
+
+    def validate(self, architecture: Architecture) -> None:
+        """Check that ``architecture`` is in the whole space, and known.
+
+        Raises:
+            InvalidArchitecture: Saying which rule broke, or that it is not in the table.
+        """
+        self.base.validate(architecture)
+        if self.base.key(architecture) not in self._keys:
+            raise InvalidArchitecture(
+                f"{self.name}: the architecture is not in the table of {len(self._known)} that the space is "
+                f"restricted to: {architecture!r}"
+            )
+
+    def key(self, architecture: Architecture) -> str:
+        """The key of the whole space."""
+        return self.base.key(architecture)
+
+    def keys(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> list[str]:
+        """The keys of the whole space."""
+        return self.base.keys(architectures)
+
+    def complete(self, architecture: Architecture) -> Architecture:
+        """As in the whole space."""
+        return self.base.complete(architecture)
+
+    # ---------------------------------------------------------------- parameters of the host
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        """As in the whole space."""
+        return self.base.node_choices(node)
+
+    def edge_choices(self, source: int, target: int) -> Sequence[int]:
+        """As in the whole space."""
+        return self.base.edge_choices(source, target)
+
+    def _slots(self) -> list[Slot]:
+        return self.base._slots()
+
+    @property
+    def _layout(self) -> ParameterLayout:
+        return self.base._layout
+
+    def parameters(self) -> dict[str, tuple[Choice, ...]]:
+        """The parameters of the whole space."""
+        return self.base.parameters()
+
+    def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
+        """As in the whole space.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the restricted space.
+        """
+        self.validate(architecture)
+        return self.base.to_parameters(architecture)
+
+    def from_parameters(self, parameters: Any) -> Architecture:
+        """The inverse of :meth:`to_parameters`.
+
+        Raises:
+            InvalidArchitecture: As in the whole space, or the architecture is not in the table.
+        """
+        architecture = self.base.from_parameters(parameters)
+        self.validate(architecture)
+        return architecture
+
+    # ---------------------------------------------------------------- moving about in the space
+
+    def size(self) -> int:
+        """Number of known architectures."""
+        return len(self._known)
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """The known architectures, in the order they were given."""
+        return iter(self._known)
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """A known architecture, drawn uniformly."""
+        return self._known[int(rng.integers(len(self._known)))]
+
+    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
+        """``size`` known architectures, drawn uniformly with replacement.
+
+        Raises:
+            InvalidArgument: ``size`` is not positive.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if size < 1:
+            raise InvalidArgument(f"size must be at least 1, got {size}")
+        drawn = [self._known[k] for k in rng.integers(len(self._known), size=size).tolist()]
+        return ArchitectureBatch.from_architectures(drawn, self.max_nodes)
+
+    def neighbors(self, architecture: Architecture) -> list[Architecture]:
+        """The neighbors in the whole space that are known; none, where the table has none of them.
+
+        Raises:
+            InvalidArchitecture: ``architecture`` is not in the restricted space.
+        """
+        self.validate(architecture)
+        around = self.base.neighbors(architecture)
+        return [a for a, key in zip(around, self.base.keys(around), strict=True) if key in self._keys]
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A random known neighbor of another key; where there is none, the first one met on a random walk.
+
+        The walk makes random mutations in the whole space, so that what it finds is near.
+
+        Raises:
+            InvalidArchitecture: ``architecture`` is not in the restricted space.
+            SpaceExhausted: The table knows no other architecture, or the walk met none.
+        """
+        own = self.base.key(architecture)
+        around = self.neighbors(architecture)
+        others = [a for a, key in zip(around, self.base.keys(around), strict=True) if key != own]
+        if others:
+            return others[int(rng.integers(len(others)))]
+        walker = architecture
+        for _ in range(STEPS if len(self._keys) > 1 else 0):
+            walker = self.base.mutate(walker, rng)
+            key = self.base.key(walker)
+            if key != own and key in self._keys:
+                return walker
+        raise SpaceExhausted(
+            f"{self.name}: found no other known architecture within {STEPS} changes of {architecture!r}"
+        )
+
+    # ---------------------------------------------------------------- what the whole space does
+
+    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> torch.nn.Module:
+        """The network of the whole space.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the restricted space.
+        """
+        self.validate(architecture)
+        return self.base.build(architecture, num_classes, **shape)
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of the whole space: a saved model needs no table to be loaded."""
+        return self.base.arguments()
+
+    @property
+    def node_labelled_ops(self) -> tuple[str, ...]:
+        """As in the whole space."""
+        return self.base.node_labelled_ops
+
+    def to_node_labelled(self, architecture: Architecture) -> Architecture:
+        """As in the whole space."""
+        return self.base.to_node_labelled(architecture)
+
+    def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
+        """As in the whole space."""
+        return self.base.active_batch(batch)
+
+    def __repr__(self) -> str:
+        return f"{self.base!r}.restricted_to(<{len(self._known)} architectures>)"

@@ -1,0 +1,169 @@
+"""The network of NAS-Bench-101 as torch modules.
+
+Ying et al. (ICML 2019), section 2.1 and figure 1: a 3x3 convolution with 128 channels, three stacks of three
+cells with a halved resolution and doubled channels between them, global average pooling, a linear classifier.
+Convolutions have no bias and every batch normalisation is affine: with that, the number of trainable
+parameters equals the benchmark's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from graphnas.errors import InvalidArgument
+from search_spaces.nasbench101_cells import CONV1X1, CONV3X3
+
+
+class NASBench101Network(nn.Module):
+    """Stem, stacks of identical cells, head.
+
+    Args:
+        adjacency: ``(n, n)`` edges of a pruned cell.
+        operations: ``(n,)`` its node labels.
+        num_classes: Size of the output.
+        in_channels: Channels of the images.
+        channels: Width of the stem and of the first stack.
+        stacks: Number of stacks.
+        cells_per_stack: Repetitions of the cell in each stack.
+
+    Raises:
+        InvalidArgument: A size is not positive, or ``channels`` are too few to be shared.
+    """
+
+    def __init__(
+        self,
+        adjacency: NDArray[Any],
+        operations: NDArray[Any],
+        num_classes: int,
+        *,
+        in_channels: int,
+        channels: int,
+        stacks: int,
+        cells_per_stack: int,
+    ) -> None:
+        super().__init__()
+        sizes = {
+            "num_classes": num_classes,
+            "in_channels": in_channels,
+            "channels": channels,
+            "stacks": stacks,
+            "cells_per_stack": cells_per_stack,
+        }
+        for name, size in sizes.items():
+            if size < 1:
+                raise InvalidArgument(f"{name} must be at least 1, got {size}")
+        self.stem = conv_bn_relu(in_channels, channels, 3)
+        self.stacks = nn.ModuleList()
+        before = width = channels
+        for stack in range(stacks):
+            layers: list[nn.Module] = []
+            if stack:
+                # Rounded up where a side is odd, as the benchmark's "same" padding does.
+                layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=True))
+                width *= 2
+            for _ in range(cells_per_stack):
+                layers.append(Cell(adjacency, operations, before, width))
+                before = width
+            self.stacks.append(nn.Sequential(*layers))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Linear(width, num_classes)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The feature map after each stack, at 1, 1/2, 1/4 ... of the resolution of ``images``."""
+        maps = []
+        x = self.stem(images)
+        for stack in self.stacks:
+            x = stack(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
+        return self.classifier(self.head(self.features(images)[-1]))
+
+
+class Cell(nn.Module):
+    """One cell.
+
+    An inner node adds up what it gets, applies its operation and hands the result on. What comes from the
+    input passes a projection (1x1 convolution) to the node's width; what comes from a wider inner node is cut
+    to its first channels. The output concatenates its inner nodes and adds the projected input where an edge
+    leads straight to it.
+    """
+
+    def __init__(
+        self, adjacency: NDArray[Any], operations: NDArray[Any], in_channels: int, out_channels: int
+    ) -> None:
+        super().__init__()
+        edges: list[list[int]] = adjacency.tolist()
+        last = len(edges) - 1
+        self._channels = inner_channels(edges, out_channels)
+        self._inputs = [[i for i in range(1, j) if edges[i][j]] for j in range(last + 1)]
+        self.projections = nn.ModuleDict()
+        self.operations = nn.ModuleDict()
+        for node in range(1, last):
+            width = self._channels[node]
+            if edges[0][node]:
+                self.projections[str(node)] = conv_bn_relu(in_channels, width, 1)
+            self.operations[str(node)] = _operation(int(operations[node]), width)
+        if edges[0][last]:
+            self.projections[str(last)] = conv_bn_relu(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        values = [x]
+        last = len(self._inputs) - 1
+        for node in range(1, last):
+            terms = [values[source][:, : self._channels[node]] for source in self._inputs[node]]
+            if str(node) in self.projections:
+                terms.append(self.projections[str(node)](x))
+            values.append(self.operations[str(node)](sum(terms[1:], start=terms[0])))
+        parts = [values[source] for source in self._inputs[last]]
+        if not parts:
+            return self.projections[str(last)](x)
+        joined = torch.cat(parts, dim=1)
+        return joined + self.projections[str(last)](x) if str(last) in self.projections else joined
+
+
+def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[int]:
+    """Channels of each node of a pruned cell; the first and the last stand for ``out_channels``.
+
+    Nodes that feed the output share its channels evenly, the first ones getting one more where the division
+    leaves a rest; any other inner node has the most that a node it feeds has.
+
+    Raises:
+        InvalidArgument: There are fewer channels than nodes that feed the output.
+    """
+    last = len(edges) - 1
+    sharing = [node for node in range(1, last) if edges[node][last]]
+    channels = [out_channels] * (last + 1)
+    if len(sharing) > out_channels:
+        raise InvalidArgument(f"channels must be at least {len(sharing)} for this cell, got {out_channels}")
+    for place, node in enumerate(sharing):
+        channels[node] = out_channels // len(sharing) + (place < out_channels % len(sharing))
+    for node in range(last - 1, 0, -1):
+        if node not in sharing:
+            channels[node] = max(channels[target] for target in range(node + 1, last) if edges[node][target])
+    return channels
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
+    """Convolution without bias, batch normalisation with the benchmark's decay of 0.997, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels, eps=1e-5, momentum=0.003),
+        nn.ReLU(),
+    )
+
+
+def _operation(label: int, width: int) -> nn.Module:
+    if label == CONV3X3:
+        return conv_bn_relu(width, width, 3)
+    if label == CONV1X1:
+        return conv_bn_relu(width, width, 1)
+    return nn.MaxPool2d(3, stride=1, padding=1)
