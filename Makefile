@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10 
 TORCH := torch==2.13.0
 SEARCH_PINS := numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 networkx==3.6.1 tqdm==4.70.1 \
 	optuna==5.0.0 matplotlib==3.11.2
-TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 torch-geometric==2.8.1 pandas==3.1.1 pillow==13.0.0 \
+TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric==2.8.1 pandas==3.1.1 pillow==13.0.0 \
 	psycopg2-binary==2.9.13 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
@@ -16,8 +16,16 @@ TORCHVISION := torchvision==0.28.0
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
 
-# The quick benchmarks, a few minutes together. Their figures go to runs/, not over the recorded ones.
-BENCHMARKS := wl_kernel nasgem_speed sampling_seconds
+# The quick benchmarks, a few minutes together; each command without its arguments is the whole one. Those that
+# search a table need GRAPHNAS_DATA.
+QUICK := runs/bench
+define BENCHMARKS
+benchmarks/wl_kernel.py --graphs 500 --repeats 3 --output $(QUICK)/wl_kernel.json
+benchmarks/nasgem_speed.py --iterations 500 --repeats 2 --output $(QUICK)/nasgem_speed.json
+benchmarks/sampling_seconds.py --sizes 100 300 --repeats 2 --output $(QUICK)/sampling_seconds.json
+benchmarks/nasbench201_search.py --seeds 2 --trials 50 --output $(QUICK)/nasbench201_search_cifar10.json
+endef
+export BENCHMARKS
 
 # Trials are small: more threads than cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
@@ -51,9 +59,7 @@ check: .venv/.ready-test
 	$(BIN)/mypy
 
 bench: .venv/.ready-test
-	@mkdir -p runs/benchmarks
-	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; \
-		$(BIN)/python benchmarks/$$benchmark.py --output runs/benchmarks/$$benchmark.json; done
+	@set -e; echo "$$BENCHMARKS" | while read -r benchmark; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

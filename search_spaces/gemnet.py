@@ -20,9 +20,8 @@ from graphnas.graph.canonical import canonical_key
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from graphnas.graph.batch import ArchitectureBatch
+    from search_spaces.gemnet_network import GEMNetNetwork
 
 KNOWN_OPERATIONS = ("conv1x1", "conv3x3", "sepconv3x3")
 """What a node may be: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
@@ -179,11 +178,12 @@ class GEMNet(GraphSpace):
         stages: int = 3,
         widths: Sequence[int] | None = None,
         stem_stride: int = 1,
-    ) -> nn.Module:
+    ) -> GEMNetNetwork:
         """A network of one cell per stage; all defaults are ours.
 
         The defaults suit images of 32x32 and, with ``in_channels=1``, the digits of 8x8. The paper's
-        ImageNet networks work on maps of 56, 28, 14 and 7 pixels: ``stem_stride=4, stages=4``.
+        ImageNet networks work on maps of 56, 28, 14 and 7 pixels: ``stem_stride=4, stages=4``; see
+        :mod:`search_spaces.gemnet_imagenet` for them.
 
         Args:
             architecture: A member of the space.

@@ -31,6 +31,10 @@ class GEMNetNetwork(nn.Module):
 
     Raises:
         InvalidArgument: A size is not positive, there is no stage, or another ``stem_stride``.
+
+    Attributes:
+        out_channels: Channels of each map of :meth:`features`.
+        strides: Pixels of the image per pixel of each map.
     """
 
     def __init__(
@@ -56,7 +60,8 @@ class GEMNetNetwork(nn.Module):
         if stem_stride == 4:
             stem.append(conv_bn_relu("conv3x3", first, first, stride=2))
         self.stem = nn.Sequential(*stem)
-        self.widths = tuple(widths)
+        self.out_channels = tuple(widths)
+        self.strides = tuple(stem_stride * 2**stage for stage in range(len(widths)))
         self.stages = nn.ModuleList()
         before = first
         for stage, width in enumerate(widths):
@@ -66,7 +71,14 @@ class GEMNetNetwork(nn.Module):
         self.classifier = nn.Linear(before, num_classes)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stage."""
+        """The feature map after each stage, for detection: ``out_channels`` and ``strides`` describe them.
+
+        Args:
+            images: ``(B, in_channels, H, W)`` of any size; each reduction rounds the resolution up.
+
+        Returns:
+            One ``(B, C, H', W')`` per stage, from the finest to the coarsest.
+        """
         maps = []
         x = self.stem(images)
         for stage in self.stages:

@@ -37,8 +37,8 @@ class NASBench101(GraphSpace):
     edges; so an architecture may itself have more edges, and the same cell can be written in many ways.
 
     Parameters describe 7 nodes: ``nasbench101/edge_0_1`` to ``edge_5_6`` and ``op_1`` to ``op_5``. A smaller
-    architecture is completed first (:meth:`complete`): its output becomes node 6 and the nodes it lacks are
-    conv3x3 without edges. Hence ``from_parameters(to_parameters(a))`` is ``complete(a)``: ``a`` itself where
+    architecture is completed first (:meth:`completed`): its output becomes node 6 and the nodes it lacks are
+    conv3x3 without edges. Hence ``from_parameters(to_parameters(a))`` is ``completed(a)``: ``a`` itself where
     it has 7 nodes, otherwise an architecture of the same key that builds the same network.
     """
 
@@ -99,7 +99,7 @@ class NASBench101(GraphSpace):
         alive = _alive(architecture)
         return architecture if len(alive) == architecture.num_nodes else architecture.subgraph(sorted(alive))
 
-    def complete(self, architecture: Architecture) -> Architecture:
+    def completed(self, architecture: Architecture) -> Architecture:
         """``architecture`` with 7 nodes: the output last, missing nodes as conv3x3 without edges.
 
         Raises:
@@ -193,7 +193,7 @@ class NASBench101(GraphSpace):
         Raises:
             InvalidArchitecture: The architecture is not in the space.
         """
-        return super().to_parameters(self.complete(architecture))
+        return super().to_parameters(self.completed(architecture))
 
     def _slots(self) -> list[Slot]:
         slots: list[Slot] = [(f"{self.name}/op_{j}", j, j, _OPERATIONS) for j in range(1, VERTICES - 1)]
@@ -235,7 +235,7 @@ class NASBench101(GraphSpace):
         Raises:
             InvalidArchitecture: ``architecture`` is not in the space.
         """
-        return super().mutate(self.complete(architecture), rng)
+        return super().mutate(self.completed(architecture), rng)
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """All valid architectures of 7 nodes that differ from the completed one in one parameter.
@@ -243,7 +243,7 @@ class NASBench101(GraphSpace):
         Raises:
             InvalidArchitecture: ``architecture`` is not in the space.
         """
-        return super().neighbors(self.complete(architecture))
+        return super().neighbors(self.completed(architecture))
 
     def enumerate(self) -> Iterator[Architecture]:
         """Each of the 423,624 cells once, pruned, found from the rules alone; takes some seconds."""

@@ -139,7 +139,7 @@ class NASBench201(GraphSpace):
             InvalidArchitecture: The text is not of the official form, or names an unknown operation.
         """
         adjacency = np.zeros((NUM_NODES, NUM_NODES), np.int8)
-        nodes = text.strip().split("+")
+        nodes = text.strip().split("+") if isinstance(text, str) else []
         if len(nodes) != NUM_NODES - 1:
             raise InvalidArchitecture(
                 f"{self.name}: expected {NUM_NODES - 1} nodes joined by '+' in {text!r}"

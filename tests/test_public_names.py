@@ -15,7 +15,7 @@ PUBLIC = {
         "SearchMethod",
         "__version__",
     ],
-    "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "wl_hash"],
+    "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
     "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
     "search_spaces": [

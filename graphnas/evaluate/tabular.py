@@ -141,8 +141,9 @@ class TabularEvaluator:
 
     @property
     def knows_all(self) -> bool:
-        """Whether the table has the value of all of its architectures."""
-        return not np.isnan(self.table.accuracy(self.dataset, self.budget, self.metric)).any()
+        """Whether the table has the value of every architecture of the space."""
+        values = self.table.accuracy(self.dataset, self.budget, self.metric)
+        return len(values) == self.space.size() and not np.isnan(values).any()
 
     @property
     def optimum(self) -> float:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch as ArchitectureBatch
     from graphnas.graph.canonical import canonical_key as canonical_key
     from graphnas.graph.evaluation import Evaluation as Evaluation
+    from graphnas.graph.properties import GraphProperties as GraphProperties
+    from graphnas.graph.properties import graph_properties as graph_properties
     from graphnas.graph.restricted import RestrictedSpace as RestrictedSpace
     from graphnas.graph.space import GraphSpace as GraphSpace
     from graphnas.graph.wl import WeisfeilerLehman as WeisfeilerLehman
@@ -22,20 +24,24 @@ _HOMES = {
     "Architecture": "architecture",
     "ArchitectureBatch": "batch",
     "Evaluation": "evaluation",
+    "GraphProperties": "properties",
     "GraphSpace": "space",
     "RestrictedSpace": "restricted",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
+    "graph_properties": "properties",
     "wl_hash": "wl",
 }
 __all__ = [
     "Architecture",
     "ArchitectureBatch",
     "Evaluation",
+    "GraphProperties",
     "GraphSpace",
     "RestrictedSpace",
     "WeisfeilerLehman",
     "canonical_key",
+    "graph_properties",
     "wl_hash",
 ]
 

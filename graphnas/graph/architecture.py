@@ -158,7 +158,7 @@ class Architecture:
 
     @classmethod
     def _from_edges(cls, edges: ArrayLike, labels: ArrayLike, operations: ArrayLike) -> Architecture:
-        nodes = len(np.asarray(operations))
+        nodes = len(np.atleast_1d(_integers(operations, "operations", 32767)))
         pairs = _integers(edges, "edges", nodes - 1, "nodes").reshape(-1, 2)
         values = _integers(labels, "edges", 127)
         if values.shape != pairs.shape[:1]:
@@ -275,11 +275,11 @@ def _integers(values: ArrayLike, what: str, largest: int, of: str = "labels") ->
         raise InvalidArchitecture(f"{what} is not a rectangular array: {error}") from error
     if array.dtype == bool:
         array = array.astype(int)
-    if array.dtype.kind == "f" and np.isfinite(array).all() and np.array_equal(array, np.trunc(array)):
-        array = array.astype(int)
-    if array.dtype.kind not in "iu":
+    whole = array.dtype.kind == "f" and np.isfinite(array).all() and np.array_equal(array, np.trunc(array))
+    if array.dtype.kind not in "iu" and not whole:
         raise InvalidArchitecture(f"{what} must hold integers, got {array.dtype} values")
+    # Before the conversion, in which a large float would overflow.
     if array.size and (array.min() < 0 or array.max() > largest):
         offending = array.min() if array.min() < 0 else array.max()
         raise InvalidArchitecture(f"{what} must hold {of} in 0..{largest}, got {offending}")
-    return array
+    return array.astype(int) if whole else array

@@ -35,6 +35,7 @@ class ParameterLayout:
         edge_choices: Callable[[int, int], Sequence[int]],
     ) -> None:
         self.slots = tuple(slots)
+        self.names = frozenset(name for name, _, _, _ in slots)
         self.counts = np.array([len(labels) for _, _, _, labels in slots], np.int64)
         self._sources = np.array([i for _, i, _, _ in slots], np.int64)
         self._targets = np.array([j for _, _, j, _ in slots], np.int64)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STEPS = 2000
 """Bound on the changes that :meth:`RestrictedSpace.mutate` makes on its way to a known architecture."""
 
+KEPT = 1000
+"""Architectures whose known neighbors are kept."""
+
 
 @runtime_checkable
 class KnowsArchitectures(Protocol):
@@ -34,7 +37,7 @@ class RestrictedSpace(GraphSpace):
 
     Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
     only ``base`` has, such as an official string form. Architectures are given in the form that the
-    parameters describe (``base.complete``).
+    parameters describe (``base.completed``).
 
     Args:
         base: The whole space.
@@ -53,9 +56,10 @@ class RestrictedSpace(GraphSpace):
             known = [architecture for architecture in known if base.is_valid(architecture)]
             base = base.base
         self.base = base
-        self._known = list(dict.fromkeys(map(base.complete, known)))
+        self._known = list(dict.fromkeys(map(base.completed, known)))
         if not self._known:
             raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
+        self._around: dict[Architecture, list[tuple[Architecture, str]]] = {}
         self._keys = frozenset(base.keys(self._known))
         self.name = base.name
         self.node_ops = base.node_ops
@@ -92,9 +96,9 @@ class RestrictedSpace(GraphSpace):
         """The keys of the whole space."""
         return self.base.keys(architectures)
 
-    def complete(self, architecture: Architecture) -> Architecture:
+    def completed(self, architecture: Architecture) -> Architecture:
         """As in the whole space."""
-        return self.base.complete(architecture)
+        return self.base.completed(architecture)
 
     # ---------------------------------------------------------------- parameters of the host
 
@@ -169,9 +173,20 @@ class RestrictedSpace(GraphSpace):
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.
         """
-        self.validate(architecture)
-        around = self.base.neighbors(architecture)
-        return [a for a, key in zip(around, self.base.keys(around), strict=True) if key in self._keys]
+        return [neighbor for neighbor, _ in self._known_neighbors(architecture)]
+
+    def _known_neighbors(self, architecture: Architecture) -> list[tuple[Architecture, str]]:
+        """The known neighbors and their keys; kept, because methods mutate the same parent many times."""
+        found = self._around.get(architecture)
+        if found is None:
+            self.validate(architecture)
+            around = self.base.neighbors(architecture)
+            pairs = zip(around, self.base.keys(around), strict=True)
+            found = [(neighbor, key) for neighbor, key in pairs if key in self._keys]
+            if len(self._around) >= KEPT:
+                self._around.clear()
+            self._around[architecture] = found
+        return found
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A random known neighbor of another key; where there is none, the first one met on a random walk.
@@ -183,8 +198,7 @@ class RestrictedSpace(GraphSpace):
             SpaceExhausted: The table knows no other architecture, or the walk met none.
         """
         own = self.base.key(architecture)
-        around = self.neighbors(architecture)
-        others = [a for a, key in zip(around, self.base.keys(around), strict=True) if key != own]
+        others = [neighbor for neighbor, key in self._known_neighbors(architecture) if key != own]
         if others:
             return others[int(rng.integers(len(others)))]
         walker = architecture

@@ -121,7 +121,7 @@ class GraphSpace(ABC):
         """The key of each architecture; spaces override it where they can do many at once."""
         return [self.key(architecture) for architecture in architectures]
 
-    def complete(self, architecture: Architecture) -> Architecture:
+    def completed(self, architecture: Architecture) -> Architecture:
         """The form of ``architecture`` that ``from_parameters(to_parameters(...))`` gives.
 
         It is ``architecture`` itself, except in spaces of graphs of several sizes.
@@ -164,6 +164,10 @@ class GraphSpace(ABC):
         names = {name: label for label, name in enumerate(self.node_ops)}
         labels: list[int] | None = None
         if operations is not None:
+            if not isinstance(operations, Iterable):
+                raise InvalidArchitecture(
+                    f"{self.name}: operations must be a sequence of names, got {operations!r}"
+                )
             labels = []
             for operation in operations:
                 if isinstance(operation, str) and operation not in names:
@@ -237,22 +241,42 @@ class GraphSpace(ABC):
             )
 
     def from_parameters(self, parameters: Parameters) -> Architecture:
-        """The inverse of :meth:`to_parameters`; names of other parameters are ignored.
+        """The inverse of :meth:`to_parameters`.
+
+        Names without the space's prefix are ignored, because a study may hold other hyper-parameters too;
+        a name with it that is none of :meth:`parameters` is an error.
 
         Raises:
-            InvalidArchitecture: A missing parameter, a value that is no choice, or a graph the rule refuses.
+            InvalidArchitecture: A missing or unknown parameter, a value that is no choice, or a graph the
+                rule refuses.
         """
+        self._check_names(parameters)
         chosen = []
         for name, i, j, labels in self._layout.slots:
             if name not in parameters:
                 raise InvalidArchitecture(f"parameter {name!r} is missing")
             choices = self._choice_names(i, j, labels)
-            if parameters[name] not in choices:
-                raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}")
-            chosen.append(labels[choices.index(parameters[name])])
+            try:
+                chosen.append(labels[choices.index(parameters[name])])
+            except (TypeError, ValueError, RuntimeError) as error:  # not there, or an array to compare with
+                raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}") from error
         architecture = self._layout.assemble(chosen)
         self.validate(architecture)
         return architecture
+
+    def _check_names(self, parameters: Parameters) -> None:
+        """Refuse what is no mapping, and names of the space's that it does not have."""
+        if not isinstance(parameters, Mapping):
+            raise InvalidArchitecture(
+                f"{self.name}: parameters must be a mapping of names to values, got {parameters!r}"
+            )
+        known, prefix = self._layout.names, f"{self.name}/"
+        for name in parameters:
+            if name not in known and isinstance(name, str) and name.startswith(prefix):
+                first = ", ".join(slot[0] for slot in self._layout.slots[:4])
+                raise InvalidArchitecture(
+                    f"unknown parameter {name!r}: {self.name} has {len(known)} parameters ({first}, ...)"
+                )
 
     # ---------------------------------------------------------------- moving about in the space
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.data_directory import find_data
-from graphnas.errors import CorruptData, InvalidArchitecture
+from graphnas.errors import CorruptData
 from graphnas.graph.architecture import Architecture
 from search_spaces import nasbench101_cells as cells
 from search_spaces.nasbench101 import NASBench101
@@ -148,30 +148,24 @@ class NASBench101Table(Table):
         return self.results.md5[row].tobytes().hex()
 
     def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
-        """The row of each cell, however it is written.
+        """The row of each cell, however it is written; -1 where a file of part of the space lacks it.
 
         Raises:
-            InvalidArchitecture: An architecture is not in the space, or not in the table.
+            InvalidArchitecture: An architecture is not in the space.
         """
         wanted = self.space.codes(architectures)
         known, order = self.results.sorted_codes
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        missing = known[places] != wanted
-        if missing.any():
-            raise InvalidArchitecture(
-                f"architecture {int(np.argmax(missing))} of {len(wanted)} is not in this table of "
-                f"{len(known)} NAS-Bench-101 cells"
-            )
-        return order[places]
+        return np.where(known[places] == wanted, order[places], -1)
 
     def accuracy(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Accuracy in percent."""
+        """Accuracy in percent; NaN at row -1."""
         values = self.results.accuracies.get((budget, metric))
         if values is None:
             return np.full(len(self) if rows is None else len(rows), np.nan)
-        return values if rows is None else values[rows]
+        return values if rows is None else np.where(rows < 0, np.nan, values[rows])
 
     def seconds(self, dataset: str, budget: int, metric: str, row: int) -> float | None:
         """Seconds of training on the benchmark's hardware (TPU v2): of one repeat, or the repeats' mean."""

@@ -59,7 +59,7 @@ def test_published_figures():
     assert evaluator.evaluate(first).value == pytest.approx(92.06063, abs=1e-4)
     for row in np.random.default_rng(0).integers(423624, size=20).tolist():
         cell = table.architecture(row)
-        result = evaluator.evaluate(space.complete(cell))
+        result = evaluator.evaluate(space.completed(cell))
         assert (result.parameters, result.macs) == space.complexity(cell)
         assert table.rows([cell]).tolist() == [row]
 
@@ -121,7 +121,7 @@ def test_the_compact_file(tmp_path):
     for row, cell in enumerate(cells):
         assert tests.evaluate(cell).value == pytest.approx(100 * data["test_acc"][row])
         for budget in (4, 12, 36, 108):
-            result = TabularEvaluator(space, budget=budget, data_dir=tmp_path).evaluate(space.complete(cell))
+            result = TabularEvaluator(space, budget=budget, data_dir=tmp_path).evaluate(space.completed(cell))
             if row in known:
                 assert result.value == pytest.approx(100 * data[f"val_acc_{budget}"][known[row]])
                 seconds = data["train_time_108"][known[row]] if budget == 108 else None
@@ -145,8 +145,11 @@ def test_a_cell_that_is_not_in_the_table(tmp_path):
     space, cells = NASBench101(), some_cells()
     write_compact(tmp_path / COMPACT, cells[:-1])
     evaluator = TabularEvaluator(space, data_dir=tmp_path)
-    with pytest.raises(InvalidArchitecture, match="architecture 0 of 1 is not in this table of 39"):
-        evaluator.evaluate(cells[-1])
+    assert evaluator.evaluate(cells[-1]).failed
+    assert "does not have it" in evaluator.evaluate(cells[-1]).reason
+    assert evaluator.table.rows(cells).tolist() == [*range(39), -1]
+    assert np.isnan(evaluator.values(cells[-1:])).all()
+    assert not evaluator.knows_all
     with pytest.raises(InvalidArchitecture, match="no path"):
         evaluator.values([Architecture([[0, 0], [0, 0]], [0, 4])])
     with pytest.raises(InvalidArgument, match=r"200.*4, 12, 36, 108"):

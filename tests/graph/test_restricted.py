@@ -48,8 +48,8 @@ def test_it_holds_what_is_known_and_nothing_else():
     assert [base.prune(a) for a in space.enumerate()] == cells[:40]
     for cell in cells[:40]:
         space.validate(cell)
-        space.validate(base.complete(cell))  # however it is written
-        assert space.from_parameters(space.to_parameters(cell)) == base.complete(cell)
+        space.validate(base.completed(cell))  # however it is written
+        assert space.from_parameters(space.to_parameters(cell)) == base.completed(cell)
         assert space.key(cell) == base.key(cell)
     for cell in cells[40:]:
         for call in (space.validate, space.to_parameters, space.neighbors, lambda a: space.build(a, 10)):
@@ -70,7 +70,7 @@ def test_samples_are_uniform_over_the_known():
     counts: dict[Architecture, int] = {}
     for architecture in [*space.sample_batch(rng, 4000), *(space.sample(rng) for _ in range(4000))]:
         counts[architecture] = counts.get(architecture, 0) + 1
-    assert set(counts) == {base.complete(cell) for cell in cells}
+    assert set(counts) == {base.completed(cell) for cell in cells}
     assert all(abs(n - 1000) < 150 for n in counts.values())  # 5 standard deviations
     with pytest.raises(InvalidArgument, match="0"):
         space.sample_batch(rng, 0)
@@ -124,7 +124,7 @@ def test_what_only_the_base_has():
 def test_a_restriction_of_a_restriction():
     base, cells = some(15)
     inner = base.restricted_to(cells[:10]).restricted_to(cells[5:])
-    assert list(inner.enumerate()) == [base.complete(cell) for cell in cells[5:10]]
+    assert list(inner.enumerate()) == [base.completed(cell) for cell in cells[5:10]]
     assert inner.base is base
 
 

@@ -65,7 +65,7 @@ def test_validity_and_pruning_are_the_benchmarks():
             valid += 1
             pruned = space.prune(architecture)
             assert pruned == architecture.subgraph(slow_alive(architecture))
-            assert space.prune(space.complete(architecture)) == pruned
+            assert space.prune(space.completed(architecture)) == pruned
             assert space.key(pruned) == space.key(architecture)
     assert 100 < valid < 550
 
@@ -199,7 +199,7 @@ def test_the_hash_does_not_depend_on_how_a_cell_is_written():
     space = NASBench101()
     one = cell([(0, 1), (0, 2), (1, 3), (2, 3)], CONV3, POOL)
     other = cell([(0, 1), (0, 2), (1, 3), (2, 3)], POOL, CONV3)
-    assert space.md5_hash(one) == space.md5_hash(other) == space.md5_hash(space.complete(other))
+    assert space.md5_hash(one) == space.md5_hash(other) == space.md5_hash(space.completed(other))
     assert len(space.md5_hash(one)) == 32
     assert space.md5_hash(one) != space.md5_hash(cell([(0, 1), (0, 2), (1, 3), (2, 3)], CONV1, POOL))
 
@@ -225,7 +225,7 @@ def test_smaller_cells_are_completed_for_the_host():
         architecture = random_graph(rng, 2 + k % 6)
         if space.is_valid(architecture):
             again = space.from_parameters(space.to_parameters(architecture))
-            assert again == space.complete(architecture)
+            assert again == space.completed(architecture)
             assert space.key(again) == space.key(architecture)
             assert space.md5_hash(again) == space.md5_hash(architecture)
             assert space.complexity(again) == space.complexity(architecture)
@@ -240,7 +240,7 @@ def test_neighbors_equal_brute_force():
     ]
     cases += [*space.sample_batch(rng, 5)]
     for architecture in cases:
-        complete = space.complete(architecture)
+        complete = space.completed(architecture)
         expected = set()
         for i in range(7):
             for j in range(i + 1, 7):
@@ -372,3 +372,16 @@ def test_resolution_and_width_of_the_stacks():
     wide = cell([(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)], POOL, POOL, POOL)
     with pytest.raises(InvalidArgument, match="channels must be at least 3"):
         space.build(wide, 10, channels=2)
+
+
+def test_fifty_networks_run_forward_and_backward():
+    space, rng = NASBench101(), np.random.default_rng(11)
+    generator = torch.Generator().manual_seed(0)
+    for k, architecture in enumerate(space.sample_batch(rng, 50)):
+        side, channels, classes = (8, 9, 12)[k % 3], (5, 8)[k % 2], (2, 10, 100)[k % 3]
+        network = space.build(architecture, classes, in_channels=2, channels=channels, cells_per_stack=1)
+        logits = network(torch.randn(2, 2, side, side, generator=generator))
+        assert logits.shape == (2, classes)
+        logits.square().sum().backward()
+        assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in network.parameters())
+        assert network.stem[0].weight.grad.any()

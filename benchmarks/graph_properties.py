@@ -1,0 +1,132 @@
+"""Graph properties: seconds for all cells of NAS-Bench-101, and Figs. 7-8 of the operation-embeddings paper.
+
+Chatzianastasis et al. (ICCV Workshops 2021) relate the accuracy of 19,020 ENAS architectures to average path
+length (Pearson r .32) and to the clustering coefficient (-.39). Needs the compact tables of NAS-Bench-101 and
+of ENAS in the data directory.
+
+    python benchmarks/graph_properties.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import RESULTS, write_record
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from graphnas import ArchitectureBatch
+from graphnas.data_directory import find_data
+from graphnas.graph.properties import GraphProperties, graph_properties
+
+PAPER = {"average_path_length": 0.32, "clustering": -0.39}
+LABELS = {"average_path_length": "average path length (eq. 12)", "clustering": "clustering coefficient"}
+
+
+def nasbench101(path: Path) -> ArchitectureBatch:
+    """All cells; edge x -> y is bit ``x + y (y - 1) / 2``."""
+    with np.load(path) as table:
+        bits, sizes = table["adj_bits"], table["n_nodes"].astype(np.int64)
+    adjacency = np.zeros((len(bits), 7, 7), np.int8)
+    for target in range(1, 7):
+        for source in range(target):
+            adjacency[:, source, target] = bits >> (source + target * (target - 1) // 2) & 1
+    return ArchitectureBatch.from_arrays(adjacency, np.zeros((len(bits), 7), np.int16), sizes)
+
+
+def enas6(path: Path) -> tuple[ArchitectureBatch, NDArray[np.float64]]:
+    """All architectures as 8 nodes, input and output included, and their accuracy in percent.
+
+    Bit ``i (i - 1) / 2 + j`` of layer ``i = 0..5`` (node ``i + 1``) says that node ``j`` feeds it too.
+    """
+    with np.load(path) as table:
+        skip, accuracy = table["skip"], table["ws_acc"].astype(np.float64)
+    adjacency = np.zeros((len(skip), 8, 8), np.int8)
+    chain = np.arange(7)
+    adjacency[:, chain, chain + 1] = 1
+    for layer in range(1, 6):
+        for earlier in range(layer):
+            adjacency[:, earlier, layer + 1] = skip[:, layer * (layer - 1) // 2 + earlier]
+    batch = ArchitectureBatch.from_arrays(adjacency, np.zeros((len(skip), 8), np.int16))
+    return batch, 100 * accuracy
+
+
+def draw(values: NDArray[np.float64], accuracy: NDArray[np.float64], name: str, path: Path) -> None:
+    """Accuracy against one property: every architecture, the mean of each tenth, and the linear fit."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    slope, intercept = np.polyfit(values, accuracy, 1)
+    r = np.corrcoef(values, accuracy)[0, 1]
+    tenths = np.array_split(np.argsort(values, kind="stable"), 10)
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.scatter(values, accuracy, s=3, alpha=0.15, linewidths=0, color="tab:blue", rasterized=True)
+    axes.plot(
+        [values[part].mean() for part in tenths],
+        [accuracy[part].mean() for part in tenths],
+        "o",
+        color="black",
+        markersize=4,
+        label="mean of each tenth",
+    )
+    ends = np.array([values.min(), values.max()])
+    axes.plot(ends, slope * ends + intercept, color="tab:red", label=f"linear fit, r = {r:.3f}")
+    axes.set_xlabel(LABELS[name])
+    axes.set_ylabel("weight-sharing accuracy (%)")
+    axes.set_title(f"{len(values):,} ENAS architectures of 6 layers", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+    print(f"drawn to {path}")
+
+
+def main() -> int:
+    """Time, correlate, draw, print and store."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS / "graph_properties.json")
+    given = parser.parse_args()
+    how = "It is one of graphnas' compact tables."
+    cells = nasbench101(find_data(["nasbench101/nasbench101.npz"], what="NAS-Bench-101", how_to_get=how))
+    batch, accuracy = enas6(find_data(["enas/enas6.npz"], what="The ENAS table", how_to_get=how))
+
+    started = time.process_time()
+    cell_properties = graph_properties(cells)
+    seconds = time.process_time() - started
+    print(f"{len(cells):,} cells of NAS-Bench-101: {seconds:.1f} s for all properties, one core")
+    figures: dict[str, Any] = {
+        "nasbench101": {"cells": len(cells), "seconds": round(seconds, 2), "mean": means(cell_properties)}
+    }
+
+    properties = graph_properties(batch)
+    correlations = {}
+    print(f"{len(batch):,} ENAS architectures: Pearson r with accuracy")
+    for name, values in properties._asdict().items():
+        correlations[name] = None if np.ptp(values) == 0 else float(np.corrcoef(values, accuracy)[0, 1])
+        shown = "constant" if correlations[name] is None else f"{correlations[name]:+.4f}"
+        print(f"  {name:32}{shown}" + (f"  (paper {PAPER[name]:+.2f})" if name in PAPER else ""))
+    figures["enas6"] = {"architectures": len(batch), "pearson_r": correlations, "paper": PAPER}
+    for name in PAPER:
+        draw(getattr(properties, name), accuracy, name, given.output.parent / f"enas_{name}.png")
+    write_record(given.output, figures, packages=("graphnas", "numpy", "matplotlib"))
+    return 0
+
+
+def means(properties: GraphProperties) -> dict[str, float]:
+    """The mean of each property over the cells for which it is defined."""
+    return {name: round(float(np.nanmean(values)), 6) for name, values in properties._asdict().items()}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with threadpool_limits(limits=1):
+        sys.exit(main())

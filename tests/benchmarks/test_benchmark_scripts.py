@@ -1,0 +1,72 @@
+"""The benchmark scripts run, and their records hold what their tables print."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphnas.errors import DataNotFound
+from search_spaces import NASBench201
+from search_spaces.tables import open_table
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *arguments, "--output", str(output)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(output.read_text())
+    assert record["command"].startswith(f"python benchmarks/{script}")
+    assert record["versions"]["torch"]
+    return done.stdout, record
+
+
+@pytest.fixture
+def table() -> None:
+    try:
+        open_table(NASBench201())
+    except DataNotFound as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("table")
+def test_search_benchmark(tmp_path):
+    methods = ["NASGEMSampler", "random search", "extra-trees"]
+    arguments = ["--trials", "12", "--seeds", "2", "--workers", "1", "--methods", *methods]
+    printed, record = run("nasbench201_search.py", *arguments, output=tmp_path / "search.json")
+    assert record["optimum"] == pytest.approx(91.57, abs=1e-6)
+    assert len(record["runs"]) == 6
+    for method in methods:
+        best = [max(r["values"]) for r in record["runs"] if r["method"] == method]
+        assert record["summary"][method]["value"] == pytest.approx(np.mean(best))
+        assert f"{np.mean(best):.3f}" in printed
+        assert all(len(r["values"]) == 12 for r in record["runs"])
+
+
+@pytest.mark.usefixtures("table")
+def test_sampling_benchmark(tmp_path):
+    _, record = run(
+        "sampling_seconds.py", "--sizes", "12", "--repeats", "2", output=tmp_path / "sampling.json"
+    )
+    assert set(record["seconds"]) == {"NASGEMSampler", "Optuna TPE", "Optuna GP"}
+    assert all(len(times["12"]) == 2 for times in record["seconds"].values())
+
+
+def test_speed_benchmark(tmp_path):
+    sizes = ["--nodes", "6", "--pairs", "200", "--iterations", "20", "--candidates", "300", "--repeats", "1"]
+    printed, record = run("nasgem_speed.py", *sizes, output=tmp_path / "speed.json")
+    assert record["training"]["iteration"] == 20
+    assert len(record["seconds"]) == 4
+    assert "one bootstrap over 300" in printed
