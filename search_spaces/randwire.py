@@ -135,7 +135,7 @@ class RandWire(GraphSpace):
         """The canonical keys of the stages' graphs, in order, joined by dashes."""
         return "-".join(canonical_key(graph) for graph in self.stage_graphs(architecture))
 
-    def complete_graph(self) -> Architecture:
+    def complete(self) -> Architecture:
         """The architecture with every edge: the fully connected DAG in every stage."""
         full = np.triu(np.ones((self.num_nodes, self.num_nodes), np.int8), 1)
         return self.from_matrix(np.kron(np.eye(self.stages, dtype=np.int8), full))

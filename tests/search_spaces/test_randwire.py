@@ -20,7 +20,7 @@ SMALL = {"stem_widths": (4, 4), "stem_strides": (1, 1), "widths": (4, 6), "head_
 
 def with_sources(space: RandWire, sources: int) -> Architecture:
     """The complete graph less the edges between its first nodes."""
-    adjacency = space.complete_graph().adjacency.copy()
+    adjacency = space.complete().adjacency.copy()
     adjacency[:sources, :sources] = 0
     return space.from_matrix(adjacency)
 
@@ -35,9 +35,9 @@ def parameters(space: RandWire, architecture: Architecture, **shape) -> int:
 
 def test_base_network_of_the_full_graph_has_3475_thousand_parameters():
     space = RandWire()
-    assert space.complete_graph().num_edges == 496
-    assert parameters(space, space.complete_graph()) == 3_474_936
-    assert parameters(space, space.complete_graph(), aggregation="sum") == 3_474_936 - 3 * 496
+    assert space.complete().num_edges == 496
+    assert parameters(space, space.complete()) == 3_474_936
+    assert parameters(space, space.complete(), aggregation="sum") == 3_474_936 - 3 * 496
 
 
 def test_each_further_source_saves_43_thousand_parameters():
@@ -78,7 +78,7 @@ def test_resolutions_of_table_7():
         ("large", [(192, 28), (288, 14), (384, 14), (586, 7)]),
     ):
         with torch.device("meta"):
-            built = space.build(space.complete_graph(), 200, network=network)
+            built = space.build(space.complete(), 200, network=network)
             maps = built.features(torch.zeros(1, 3, 224, 224))
             assert built.stem(torch.zeros(1, 3, 224, 224)).shape[2:] == (56, 56)
         assert [(m.shape[1], m.shape[2]) for m in maps] == expected
@@ -162,7 +162,7 @@ def test_sources_change_the_width_and_the_resolution():
 
 def test_sums_stay_in_low_precision_under_autocast():
     space = RandWire(5)
-    network = space.build(space.complete_graph(), 3, **SMALL)
+    network = space.build(space.complete(), 3, **SMALL)
     with torch.autocast("cpu", torch.bfloat16):
         assert network.features(torch.ones(2, 3, 8, 8))[-1].dtype == torch.bfloat16
 
@@ -304,4 +304,4 @@ def test_bad_arguments(arguments, message):
 def test_bad_shapes(shape, message):
     space = RandWire(3)
     with pytest.raises(InvalidArgument, match=message):
-        space.build(space.complete_graph(), 10, **shape)
+        space.build(space.complete(), 10, **shape)
