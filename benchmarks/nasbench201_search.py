@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import sys
 import time
@@ -125,6 +126,16 @@ def summarize(runs: list[Run], optimum: float) -> dict[str, float]:
     }
 
 
+def stored_runs(path: Path, dataset: str, trials: int) -> list[Run]:
+    """The runs of an earlier record of the same search, so that an interrupted benchmark goes on."""
+    if not path.is_file():
+        return []
+    record = json.loads(path.read_text())
+    if (record["dataset"], record["trials"]) != (dataset, trials):
+        return []
+    return [Run(**run) for run in record["runs"]]
+
+
 def main() -> int:
     """Run, print and store."""
     parser = argparse.ArgumentParser(
@@ -135,16 +146,21 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--methods", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     output = given.output or RESULTS / f"nasbench201_search_{given.dataset}.json"
 
     optimum = TabularEvaluator(SPACE, dataset=given.dataset).optimum
-    jobs = [(method, seed) for seed in range(given.seeds) for method in given.methods]
-    runs: list[Run] = []
+    runs = [] if given.fresh else stored_runs(output, given.dataset, given.trials)
+    runs = [run for run in runs if run.method in given.methods and run.seed < given.seeds]
+    done = {(run.method, run.seed) for run in runs}
+    jobs = [(m, seed) for seed in range(given.seeds) for m in given.methods if (m, seed) not in done]
+    if done:
+        print(f"{len(done)} studies of {output} are kept; --fresh runs them again")
     with ProcessPoolExecutor(given.workers, initializer=quiet) as pool:
         futures = [pool.submit(search, method, seed, given.dataset, given.trials) for method, seed in jobs]
-        runs = [future.result() for future in tqdm(futures, unit="study")]
+        runs += [future.result() for future in tqdm(futures, unit="study")]
 
     table = {m: summarize([run for run in runs if run.method == m], optimum) for m in given.methods}
     print(f"\nNAS-Bench-201, {given.dataset}: {given.trials} trials, {given.seeds} seeds")

@@ -67,10 +67,14 @@ class Outcome:
 
 @contextlib.contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Only warnings of Optuna are shown inside; progress and results are ours to tell."""
+    """Nothing of Optuna's log below an error is shown inside.
+
+    Progress, results and the reasons of failed trials are ours to tell; Optuna would add every parameter of a
+    failed trial, and a traceback when a person presses Ctrl-C.
+    """
     logging = require("optuna", "optuna").logging
     before = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from graphnas.methods.nasgem.acquisition import expected_improvement, normal_sco
 from graphnas.methods.nasgem.candidates import whole_space
 from graphnas.methods.nasgem.flatten import Flattener
 
-_STARTUP, _POOL, _OBJECTIVES = range(3)
+_STARTUP, _POOL, _OBJECTIVES, _TIES = range(4)
 
 
 class TreeSearch(SearchMethod):
@@ -58,7 +58,7 @@ class TreeSearch(SearchMethod):
         self.n_startup_trials = n_startup_trials
         self.candidates = candidates
         self.trees = trees
-        self._flatten = Flattener(space)
+        self._flatten = Flattener(space, absent_bit=True)
         self._whole = whole_space(space, candidates)
 
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
@@ -75,7 +75,9 @@ class TreeSearch(SearchMethod):
         rows = self._flatten(pool)
         votes = np.stack([tree.tree_.predict(rows)[:, 0] for tree in model.estimators_])
         improvement = expected_improvement(votes.mean(0), votes.std(0) + 1e-9, float(scores.max()))
-        for index in np.argsort(-improvement, kind="stable"):
+        # Trees are constant over whole regions: without a random order, ties would go to the first of a list.
+        order = self.rng(_TIES, count).permutation(len(pool))
+        for index in order[np.argsort(-improvement[order], kind="stable")]:
             candidate = pool.architecture(int(index))
             if self.space.key(candidate) not in seen:
                 return candidate

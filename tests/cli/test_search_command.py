@@ -152,6 +152,7 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
     assert stopped.code == lost.code == 130
     assert f"kept in sqlite:///{tmp_path / 'study.db'}; run the same command again" in stopped.err
     assert "neither --storage nor --output" in lost.err
+    assert "Traceback" not in stopped.err
     done = command(*run, "--trials", 1)
     assert done.code == 0
     assert "continues after 2 trials with 1 more" in done.out

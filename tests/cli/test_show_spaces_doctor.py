@@ -130,6 +130,7 @@ def test_spaces_lists_every_space(command):
     assert done.code == 0
     lines = {line.split()[0]: line for line in done.out.splitlines() if line}
     assert set(space_names()) <= set(lines)
+    assert "4.7e139" in lines["gemnet"]
     assert "15,625" in lines["nasbench201"]
     assert "423,624" in lines["nasbench101"]
     assert "1.6e29" in lines["enas"]

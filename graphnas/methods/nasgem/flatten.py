@@ -23,16 +23,18 @@ class Flattener:
     Args:
         space: The search space.
         node_ops: ``"onehot"`` or ``"none"``.
+        absent_bit: Give "no edge" a bit of its own too, which is one-hot in the usual sense.
     """
 
-    def __init__(self, space: GraphSpace, node_ops: str = "onehot") -> None:
+    def __init__(self, space: GraphSpace, node_ops: str = "onehot", *, absent_bit: bool = False) -> None:
         if node_ops not in ("onehot", "none"):
             raise InvalidArgument(f"node_ops must be 'onehot' or 'none', got {node_ops!r}")
         n = space.max_nodes
         edges = [(i, j, space.edge_choices(i, j)) for j in range(n) for i in range(j)]
         nodes = [(j, space.node_choices(j)) for j in range(n)] if node_ops == "onehot" else []
-        # One entry per bit: which slot, and the label that sets it. "No edge" is the absence of the others.
-        edge_bits = [(i, j, k) for i, j, labels in edges if len(labels) > 1 for k in labels if k > 0]
+        # One entry per bit: which slot, and the label that sets it.
+        least = 0 if absent_bit else 1
+        edge_bits = [(i, j, k) for i, j, labels in edges if len(labels) > 1 for k in labels if k >= least]
         node_bits = [(j, k) for j, labels in nodes if len(labels) > 1 for k in labels]
         self._sources, self._targets, self._edge_labels = np.array(edge_bits, int).reshape(-1, 3).T
         self._nodes, self._node_labels = np.array(node_bits, int).reshape(-1, 2).T
