@@ -139,6 +139,7 @@ def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
     return [
         ("digits", lambda: "with scikit-learn"),
         ("cifar10 images", lambda: find_cifar10(data_dir).parent),
+        ("enas6 table", lambda: find_enas6(data_dir)),
         ("nasbench101 table", lambda: find_nasbench101(data_dir)),
         ("enas6 table", lambda: find_enas6(data_dir)),
         ("nasbench201 table", lambda: find_nasbench201(data_dir)),

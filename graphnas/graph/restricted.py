@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     import torch
 
     from graphnas.graph.batch import ArchitectureBatch
-
-STEPS = 2000
-"""Bound on the changes that :meth:`RestrictedSpace.mutate` makes on its way to a known architecture."""
 
 KEPT = 1000
 """Architectures whose known neighbors are kept."""
@@ -60,7 +59,8 @@ class RestrictedSpace(GraphSpace):
         if not self._known:
             raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
         self._around: dict[Architecture, list[tuple[Architecture, str]]] = {}
-        self._keys = frozenset(base.keys(self._known))
+        self._known_keys = np.array(base.keys(self._known))
+        self._keys = frozenset(self._known_keys.tolist())
         self.name = base.name
         self.node_ops = base.node_ops
         self.edge_ops = base.edge_ops
@@ -189,27 +189,31 @@ class RestrictedSpace(GraphSpace):
         return found
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A random known neighbor of another key; where there is none, the first one met on a random walk.
+        """A random known neighbor of another key; where there is none, one that differs in few parameters.
 
-        The walk makes random mutations in the whole space, so that what it finds is near.
+        A table may know so small a part of a space that its architectures are no neighbors of each other.
+        Then one of the known architectures that differ in the fewest parameters is drawn.
 
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.
-            SpaceExhausted: The table knows no other architecture, or the walk met none.
+            SpaceExhausted: The table knows no other architecture.
         """
         own = self.base.key(architecture)
         others = [neighbor for neighbor, key in self._known_neighbors(architecture) if key != own]
         if others:
             return others[int(rng.integers(len(others)))]
-        walker = architecture
-        for _ in range(STEPS if len(self._keys) > 1 else 0):
-            walker = self.base.mutate(walker, rng)
-            key = self.base.key(walker)
-            if key != own and key in self._keys:
-                return walker
-        raise SpaceExhausted(
-            f"{self.name}: found no other known architecture within {STEPS} changes of {architecture!r}"
-        )
+        other = np.flatnonzero(self._known_keys != own)
+        if not len(other):
+            raise SpaceExhausted(f"{self.name}: there is no other known architecture than {architecture!r}")
+        wanted = self._layout.read(self.base.completed(architecture))
+        differences = (self._known_labels[other] != wanted).sum(1)
+        nearest = other[differences == differences.min()]
+        return self._known[int(nearest[rng.integers(len(nearest))])]
+
+    @functools.cached_property
+    def _known_labels(self) -> NDArray[np.int16]:
+        """``(known, parameters)``: the labels of the parameters of each known architecture."""
+        return np.array([self._layout.read(architecture) for architecture in self._known], np.int16)
 
     # ---------------------------------------------------------------- what the whole space does
 

@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from graphnas.cli import doctor
-from search_spaces import GEMNet, NASBench201
+from search_spaces import GEMNet, NASBench201, space_names
 
 ROOT = Path(__file__).parents[2]
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
@@ -128,10 +128,12 @@ def test_what_is_no_text(command, tmp_path):
 def test_spaces_lists_every_space(command):
     done = command("spaces")
     assert done.code == 0
-    lines = done.out.splitlines()
-    assert [line for line in lines if line.startswith("gemnet ") and " 4.7e139 " in line]
-    assert [line for line in lines if line.startswith("nasbench201 ") and " 15,625 " in line]
-    assert [line for line in lines if line.startswith("nasbench101 ") and " 423,624 " in line]
+    lines = {line.split()[0]: line for line in done.out.splitlines() if line}
+    assert set(space_names()) <= set(lines)
+    assert "4.7e139" in lines["gemnet"]
+    assert "15,625" in lines["nasbench201"]
+    assert "423,624" in lines["nasbench101"]
+    assert "1.6e29" in lines["enas"]
     assert "num_nodes=30" in done.out
 
 
@@ -156,6 +158,7 @@ def test_doctor_tells_versions_and_where_data_is(command, tmp_path):
         assert line.split()[1] == metadata.version(package)
     assert f"data directory: {tmp_path} " in done.out
     assert f"nasbench201 table: {tmp_path / 'nasbench201.csv.gz'}\n" in done.out
+    assert "enas6 table: missing. ENAS 6-layer table not found" in done.out
     assert "nasbench101 table: missing. NAS-Bench-101 table not found" in done.out
     assert "cifar10 images: missing. CIFAR-10 not found" in done.out
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in done.out

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphnas import Architecture
 from graphnas.data_directory import data_directory
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
+from graphnas.methods import RegularizedEvolution
 from search_spaces import ENASMacro, ENASMacro6
 from search_spaces.tables.enas6 import ENAS6Table, open_enas6
 
@@ -157,6 +159,31 @@ def test_torch_is_not_loaded(tmp_path):
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_search_among_what_the_table_has(tmp_path):
+    """1.5e9 architectures, of which the table has 19,020: none is a neighbor of another."""
+    np.savez(tmp_path / "enas6.npz", **made_up())
+    space = ENASMacro6()
+    evaluator = TabularEvaluator(space, data_dir=tmp_path)
+    assert not evaluator.knows_all
+    known = space.restricted_to(evaluator)
+    method = RegularizedEvolution(known, seed=0)
+    for _ in range(60):
+        architecture = method.ask(1)[0]
+        result = evaluator.evaluate(architecture)
+        assert not result.failed
+        method.tell(architecture, result.value)
+    rng = np.random.default_rng(0)
+    parent = known.sample(rng)
+    child = known.mutate(parent, rng)
+    distance = {a: differing(parent, a) for a in evaluator.architectures() if a != parent}
+    assert distance[child] == min(distance.values()) > 1
+
+
+def differing(one: Architecture, other: Architecture) -> int:
+    edges = np.count_nonzero(one.adjacency != other.adjacency)
+    return edges + np.count_nonzero(one.operations != other.operations)
 
 
 # ---------------------------------------------------------------- errors
