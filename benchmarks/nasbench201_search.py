@@ -160,7 +160,7 @@ def main() -> int:
         print(f"{len(done)} studies of {output} are kept; --fresh runs them again")
     with ProcessPoolExecutor(given.workers, initializer=quiet) as pool:
         futures = [pool.submit(search, method, seed, given.dataset, given.trials) for method, seed in jobs]
-        runs += [future.result() for future in tqdm(futures, unit="study")]
+        runs += [future.result() for future in tqdm(futures, unit="study", disable=None)]
 
     table = {m: summarize([run for run in runs if run.method == m], optimum) for m in given.methods}
     print(f"\nNAS-Bench-201, {given.dataset}: {given.trials} trials, {given.seeds} seeds")

@@ -126,7 +126,8 @@ class KernelGuidedEncoder(nn.Module):
         sums = torch.zeros(2, device=self.device)
         order = torch.empty(0, dtype=torch.int64)
         self.train()
-        bar = trange(config.iterations, desc="encoder", disable=not progress, leave=False)
+        # None: only where somebody watches, so that a log is not flooded.
+        bar = trange(config.iterations, desc="encoder", disable=None if progress else True, leave=False)
         for iteration in bar:
             if len(order) < size:  # a new pass over the pairs
                 order = torch.randperm(len(pairs), generator=generator)
