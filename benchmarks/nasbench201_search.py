@@ -144,6 +144,7 @@ def main() -> int:
     parser.add_argument("--dataset", default="cifar10", choices=sorted(PAPERS))
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0, help="for seeds that nothing was tuned on")
     parser.add_argument("--methods", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
@@ -153,9 +154,10 @@ def main() -> int:
 
     optimum = TabularEvaluator(SPACE, dataset=given.dataset).optimum
     runs = [] if given.fresh else stored_runs(output, given.dataset, given.trials)
-    runs = [run for run in runs if run.method in given.methods and run.seed < given.seeds]
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    runs = [run for run in runs if run.method in given.methods and run.seed in seeds]
     done = {(run.method, run.seed) for run in runs}
-    jobs = [(m, seed) for seed in range(given.seeds) for m in given.methods if (m, seed) not in done]
+    jobs = [(m, seed) for seed in seeds for m in given.methods if (m, seed) not in done]
     if done:
         print(f"{len(done)} studies of {output} are kept; --fresh runs them again")
     with ProcessPoolExecutor(given.workers, initializer=quiet) as pool:
@@ -183,6 +185,7 @@ def main() -> int:
             "dataset": given.dataset,
             "trials": given.trials,
             "seeds": given.seeds,
+            "first_seed": given.first_seed,
             "optimum": optimum,
             "summary": {
                 name: {k: (v if np.isfinite(v) else None) for k, v in row.items()}

@@ -141,7 +141,6 @@ def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
         ("cifar10 images", lambda: find_cifar10(data_dir).parent),
         ("enas6 table", lambda: find_enas6(data_dir)),
         ("nasbench101 table", lambda: find_nasbench101(data_dir)),
-        ("enas6 table", lambda: find_enas6(data_dir)),
         ("nasbench201 table", lambda: find_nasbench201(data_dir)),
         ("nasbench201 latencies", lambda: find_nasbench201_latencies(data_dir)),
     ]
