@@ -97,8 +97,9 @@ class NASBench201(GraphSpace):
         Source: Dong and Yang (2020), section 2.1, "6,466 unique topology structures". A node is the sorted
         sum of its edges: ``#`` (zero) from a ``none`` or a node that is zero, the node itself from a skip
         connection, otherwise the operation applied to it. Sums within sums are not merged and zeros in a sum
-        not dropped, so that some cells that compute the same still differ, even mirror images of each other;
-        merging all of them would leave 4,930 classes.
+        not dropped, so that some cells that compute the same still differ, even mirror images of each other:
+        there the benchmark's classes, which this follows, are finer than isomorphism. That is why it is not
+        the default identity. Merging all of them would leave 4,930 classes.
         """
         nodes = ["0"]
         for target in range(1, NUM_NODES):
