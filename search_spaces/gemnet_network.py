@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.staged_network import StagedNetwork
 
 
-class GEMNetNetwork(nn.Module):
+class GEMNetNetwork(StagedNetwork):
     """Stem, one cell per stage, global average pooling and a linear classifier.
 
     Args:
@@ -68,27 +69,8 @@ class GEMNetNetwork(nn.Module):
             source = conv_bn_relu("sepconv3x3", before, width, stride=2) if stage else nn.Identity()
             self.stages.append(Cell(adjacency, operations, width, source))
             before = width
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(before, num_classes)
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stage, for detection: ``out_channels`` and ``strides`` describe them.
-
-        Args:
-            images: ``(B, in_channels, H, W)`` of any size; each reduction rounds the resolution up.
-
-        Returns:
-            One ``(B, C, H', W')`` per stage, from the finest to the coarsest.
-        """
-        maps = []
-        x = self.stem(images)
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classifier(self.features(images)[-1].mean((2, 3)))
 
 
 class Cell(nn.Module):

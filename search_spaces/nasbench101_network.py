@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
 from search_spaces.nasbench101_cells import CONV1X1, CONV3X3
+from search_spaces.staged_network import StagedNetwork
 
 
-class NASBench101Network(nn.Module):
+class NASBench101Network(StagedNetwork):
     """Stem, stacks of identical cells, head.
 
     Args:
@@ -58,7 +59,7 @@ class NASBench101Network(nn.Module):
             if size < 1:
                 raise InvalidArgument(f"{name} must be at least 1, got {size}")
         self.stem = conv_bn_relu(in_channels, channels, 3)
-        self.stacks = nn.ModuleList()
+        self.stages = nn.ModuleList()
         before = width = channels
         for stack in range(stacks):
             layers: list[nn.Module] = []
@@ -69,22 +70,9 @@ class NASBench101Network(nn.Module):
             for _ in range(cells_per_stack):
                 layers.append(Cell(adjacency, operations, before, width))
                 before = width
-            self.stacks.append(nn.Sequential(*layers))
+            self.stages.append(nn.Sequential(*layers))
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stack, at 1, 1/2, 1/4 ... of the resolution of ``images``."""
-        maps = []
-        x = self.stem(images)
-        for stack in self.stacks:
-            x = stack(x)
-            maps.append(x)
-        return maps
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classifier(self.head(self.features(images)[-1]))
 
 
 class Cell(nn.Module):

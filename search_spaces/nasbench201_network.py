@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.staged_network import StagedNetwork
 
 
-class NASBench201Network(nn.Module):
+class NASBench201Network(StagedNetwork):
     """Stem, three stages of identical cells, head.
 
     Args:
@@ -58,19 +59,6 @@ class NASBench201Network(nn.Module):
         # Without this normalisation a cell's sum reaches the pooling unscaled, which costs 5-6 points.
         self.head = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stage, at 1, 1/2 and 1/4 of the resolution of ``images``."""
-        maps = []
-        x = self.stem(images)
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classifier(self.head(self.features(images)[-1]))
 
 
 class Cell(nn.Module):

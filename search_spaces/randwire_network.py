@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.staged_network import StagedNetwork
 
 AGGREGATIONS = ("weighted_sum", "sum")
 
 
-class RandWireNetwork(nn.Module):
+class RandWireNetwork(StagedNetwork):
     """Stem, one randomly wired stage per graph, head.
 
     Args:
@@ -95,19 +96,6 @@ class RandWireNetwork(nn.Module):
             nn.Flatten(),
         )
         self.classifier = nn.Linear(head_width, num_classes)
-
-    def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stage."""
-        maps = []
-        x = self.stem(images)
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classifier(self.head(self.features(images)[-1]))
 
 
 class Stage(nn.Module):

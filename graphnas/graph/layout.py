@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
 
 Slot = tuple[str, int, int, Sequence[int]]
@@ -95,3 +96,36 @@ class ParameterLayout:
             return None
         source, target = np.argwhere(~allowed)[0].tolist()
         return source, target
+
+    def check_names(self, parameters: object, space: str) -> None:
+        """Refuse what is no mapping, and names with the prefix ``space`` that are no parameter of it.
+
+        Raises:
+            InvalidArchitecture: Naming what is wrong.
+        """
+        if not isinstance(parameters, Mapping):
+            raise InvalidArchitecture(
+                f"{space}: parameters must be a mapping of names to values, got {parameters!r}"
+            )
+        for name in parameters:
+            if name not in self.names and isinstance(name, str) and name.startswith(f"{space}/"):
+                first = ", ".join(slot[0] for slot in self.slots[:4])
+                raise InvalidArchitecture(
+                    f"unknown parameter {name!r}: {space} has {len(self.names)} parameters ({first}, ...)"
+                )
+
+
+def with_label(architecture: Architecture, i: int, j: int, label: int) -> Architecture | None:
+    """``architecture`` with ``label`` at the edge ``i -> j`` (at node ``i`` if they are equal).
+
+    None where it has that label already; the result is not checked against any rule.
+    """
+    current = architecture.operations[i] if i == j else architecture.adjacency[i, j]
+    if current == label:
+        return None
+    adjacency, operations = architecture.adjacency.copy(), architecture.operations.copy()
+    if i == j:
+        operations[i] = label
+    else:
+        adjacency[i, j] = label
+    return Architecture.from_trusted(adjacency, operations)

@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import ParameterLayout, Slot
+from graphnas.graph.layout import ParameterLayout, Slot, with_label
+from graphnas.graph.node_labelled import edges_as_nodes
 
 if TYPE_CHECKING:
     import torch
@@ -250,7 +251,7 @@ class GraphSpace(ABC):
             InvalidArchitecture: A missing or unknown parameter, a value that is no choice, or a graph the
                 rule refuses.
         """
-        self._check_names(parameters)
+        self._layout.check_names(parameters, self.name)
         chosen = []
         for name, i, j, labels in self._layout.slots:
             if name not in parameters:
@@ -263,20 +264,6 @@ class GraphSpace(ABC):
         architecture = self._layout.assemble(chosen)
         self.validate(architecture)
         return architecture
-
-    def _check_names(self, parameters: Parameters) -> None:
-        """Refuse what is no mapping, and names of the space's that it does not have."""
-        if not isinstance(parameters, Mapping):
-            raise InvalidArchitecture(
-                f"{self.name}: parameters must be a mapping of names to values, got {parameters!r}"
-            )
-        known, prefix = self._layout.names, f"{self.name}/"
-        for name in parameters:
-            if name not in known and isinstance(name, str) and name.startswith(prefix):
-                first = ", ".join(slot[0] for slot in self._layout.slots[:4])
-                raise InvalidArchitecture(
-                    f"unknown parameter {name!r}: {self.name} has {len(known)} parameters ({first}, ...)"
-                )
 
     # ---------------------------------------------------------------- moving about in the space
 
@@ -318,7 +305,7 @@ class GraphSpace(ABC):
         found = []
         for _name, i, j, labels in self._layout.slots:
             for label in labels:
-                changed = self._changed(architecture, i, j, label)
+                changed = with_label(architecture, i, j, label)
                 if changed is not None and self.is_valid(changed):
                     found.append(changed)
         return found
@@ -335,25 +322,13 @@ class GraphSpace(ABC):
         slots = self._layout.slots
         for _ in range(50 if slots else 0):
             _name, i, j, labels = slots[int(rng.integers(len(slots)))]
-            changed = self._changed(architecture, i, j, labels[int(rng.integers(len(labels)))])
+            changed = with_label(architecture, i, j, labels[int(rng.integers(len(labels)))])
             if changed is not None and self.is_valid(changed):
                 return changed
         neighbors = self._valid_changes(architecture)
         if not neighbors:
             raise SpaceExhausted(f"{self.name}: no valid change of one parameter of {architecture!r}")
         return neighbors[int(rng.integers(len(neighbors)))]
-
-    @staticmethod
-    def _changed(architecture: Architecture, i: int, j: int, label: int) -> Architecture | None:
-        current = architecture.operations[i] if i == j else architecture.adjacency[i, j]
-        if current == label:
-            return None
-        adjacency, operations = architecture.adjacency.copy(), architecture.operations.copy()
-        if i == j:
-            operations[i] = label
-        else:
-            adjacency[i, j] = label
-        return Architecture.from_trusted(adjacency, operations)
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, JSON-ready, by which a saved model finds this space again.
@@ -392,21 +367,7 @@ class GraphSpace(ABC):
             return architecture
         if len(self.node_ops) > 1:
             raise InvalidArgument(f"{self.name} labels both nodes and edges: override to_node_labelled")
-        edges = architecture.labelled_edges()
-        last = architecture.num_nodes - 1
-        edges.sort(key=lambda edge: (edge[1], edge[0]))
-        count = len(edges) + 2
-        adjacency = np.zeros((count, count), np.int8)
-        for a, (source, target, _) in enumerate(edges, start=1):
-            if source == 0:
-                adjacency[0, a] = 1
-            if target == last:
-                adjacency[a, count - 1] = 1
-            for b, (later, _, _) in enumerate(edges, start=1):
-                if later == target:
-                    adjacency[a, b] = 1
-        labels = [0, *(label for _, _, label in edges), len(self.edge_ops)]
-        return Architecture(adjacency, labels)
+        return edges_as_nodes(architecture, len(self.edge_ops))
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
         """What really computes, with operations on nodes: the graphs that kernels compare.
