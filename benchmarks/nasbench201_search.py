@@ -11,7 +11,6 @@ was found; runs that do not find it count as more than all trials.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import sys
@@ -49,7 +48,7 @@ def nasgem_paper(seed: int, trials: int) -> optuna.samplers.BaseSampler:
 
 def trees(seed: int, trials: int) -> optuna.samplers.BaseSampler:
     """Extra-trees on one-hot operations."""
-    return GraphSampler(SPACE, functools.partial(_tree_search), seed=seed)
+    return GraphSampler(SPACE, _tree_search, seed=seed)
 
 
 def _tree_search(seed: int) -> TreeSearch:

@@ -14,7 +14,7 @@ from graphnas.methods.base import SearchMethod
 
 _STARTUP, _STEP = range(2)
 _MUTATIONS = 200
-"""Children tried before a mutation of a mutation is, when all near ones were evaluated already."""
+"""Children tried before a random architecture is; every twentieth is a mutation of the last child."""
 
 
 class RegularizedEvolution(SearchMethod):
