@@ -44,10 +44,12 @@ class NASBench201(GraphSpace):
     Parameters are ``nasbench201/op_0_1`` to ``nasbench201/op_2_3``; their choices are the official names.
 
     Args:
-        identity: What :meth:`key` calls the same cell. "graph": isomorphic cells (14,125 classes).
-            "function": cells of the same simplified string (:meth:`function_string`), the benchmark's 6,466
-            classes; a search then proposes one cell of each class, although the table has another result for
-            each of them, from training anew.
+        identity: What :meth:`key` calls the same cell, and what a search therefore evaluates once.
+            "function": cells of the same simplified string (:meth:`function_string`), the 6,466 classes of
+            the benchmark (``iso_class`` in the table), which trained each cell all the same and has another
+            result for each. "graph": isomorphic cells (:meth:`graph_key`), 14,125 classes. Neither contains
+            the other: of the 1,500 pairs of cells that are mirror images of each other, the benchmark's
+            classes tell 1,436 apart, although both cells of a pair build the same network.
 
     Raises:
         InvalidArgument: ``identity`` is neither.
@@ -56,15 +58,16 @@ class NASBench201(GraphSpace):
     name = "nasbench201"
     edge_ops = OPERATIONS
     max_nodes = NUM_NODES
+    one_result_per_key = False
 
-    def __init__(self, identity: str = "graph") -> None:
+    def __init__(self, identity: str = "function") -> None:
         if identity not in IDENTITIES:
             raise InvalidArgument(f"identity must be one of {IDENTITIES}, got {identity!r}")
         self.identity = identity
 
     def arguments(self) -> dict[str, Any]:
         """``identity``, where it is not the default."""
-        return {} if self.identity == "graph" else {"identity": self.identity}
+        return {} if self.identity == "function" else {"identity": self.identity}
 
     def check(self, architecture: Architecture) -> None:
         """Every cell has 4 nodes; any labelling of their edges is allowed."""
@@ -74,10 +77,10 @@ class NASBench201(GraphSpace):
             )
 
     def key(self, architecture: Architecture) -> str:
-        """:meth:`graph_key` or :meth:`function_string`, as ``identity`` says."""
-        if self.identity == "function":
-            return self.function_string(architecture)
-        return self.graph_key(architecture)
+        """:meth:`function_string` or :meth:`graph_key`, as ``identity`` says."""
+        if self.identity == "graph":
+            return self.graph_key(architecture)
+        return self.function_string(architecture)
 
     def graph_key(self, architecture: Architecture) -> str:
         """The operations in string order, as digits, of the smaller of the cell and its mirror image.
@@ -98,8 +101,8 @@ class NASBench201(GraphSpace):
         sum of its edges: ``#`` (zero) from a ``none`` or a node that is zero, the node itself from a skip
         connection, otherwise the operation applied to it. Sums within sums are not merged and zeros in a sum
         not dropped, so that some cells that compute the same still differ, even mirror images of each other:
-        there the benchmark's classes, which this follows, are finer than isomorphism. That is why it is not
-        the default identity. Merging all of them would leave 4,930 classes.
+        node 2 has the zero of a ``none`` from node 1 in its sum, and in the mirror image node 2 is the other
+        node. Merging all cells that compute the same would leave 4,930 classes.
         """
         nodes = ["0"]
         for target in range(1, NUM_NODES):
@@ -281,7 +284,7 @@ class NASBench201(GraphSpace):
         return parameters + 2 * 64 + 65 * num_classes, macs + 64 * num_classes
 
     def __repr__(self) -> str:
-        return "NASBench201()" if self.identity == "graph" else f"NASBench201(identity={self.identity!r})"
+        return "NASBench201()" if self.identity == "function" else f"NASBench201(identity={self.identity!r})"
 
 
 def _arrays(labels: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:

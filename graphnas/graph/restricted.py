@@ -34,6 +34,9 @@ class KnowsArchitectures(Protocol):
 class RestrictedSpace(GraphSpace):
     """The architectures of ``base`` whose key is that of a known one.
 
+    Where a table has a result for each architecture of a key (``one_result_per_key`` is false), it is the
+    known ones only.
+
     Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
     only ``base`` has, such as an official string form. Architectures are given in the form that the
     parameters describe (``base.completed``).
@@ -60,7 +63,10 @@ class RestrictedSpace(GraphSpace):
             raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
         self._around: dict[Architecture, list[tuple[Architecture, str]]] = {}
         self._known_keys = np.array(base.keys(self._known))
-        self._keys = frozenset(self._known_keys.tolist())
+        self._members: frozenset[Architecture | str] = frozenset(
+            self._known_keys.tolist() if base.one_result_per_key else self._known
+        )
+        self.one_result_per_key = base.one_result_per_key
         self.name = base.name
         self.node_ops = base.node_ops
         self.edge_ops = base.edge_ops
@@ -82,11 +88,14 @@ class RestrictedSpace(GraphSpace):
             InvalidArchitecture: Saying which rule broke, or that it is not in the table.
         """
         self.base.validate(architecture)
-        if self.base.key(architecture) not in self._keys:
+        if not self._knows(architecture, self.base.key(architecture)):
             raise InvalidArchitecture(
                 f"{self.name}: the architecture is not in the table of {len(self._known)} that the space is "
                 f"restricted to: {architecture!r}"
             )
+
+    def _knows(self, architecture: Architecture, key: str) -> bool:
+        return (key if self.one_result_per_key else architecture) in self._members
 
     def key(self, architecture: Architecture) -> str:
         """The key of the whole space."""
@@ -182,7 +191,7 @@ class RestrictedSpace(GraphSpace):
             self.validate(architecture)
             around = self.base.neighbors(architecture)
             pairs = zip(around, self.base.keys(around), strict=True)
-            found = [(neighbor, key) for neighbor, key in pairs if key in self._keys]
+            found = [(neighbor, key) for neighbor, key in pairs if self._knows(neighbor, key)]
             if len(self._around) >= KEPT:
                 self._around.clear()
             self._around[architecture] = found

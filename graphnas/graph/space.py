@@ -43,12 +43,14 @@ class GraphSpace(ABC):
         node_ops: Names of the node labels; label ``k`` is ``node_ops[k]``.
         edge_ops: Names of the edge labels; label ``k`` is ``edge_ops[k]`` and ``edge_ops[0]`` is "no edge".
         max_nodes: The largest number of nodes.
+        one_result_per_key: Whether architectures of equal key share one row of a table of results.
     """
 
     name: str
     node_ops: tuple[str, ...] = ("node",)
     edge_ops: tuple[str, ...] = ("none", "edge")
     max_nodes: int
+    one_result_per_key = True
 
     # ---------------------------------------------------------------- what a space must state
 
@@ -115,7 +117,11 @@ class GraphSpace(ABC):
         return True
 
     def key(self, architecture: Architecture) -> str:
-        """A string that is equal for isomorphic architectures, which build the same network."""
+        """A string that is equal for isomorphic architectures, which build the same network.
+
+        A search evaluates one architecture of each key. A space may group in another way where its benchmark
+        does, and says so (``NASBench201``).
+        """
         return canonical_key(architecture)
 
     def keys(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> list[str]:
@@ -134,7 +140,7 @@ class GraphSpace(ABC):
         return architecture
 
     def restricted_to(self, table: KnowsArchitectures | Iterable[Architecture]) -> RestrictedSpace:
-        """The part of this space that ``table`` knows, up to isomorphism.
+        """The part of this space that ``table`` knows: one row stands for all architectures of its key.
 
         Args:
             table: Architectures, or anything whose method ``architectures()`` lists them: a table of results,

@@ -68,8 +68,8 @@ class SearchMethod(ABC):
     def ask(self, n: int = 1, pending: Sequence[Architecture] = ()) -> list[Architecture]:
         """Propose ``n`` architectures to evaluate next.
 
-        Architectures that were told or are pending are not proposed again (up to isomorphism) while unseen
-        ones remain; after that, repeats are proposed rather than nothing.
+        Architectures that were told or are pending, and others of their key, are not proposed again while
+        unseen ones remain; after that, repeats are proposed rather than nothing.
 
         Args:
             n: Number of proposals.

@@ -28,7 +28,7 @@ class LocalSearch(SearchMethod):
         self._forget()
 
     def _forget(self) -> None:
-        self._neighborhoods: dict[tuple[str, int, int], list[tuple[str, Architecture]]] = {}
+        self._neighborhoods: dict[tuple[Architecture, int, int], list[tuple[str, Architecture]]] = {}
         self._starts: list[tuple[str, Architecture]] = []
 
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
@@ -42,7 +42,7 @@ class LocalSearch(SearchMethod):
                 if key not in values:
                     break  # pending: the walk cannot go on before its value is known
                 better = None
-                for neighbor_key, neighbor in self._neighborhood(key, current, restart, step):
+                for neighbor_key, neighbor in self._neighborhood(current, restart, step):
                     if neighbor_key not in seen:
                         return neighbor
                     if values.get(neighbor_key, -float("inf")) > values[key]:
@@ -65,11 +65,10 @@ class LocalSearch(SearchMethod):
             self._starts.append((self.space.key(start), start))
         return self._starts[restart]
 
-    def _neighborhood(
-        self, key: str, current: Architecture, restart: int, step: int
-    ) -> list[tuple[str, Architecture]]:
+    def _neighborhood(self, current: Architecture, restart: int, step: int) -> list[tuple[str, Architecture]]:
         """Neighbours of ``current`` in a random order that belongs to the seed and the place in the walk."""
-        place = (key, restart, step)
+        # Not the key: architectures that share one need not have the same neighbours.
+        place = (current, restart, step)
         if place not in self._neighborhoods:
             neighbors = self.space.neighbors(current)
             order = self.rng(_ORDER, restart, step).permutation(len(neighbors))

@@ -35,7 +35,7 @@ def test_every_name_works():
     "space",
     [
         NASBench201(),
-        NASBench201(identity="function"),
+        NASBench201(identity="graph"),
         GEMNet(6, operations=["conv3x3"], edge_probability=(0.2, 0.3)),
     ],
 )

@@ -83,8 +83,8 @@ def test_ordinals_are_positions():
         space.ordinals([Architecture([[0, 1], [0, 0]])])
 
 
-def test_key_is_isomorphism_that_respects_input_and_output():
-    space = NASBench201()
+def test_graph_identity_is_isomorphism_that_respects_input_and_output():
+    space = NASBench201(identity="graph")
     keys = [space.key(architecture) for architecture in space.enumerate()]
     # The 3,125 cells without an edge between the inner nodes fall into 5 * (625 + 25) / 2 classes.
     assert len(set(keys)) == 12500 + 5 * 325
@@ -110,18 +110,40 @@ def test_key_is_isomorphism_that_respects_input_and_output():
 
 
 @needs_table
-def test_function_identity_groups_exactly_as_the_table():
+def test_key_groups_exactly_as_the_table():
     """The table's column ``iso_class``, over all cells."""
-    space = NASBench201(identity="function")
+    space = NASBench201()
     with gzip.open(TABLE, "rt") as file:
         rows = list(csv.DictReader(file))
     pairs = {(space.key(space.from_string(row["arch"])), row["iso_class"]) for row in rows}
     assert len(pairs) == len({key for key, _ in pairs}) == len({number for _, number in pairs}) == 6466
-    assert len({NASBench201().graph_key(space.from_string(row["arch"])) for row in rows}) == 14125
 
 
-def test_function_identity_simplifies():
-    space = NASBench201(identity="function")
+def test_identities_do_not_contain_each_other():
+    """The benchmark's classes hold cells that are not isomorphic, and tell most mirror images apart."""
+    space = NASBench201()
+    by_key: dict[str, list[Architecture]] = {}
+    by_graph: dict[str, list[Architecture]] = {}
+    for architecture in space.enumerate():
+        by_key.setdefault(space.key(architecture), []).append(architecture)
+        by_graph.setdefault(space.graph_key(architecture), []).append(architecture)
+    assert (len(by_key), len(by_graph)) == (6466, 14125)
+    mirror_images = [members for members in by_graph.values() if len(members) > 1]
+    assert {len(members) for members in mirror_images} == {2}
+    apart = [pair for pair in mirror_images if len({space.key(member) for member in pair}) == 2]
+    assert (len(mirror_images), len(apart)) == (1500, 1436)
+    # Both cells of such a pair are the same network.
+    for one, other in apart[::100]:
+        assert space.complexity(one) == space.complexity(other)
+        assert not one.adjacency[1, 2]
+        order = [0, 2, 1, 3]
+        assert (one.adjacency[np.ix_(order, order)] == other.adjacency).all()
+    merged = [group for group in by_key.values() if len({space.graph_key(member) for member in group}) > 1]
+    assert len(merged) == 1350
+
+
+def test_key_simplifies():
+    space = NASBench201()
     # A path that a none cuts does not count, and a skip connection hands on what it gets.
     assert space.key(cell(e03=3, e01=2)) == space.key(cell(e03=3, e12=4, e13=2)) == space.key(cell(e03=3))
     assert space.key(cell(e01=1, e13=3)) == space.key(cell(e03=3))
@@ -130,10 +152,12 @@ def test_function_identity_simplifies():
     assert space.key(cell(e01=3, e13=1)) == space.key(cell(e03=3))
     assert space.key(cell(e03=3)) == space.function_string(cell(e03=3)) == "#+#+(0)@nor_conv_3x3"
     assert space.key(cell(e03=3)) != space.key(cell(e03=2))
-    assert space.graph_key(cell(e03=3)) == "000300"
-    assert NASBench201().key(cell(e03=3)) == "000300"
-    assert repr(space) == "NASBench201(identity='function')"
-    assert space.arguments() == {"identity": "function"}
+    assert repr(space) == "NASBench201()"
+    assert space.arguments() == {}
+    graphs = NASBench201(identity="graph")
+    assert graphs.key(cell(e03=3)) == graphs.graph_key(cell(e03=3)) == "000300"
+    assert repr(graphs) == "NASBench201(identity='graph')"
+    assert graphs.arguments() == {"identity": "graph"}
     with pytest.raises(InvalidArgument, match="'shape'"):
         NASBench201(identity="shape")
 

@@ -110,13 +110,14 @@ def test_parameters_that_do_not_fit(space):
 def test_key_does_not_depend_on_the_order_of_nodes(case):
     space = case.space()
     rng = np.random.default_rng(4)
-    moved = 0
+    moved = changed = 0
     for _ in range(120):
         architecture = space.sample(rng)
         other = relabelled(architecture, rng, keeps_last=case.keeps_last, blocks=case.blocks)
         space.validate(other)
         moved += other != architecture
-        assert space.key(other) == space.key(architecture)
+        changed += space.key(other) != space.key(architecture)
+    assert (changed == 0) if case.invariant else (changed > 0)
     assert (moved == 0) if case.rigid else (moved >= 5)
 
 
