@@ -9,18 +9,16 @@ checked first. BLAS is held to one thread for both. Needs the ``dev`` extra (gra
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import grakel
 import numpy as np
+from common import RESULTS, write_record
 from threadpoolctl import threadpool_limits
 
 from graphnas import Architecture, ArchitectureBatch
@@ -71,9 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "results" / "wl_kernel.json", help="JSON"
-    )
+    parser.add_argument("--output", type=Path, default=RESULTS / "wl_kernel.json", help="JSON")
     given = parser.parse_args()
     for name, lowest in (("graphs", 1), ("nodes", 2), ("iterations", 1), ("repeats", 1), ("seed", 0)):
         if getattr(given, name) < lowest:
@@ -130,25 +126,17 @@ def main() -> int:
             f"{name:{width}}  {row['median']:8.3f}  {row['lowest']:8.3f}  {row['highest']:8.3f}  {ratio:>18}"
         )
 
-    document = {
-        "command": "python benchmarks/wl_kernel.py " + " ".join(sys.argv[1:]),
+    figures = {
         "graphs": given.graphs,
         "nodes": given.nodes,
         "iterations": given.iterations,
         "repeats": given.repeats,
         "seed": given.seed,
-        "threads": 1,
         "largest_difference_from_grakel": difference,
         "seconds": results,
         "ratio_grakel_to_graphnas": slowest / results["graphnas, same kernel"]["median"],
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("graphnas", "grakel", "numpy", "scipy")},
-        },
     }
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"written to {given.output}")
+    write_record(given.output, figures, ("graphnas", "grakel", "numpy", "scipy"))
     return 0
 
 

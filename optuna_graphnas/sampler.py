@@ -38,8 +38,8 @@ class GraphSampler(BaseSampler):
       of the running trials; not on the trial number, nor on anything kept in memory. A study that is resumed
       goes on as if it had not been interrupted: a trial whose process was killed counts as never started.
     * An architecture that is finished, running or enqueued is not proposed again, nor another of its key
-      (:meth:`graphnas.GraphSpace.key`: isomorphic ones, as a rule), while unseen ones remain, with threads and
-      with several processes on one storage alike. The processes exclude each other through the storage
+      (:meth:`graphnas.GraphSpace.key`: isomorphic ones, as a rule), while unseen ones remain, with threads
+      and with several processes on one storage alike. The processes exclude each other through the storage
       (:mod:`optuna_graphnas.exclusion`).
     * Pruned trials, NaN values and exceptions are told to the method as failures (see
       :mod:`optuna_graphnas.history`). Both directions, several objectives and constraints are passed on.

@@ -220,21 +220,9 @@ class ENASMacro(GraphSpace):
         return len(OPERATIONS) ** self.num_layers * 2 ** len(self._sources)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A random architecture; see :meth:`sample_batch`."""
+        """An architecture with uniform operations and each skip with :attr:`skip_probability`."""
         adjacency, operations = self._sample_arrays(rng, 1)
         return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` architectures: operations uniform, each skip with :attr:`skip_probability`.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
-        """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
 
     def _sample_arrays(
         self, rng: np.random.Generator, size: int

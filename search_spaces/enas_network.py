@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
 from search_spaces.enas import reductions
+from search_spaces.staged_network import check_sizes, conv_bn
 
 
 class ENASNetwork(nn.Module):
@@ -45,16 +46,12 @@ class ENASNetwork(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        for name, size in (("num_classes", num_classes), ("in_channels", in_channels)):
-            if size < 1:
-                raise InvalidArgument(f"{name} must be at least 1, got {size}")
+        check_sizes(num_classes=num_classes, in_channels=in_channels)
         if width < 2:
             raise InvalidArgument(f"width must be at least 2 (a reduction splits it in two), got {width}")
         if not 0 <= dropout <= 1:
             raise InvalidArgument(f"dropout must be in 0..1, got {dropout}")
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
-        )
+        self.stem = nn.Sequential(*conv_bn(in_channels, width, 3))
         count = len(operations)
         self._skips = [[int(j) for j in adjacency[: i - 1, i].nonzero()[0]] for i in range(1, count + 1)]
         self.layers = nn.ModuleList(Layer(operation, width) for operation in operations)

@@ -127,25 +127,14 @@ class GEMNet(GraphSpace):
         return (2**others - 1) * 2 ** (others * (others - 1) // 2) * len(self.operations) ** others
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A random architecture; see :meth:`sample_batch`."""
+        """A random architecture.
+
+        An edge probability is drawn uniformly from :attr:`edge_probability`, then each edge with it, then
+        each operation uniformly (ours; the paper says only "random"). A graph in which node 0 feeds nothing
+        is drawn again.
+        """
         adjacency, operations = self._sample_arrays(rng, 1)
         return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` random architectures, all of them valid.
-
-        For each graph an edge probability is drawn uniformly from :attr:`edge_probability`, then each edge
-        with it, then each operation uniformly (ours; the paper says only "random"). A graph in which node 0
-        feeds nothing is drawn again.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
-        """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
 
     def _sample_arrays(
         self, rng: np.random.Generator, size: int

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
-from search_spaces.staged_network import StagedNetwork
+from search_spaces.staged_network import StagedNetwork, check_sizes
 
 
 class GEMNetNetwork(StagedNetwork):
@@ -48,10 +48,7 @@ class GEMNetNetwork(StagedNetwork):
         stem_stride: int,
     ) -> None:
         super().__init__()
-        if num_classes < 1 or in_channels < 1:
-            raise InvalidArgument(
-                f"num_classes and in_channels must be at least 1, got {num_classes} and {in_channels}"
-            )
+        check_sizes(num_classes=num_classes, in_channels=in_channels)
         if not widths or min(widths) < 1:
             raise InvalidArgument(f"widths must be one or more positive integers, got {tuple(widths)}")
         if stem_stride not in (1, 2, 4):

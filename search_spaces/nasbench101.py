@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.layout import Slot
 from graphnas.graph.space import Choice, GraphSpace
@@ -207,25 +207,27 @@ class NASBench101(GraphSpace):
         return SIZE
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A random architecture of 7 nodes; see :meth:`sample_batch`."""
-        adjacency, operations = _sample_arrays(rng, 1)
-        return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` architectures, uniform over the valid ways to write a cell with 7 nodes.
+        """A random architecture, uniform over the valid ways to write a cell with 7 nodes.
 
         Every edge and operation is drawn uniformly, and the whole again until it is valid: the random search
         of the benchmark's authors. It is not uniform over cells, since they differ in how many ways they can
         be written; for that, use ``space.restricted_to(table)``.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
         """
-        from graphnas.graph.batch import ArchitectureBatch
+        adjacency, operations = self._sample_arrays(rng, 1)
+        return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
 
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(*_sample_arrays(rng, size))
+    def _sample_arrays(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        adjacency = np.zeros((size, VERTICES, VERTICES), np.int8)
+        operations = np.zeros((size, VERTICES), np.int16)
+        operations[:, -1] = OUTPUT
+        todo = np.arange(size)
+        while len(todo):
+            adjacency[todo[:, None], _SOURCES, _TARGETS] = rng.integers(2, size=(len(todo), len(_SOURCES)))
+            operations[todo, 1:-1] = rng.integers(CONV3X3, OUTPUT, size=(len(todo), VERTICES - 2))
+            todo = todo[~cells.prune(adjacency[todo], operations[todo]).valid]
+        return adjacency, operations
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A valid architecture of 7 nodes that differs from the completed one in one random parameter.
@@ -345,15 +347,3 @@ def _completed(architecture: Architecture) -> Architecture:
     operations[:last] = architecture.operations[:last]
     operations[-1] = architecture.operations[last]
     return Architecture.from_trusted(adjacency, operations)
-
-
-def _sample_arrays(rng: np.random.Generator, size: int) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-    adjacency = np.zeros((size, VERTICES, VERTICES), np.int8)
-    operations = np.zeros((size, VERTICES), np.int16)
-    operations[:, -1] = OUTPUT
-    todo = np.arange(size)
-    while len(todo):
-        adjacency[todo[:, None], _SOURCES, _TARGETS] = rng.integers(2, size=(len(todo), len(_SOURCES)))
-        operations[todo, 1:-1] = rng.integers(CONV3X3, OUTPUT, size=(len(todo), VERTICES - 2))
-        todo = todo[~cells.prune(adjacency[todo], operations[todo]).valid]
-    return adjacency, operations

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
 from search_spaces.nasbench101_cells import CONV1X1, CONV3X3
-from search_spaces.staged_network import StagedNetwork
+from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn, doubling_stages
 
 
 class NASBench101Network(StagedNetwork):
@@ -48,29 +48,22 @@ class NASBench101Network(StagedNetwork):
         cells_per_stack: int,
     ) -> None:
         super().__init__()
-        sizes = {
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "channels": channels,
-            "stacks": stacks,
-            "cells_per_stack": cells_per_stack,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise InvalidArgument(f"{name} must be at least 1, got {size}")
+        check_sizes(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            channels=channels,
+            stacks=stacks,
+            cells_per_stack=cells_per_stack,
+        )
         self.stem = conv_bn_relu(in_channels, channels, 3)
-        self.stages = nn.ModuleList()
-        before = width = channels
-        for stack in range(stacks):
-            layers: list[nn.Module] = []
-            if stack:
-                # Rounded up where a side is odd, as the benchmark's "same" padding does.
-                layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=True))
-                width *= 2
-            for _ in range(cells_per_stack):
-                layers.append(Cell(adjacency, operations, before, width))
-                before = width
-            self.stages.append(nn.Sequential(*layers))
+        self.stages, width = doubling_stages(
+            channels,
+            stacks,
+            cells_per_stack,
+            # Rounded up where a side is odd, as the benchmark's "same" padding does.
+            lambda _width: nn.MaxPool2d(2, stride=2, ceil_mode=True),
+            lambda before, width: Cell(adjacency, operations, before, width),
+        )
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
 
@@ -142,11 +135,7 @@ def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[in
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
     """Convolution without bias, batch normalisation with the benchmark's decay of 0.997, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels, eps=1e-5, momentum=0.003),
-        nn.ReLU(),
-    )
+    return nn.Sequential(*conv_bn(in_channels, out_channels, kernel, momentum=0.003), nn.ReLU())
 
 
 def _operation(label: int, width: int) -> nn.Module:

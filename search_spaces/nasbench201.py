@@ -176,17 +176,10 @@ class NASBench201(GraphSpace):
         """A cell with each operation drawn uniformly."""
         return _architecture(rng.integers(len(OPERATIONS), size=len(EDGES)))
 
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` cells drawn uniformly, with replacement.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
-        """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(*_arrays(rng.integers(len(OPERATIONS), size=(size, len(EDGES)))))
+    def _sample_arrays(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        return _arrays(rng.integers(len(OPERATIONS), size=(size, len(EDGES))))
 
     def enumerate(self) -> Iterator[Architecture]:
         """Every cell once, in the order of :meth:`ordinals`."""

@@ -13,8 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from graphnas.errors import InvalidArgument
-from search_spaces.staged_network import StagedNetwork
+from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn, doubling_stages
 
 
 class NASBench201Network(StagedNetwork):
@@ -35,27 +34,16 @@ class NASBench201Network(StagedNetwork):
         self, cell: NDArray[Any], num_classes: int, in_channels: int, channels: int, cells_per_stage: int
     ) -> None:
         super().__init__()
-        sizes = {
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "channels": channels,
-            "cells_per_stage": cells_per_stage,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise InvalidArgument(f"{name} must be at least 1, got {size}")
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        check_sizes(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            channels=channels,
+            cells_per_stage=cells_per_stage,
         )
-        self.stages = nn.ModuleList()
-        width = channels
-        for stage in range(3):
-            layers: list[nn.Module] = []
-            if stage:
-                layers.append(ResidualReduction(width))
-                width *= 2
-            layers += [Cell(cell, width) for _ in range(cells_per_stage)]
-            self.stages.append(nn.Sequential(*layers))
+        self.stem = nn.Sequential(*conv_bn(in_channels, channels, 3))
+        self.stages, width = doubling_stages(
+            channels, 3, cells_per_stage, ResidualReduction, lambda _before, width: Cell(cell, width)
+        )
         # Without this normalisation a cell's sum reaches the pooling unscaled, which costs 5-6 points.
         self.head = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
@@ -108,11 +96,7 @@ class ResidualReduction(nn.Module):
 
 
 def _relu_conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-    )
+    return nn.Sequential(nn.ReLU(), *conv_bn(in_channels, out_channels, kernel, stride=stride))
 
 
 def _edge(label: int, width: int) -> nn.Module:

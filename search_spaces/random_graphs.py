@@ -107,3 +107,61 @@ def barabasi_albert(
         degree[:, :node] += adjacency[:, :node, node]
         degree[:, node] = adjacency[:, :node, node].sum(1)
     return adjacency
+
+
+# On a single graph, array operations cost more than they compute; these make it with plain numbers.
+
+
+def watts_strogatz_singly(
+    rng: np.random.Generator,
+    num_nodes: int,
+    neighbors: NDArray[np.int64],
+    rewiring_probability: NDArray[np.float64],
+) -> NDArray[np.int8]:
+    """The distribution of :func:`watts_strogatz`, one graph after the other: quicker for a few graphs."""
+    graphs = np.zeros((len(neighbors), num_nodes, num_nodes), np.int8)
+    for graph, k, probability in zip(graphs, neighbors.tolist(), rewiring_probability, strict=True):
+        distances = range(1, k // 2 + 1)
+        linked = [
+            {(node + step) % num_nodes for distance in distances for step in (distance, -distance)}
+            for node in range(num_nodes)
+        ]
+        moved = np.flatnonzero(rng.random(num_nodes * (k // 2)) < probability)
+        for place, draw in zip(moved.tolist(), rng.random(len(moved)).tolist(), strict=True):
+            distance, node = divmod(place, num_nodes)
+            free = num_nodes - 1 - len(linked[node])
+            if not free:  # a node connected to all others keeps its edge
+                continue
+            target = int(draw * free)  # a rank among the free nodes, then the node of that rank
+            for taken in sorted((node, *linked[node])):
+                target += taken <= target
+            old = (node + distance + 1) % num_nodes
+            linked[node].remove(old)
+            linked[old].remove(node)
+            linked[node].add(target)
+            linked[target].add(node)
+        ends = [(node, other) for node in range(num_nodes) for other in linked[node] if node < other]
+        sources, targets = np.array(ends, np.int64).reshape(-1, 2).T
+        graph[sources, targets] = 1
+    return graphs
+
+
+def barabasi_albert_singly(
+    rng: np.random.Generator, num_nodes: int, attachments: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """The distribution of :func:`barabasi_albert`, one graph after the other: quicker for a few graphs."""
+    graphs = np.zeros((len(attachments), num_nodes, num_nodes), np.int8)
+    for graph, m in zip(graphs, attachments.tolist(), strict=True):
+        sources, targets = [*range(m)], [m] * m
+        # Every node once for each of its edges, so that a uniform draw is one in proportion to the degrees.
+        ends = [*range(m), *[m] * m]
+        for node in range(m + 1, num_nodes):
+            chosen: set[int] = set()
+            while len(chosen) < m:
+                chosen.add(ends[int(rng.random() * len(ends))])
+            sources += chosen
+            targets += [node] * m
+            ends += chosen
+            ends += [node] * m
+        graph[sources, targets] = 1
+    return graphs

@@ -17,7 +17,13 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
 from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
-from search_spaces.random_graphs import barabasi_albert, erdos_renyi, watts_strogatz
+from search_spaces.random_graphs import (
+    barabasi_albert,
+    barabasi_albert_singly,
+    erdos_renyi,
+    watts_strogatz,
+    watts_strogatz_singly,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +45,9 @@ NETWORKS: dict[str, dict[str, tuple[int, ...]]] = {
     "large": {"stem_widths": (48, 96), "widths": (192, 288, 384, 586), "strides": (2, 2, 1, 2)},
 }
 """GraphPNAS, Table 7; the network's input has 224 x 224 pixels, and the stem's strides are 2 and 2."""
+
+FEW = 4
+"""Up to so many graphs are made one by one, which is quicker than array operations on so few."""
 
 
 class RandWire(GraphSpace):
@@ -192,49 +201,44 @@ class RandWire(GraphSpace):
         return 2 ** (self.stages * (self.num_nodes * (self.num_nodes - 1) // 2))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A random architecture; see :meth:`sample_batch`."""
-        adjacency = self._sample_arrays(rng, 1)[0]
-        return Architecture.from_trusted(adjacency, np.zeros(self.max_nodes, np.int16))
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` random architectures from :attr:`prior`, see :mod:`search_spaces.random_graphs`.
+        """A random architecture from :attr:`prior`, see :mod:`search_spaces.random_graphs`.
 
         Each graph, also each stage of one architecture, has parameters of its own, drawn from
         :attr:`prior_ranges`.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
         """
-        from graphnas.graph.batch import ArchitectureBatch
+        adjacency, operations = self._sample_arrays(rng, 1)
+        return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
 
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(
-            self._sample_arrays(rng, size), np.zeros((size, self.max_nodes), np.int16)
-        )
-
-    def _sample_arrays(self, rng: np.random.Generator, size: int) -> NDArray[np.int8]:
+    def _sample_arrays(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
         graphs = self._sample_graphs(rng, size * self.stages)
+        operations = np.zeros((size, self.max_nodes), np.int16)
         if self.stages == 1:
-            return graphs
+            return graphs, operations
         n = self.num_nodes
         blocks = graphs.reshape(size, self.stages, n, n)
         adjacency = np.zeros((size, self.max_nodes, self.max_nodes), np.int8)
         for stage in range(self.stages):
             part = slice(stage * n, (stage + 1) * n)
             adjacency[:, part, part] = blocks[:, stage]
-        return adjacency
+        return adjacency, operations
 
     def _sample_graphs(self, rng: np.random.Generator, count: int) -> NDArray[np.int8]:
-        ranges = self.prior_ranges
+        n, ranges = self.num_nodes, self.prior_ranges
         if self.prior == "erdos-renyi":
-            return erdos_renyi(rng, self.num_nodes, rng.uniform(*ranges["edge_probability"], count))
+            return erdos_renyi(rng, n, rng.uniform(*ranges["edge_probability"], count))
+        one_by_one = count <= FEW
         if self.prior == "barabasi-albert":
-            return barabasi_albert(rng, self.num_nodes, rng.choice(self._integers("attachments"), count))
-        neighbors = rng.choice(self._integers("neighbors"), count)
-        return watts_strogatz(
-            rng, self.num_nodes, neighbors, rng.uniform(*ranges["rewiring_probability"], count)
-        )
+            attachments = self._draw("attachments", rng, count)
+            return (barabasi_albert_singly if one_by_one else barabasi_albert)(rng, n, attachments)
+        neighbors = self._draw("neighbors", rng, count)
+        rewiring = rng.uniform(*ranges["rewiring_probability"], count)
+        return (watts_strogatz_singly if one_by_one else watts_strogatz)(rng, n, neighbors, rewiring)
+
+    def _draw(self, name: str, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        values = self._integers(name)
+        return values[rng.integers(len(values), size=count)]
 
     def _integers(self, name: str) -> NDArray[np.int64]:
         """What ``neighbors`` or ``attachments`` may be."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
-from search_spaces.staged_network import StagedNetwork
+from search_spaces.staged_network import StagedNetwork, check_sizes
 
 AGGREGATIONS = ("weighted_sum", "sum")
 
@@ -56,13 +56,7 @@ class RandWireNetwork(StagedNetwork):
         aggregation: str,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("num_classes", num_classes),
-            ("in_channels", in_channels),
-            ("head_width", head_width),
-        ):
-            if size < 1:
-                raise InvalidArgument(f"{name} must be at least 1, got {size}")
+        check_sizes(num_classes=num_classes, in_channels=in_channels, head_width=head_width)
         for name, sizes, number in (("stem_widths", stem_widths, 2), ("widths", widths, len(graphs))):
             if len(sizes) != number or not sizes or min(sizes) < 1:
                 raise InvalidArgument(

@@ -1,8 +1,12 @@
-"""What the networks of cell-based spaces share: a stem, stages one after the other, a head, a classifier."""
+"""What the networks of the spaces share: a stem, stages one after the other, a head, a classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
+
+from graphnas.errors import InvalidArgument
 
 
 class StagedNetwork(nn.Module):
@@ -40,3 +44,57 @@ class StagedNetwork(nn.Module):
         """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
         logits: Tensor = self.classifier(self.head(self.features(images)[-1]))
         return logits
+
+
+def check_sizes(**sizes: int) -> None:
+    """Refuse a size that is not positive.
+
+    Raises:
+        InvalidArgument: Naming it.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise InvalidArgument(f"{name} must be at least 1, got {size}")
+
+
+def conv_bn(
+    in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, momentum: float = 0.1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution without bias, padded so that only ``stride`` reduces the map, and its normalisation."""
+    return (
+        nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels, momentum=momentum),
+    )
+
+
+def doubling_stages(
+    channels: int,
+    stages: int,
+    cells_per_stage: int,
+    reduction: Callable[[int], nn.Module],
+    cell: Callable[[int, int], nn.Module],
+) -> tuple[nn.ModuleList, int]:
+    """Stages of cells; from the second on, a reduction comes first and the width is doubled.
+
+    Args:
+        channels: Width of the first stage.
+        stages: Their number.
+        cells_per_stage: Cells in each.
+        reduction: Makes the reduction after a stage, from the width of that stage.
+        cell: Makes a cell, from the channels that reach it and its width.
+
+    Returns:
+        The stages and the width of the last one.
+    """
+    made = nn.ModuleList()
+    before = width = channels
+    for stage in range(stages):
+        layers: list[nn.Module] = []
+        if stage:
+            layers.append(reduction(width))
+            width *= 2
+        for _ in range(cells_per_stage):
+            layers.append(cell(before, width))
+            before = width
+        made.append(nn.Sequential(*layers))
+    return made, width

@@ -31,6 +31,21 @@ class KnowsArchitectures(Protocol):
         """The architectures that are known."""
 
 
+def known_architectures(table: KnowsArchitectures | Iterable[Architecture]) -> Iterable[Architecture]:
+    """What ``table`` knows: its list, or itself.
+
+    Raises:
+        InvalidArgument: It is neither a table nor a collection.
+    """
+    if isinstance(table, KnowsArchitectures):
+        return table.architectures()
+    if not isinstance(table, Iterable):
+        raise InvalidArgument(
+            f"expected architectures or a table with architectures(), got {type(table).__name__}"
+        )
+    return table
+
+
 class RestrictedSpace(GraphSpace):
     """The architectures of ``base`` whose key is that of a known one.
 
@@ -162,19 +177,6 @@ class RestrictedSpace(GraphSpace):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A known architecture, drawn uniformly."""
         return self._known[int(rng.integers(len(self._known)))]
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` known architectures, drawn uniformly with replacement.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
-        """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        drawn = [self._known[k] for k in rng.integers(len(self._known), size=size).tolist()]
-        return ArchitectureBatch.from_architectures(drawn, self.max_nodes)
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """The neighbors in the whole space that are known; none, where the table has none of them.

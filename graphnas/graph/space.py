@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
@@ -150,15 +150,9 @@ class GraphSpace(ABC):
             InvalidArgument: The table is empty, or not of this kind.
             InvalidArchitecture: It holds an architecture that is not in this space.
         """
-        from graphnas.graph.restricted import KnowsArchitectures, RestrictedSpace
+        from graphnas.graph.restricted import RestrictedSpace, known_architectures
 
-        if isinstance(table, KnowsArchitectures):
-            return RestrictedSpace(self, table.architectures())
-        if not isinstance(table, Iterable):
-            raise InvalidArgument(
-                f"expected architectures or a table with architectures(), got {type(table).__name__}"
-            )
-        return RestrictedSpace(self, table)
+        return RestrictedSpace(self, known_architectures(table))
 
     def from_matrix(
         self, adjacency: ArrayLike, operations: Sequence[str | int] | None = None
@@ -286,7 +280,7 @@ class GraphSpace(ABC):
         raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
 
     def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` random architectures as a batch; spaces override it with a vectorised sampler.
+        """``size`` random architectures, each distributed as :meth:`sample` says, as a batch.
 
         Raises:
             InvalidArgument: ``size`` is not positive.
@@ -295,7 +289,14 @@ class GraphSpace(ABC):
 
         if size < 1:
             raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_architectures([self.sample(rng) for _ in range(size)], self.max_nodes)
+        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
+
+    def _sample_arrays(self, rng: np.random.Generator, size: int) -> tuple[NDArray[Any], ...]:
+        """What :meth:`sample_batch` wraps; spaces override it with a vectorised sampler."""
+        from graphnas.graph.batch import ArchitectureBatch
+
+        drawn = [self.sample(rng) for _ in range(size)]
+        return ArchitectureBatch.from_architectures(drawn, self.max_nodes).to_arrays()
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """All valid architectures that differ in one parameter, in a fixed order.

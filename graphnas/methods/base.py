@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,14 +141,8 @@ class SearchMethod(ABC):
             architecture = self.space.sample(rng)
             if self.space.key(architecture) not in seen:
                 return architecture
-        size = self.space.size()
-        if size is None:  # a bound that every space states
-            size = math.prod(len(choices) for choices in self.space.parameters().values())
-        if size <= ENUMERABLE:
-            rest = [a for a in self.space.enumerate() if self.space.key(a) not in seen]
-            if rest:
-                return rest[int(rng.integers(len(rest)))]
-        return self.space.sample(rng)
+        rest = [a for a in small_space(self.space) if self.space.key(a) not in seen]
+        return rest[int(rng.integers(len(rest)))] if rest else self.space.sample(rng)
 
     # ---------------------------------------------------------------- state
 
@@ -197,6 +191,14 @@ class SearchMethod(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.space!r}, seed={self.seed})"
+
+
+def small_space(space: GraphSpace) -> Iterable[Architecture]:
+    """Every architecture of a space of at most :data:`ENUMERABLE`, and none of a larger one."""
+    size = space.size()
+    if size is None:  # a bound that every space states
+        size = math.prod(len(choices) for choices in space.parameters().values())
+    return space.enumerate() if size <= ENUMERABLE else ()
 
 
 def _values(value: object) -> tuple[float, ...] | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import ENUMERABLE, SearchMethod
+from graphnas.methods.base import SearchMethod, small_space
 
 REPEATS_BEFORE_ENUMERATION = 1000
 """Samples in a row that bring nothing new, after which a small space is taken to be nearly used up."""
@@ -65,13 +64,9 @@ class RandomSearch(SearchMethod):
             if repeats < REPEATS_BEFORE_ENUMERATION:
                 repeats += 0 if self._append(self.space.sample(self._generator)) else 1
                 continue
-            size = self.space.size()
-            if size is None:  # a bound that every space states
-                size = math.prod(len(choices) for choices in self.space.parameters().values())
-            if size <= ENUMERABLE:
-                rest = list(self.space.enumerate())
-                for index in self._generator.permutation(len(rest)):
-                    self._append(rest[int(index)])
+            rest = list(small_space(self.space))
+            for index in self._generator.permutation(len(rest)):
+                self._append(rest[int(index)])
             self._complete = True
         return position < len(self._sequence)
 

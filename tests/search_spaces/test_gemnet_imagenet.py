@@ -58,7 +58,7 @@ def test_images_of_other_sizes_are_rounded_up():
 
 
 def test_bad_sizes_are_refused():
-    with pytest.raises(InvalidArgument, match="0 and 3"):
+    with pytest.raises(InvalidArgument, match="num_classes must be at least 1, got 0"):
         gemnet_a(0)
     with pytest.raises(InvalidArgument, match="10 and -1"):
         gemnet_b(10, in_channels=-1)

@@ -211,6 +211,16 @@ def test_fifty_thousand_samples_take_less_than_ten_seconds(prior):
         assert abs(counts / 50_000 - 1 / 7).max() < 0.01
 
 
+@pytest.mark.parametrize("prior", PRIORS)
+def test_one_by_one_sampling_is_quick(prior):
+    """50,000 in ten seconds is what benchmarks/sampling_speed.py demands; here half of that speed will do."""
+    space, rng = RandWire(prior=prior), np.random.default_rng(6)
+    started = time.process_time()
+    for _ in range(2500):
+        space.sample(rng)
+    assert time.process_time() - started < 1.0
+
+
 def test_one_graph_per_stage():
     space = RandWire(8, stages=3)
     architecture = space.sample(np.random.default_rng(4))
