@@ -60,5 +60,5 @@ def test_images_of_other_sizes_are_rounded_up():
 def test_bad_sizes_are_refused():
     with pytest.raises(InvalidArgument, match="num_classes must be at least 1, got 0"):
         gemnet_a(0)
-    with pytest.raises(InvalidArgument, match="10 and -1"):
+    with pytest.raises(InvalidArgument, match="in_channels must be at least 1, got -1"):
         gemnet_b(10, in_channels=-1)
