@@ -83,6 +83,17 @@ def test_ordinals_are_positions():
         space.ordinals([Architecture([[0, 1], [0, 0]])])
 
 
+def test_neighbors_equal_brute_force():
+    """Those of every cell whose labels, as digits of its ordinal, differ in one place."""
+    space = NASBench201()
+    digits = np.arange(15625)[:, None] // 5 ** np.arange(6) % 5
+    for ordinal in [0, 15624, *np.random.default_rng(4).integers(15625, size=60).tolist()]:
+        expected = np.flatnonzero((digits != digits[ordinal]).sum(1) == 1)
+        assert len(expected) == 24
+        found = space.ordinals(space.neighbors(space.at(ordinal)))
+        assert sorted(found.tolist()) == expected.tolist()
+
+
 def test_graph_identity_is_isomorphism_that_respects_input_and_output():
     space = NASBench201(identity="graph")
     keys = [space.key(architecture) for architecture in space.enumerate()]
