@@ -66,8 +66,8 @@ class NASBench201(GraphSpace):
         self.identity = identity
 
     def arguments(self) -> dict[str, Any]:
-        """``identity``, where it is not the default."""
-        return {} if self.identity == "function" else {"identity": self.identity}
+        """``identity``."""
+        return {"identity": self.identity}
 
     def check(self, architecture: Architecture) -> None:
         """Every cell has 4 nodes; any labelling of their edges is allowed."""

@@ -140,7 +140,7 @@ class GraphSpace(ABC):
         return architecture
 
     def restricted_to(self, table: KnowsArchitectures | Iterable[Architecture]) -> RestrictedSpace:
-        """The part of this space that ``table`` knows: one row stands for all architectures of its key.
+        """The part of this space that ``table`` knows; see :attr:`one_result_per_key`.
 
         Args:
             table: Architectures, or anything whose method ``architectures()`` lists them: a table of results,

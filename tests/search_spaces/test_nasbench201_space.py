@@ -164,7 +164,7 @@ def test_key_simplifies():
     assert space.key(cell(e03=3)) == space.function_string(cell(e03=3)) == "#+#+(0)@nor_conv_3x3"
     assert space.key(cell(e03=3)) != space.key(cell(e03=2))
     assert repr(space) == "NASBench201()"
-    assert space.arguments() == {}
+    assert space.arguments() == {"identity": "function"}
     graphs = NASBench201(identity="graph")
     assert graphs.key(cell(e03=3)) == graphs.graph_key(cell(e03=3)) == "000300"
     assert repr(graphs) == "NASBench201(identity='graph')"
