@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from graphnas.errors import DataNotFound
-from search_spaces import NASBench201
+from search_spaces import NASBench201, space_names
 from search_spaces.tables import open_table
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -29,7 +29,8 @@ def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
     assert done.returncode == 0, done.stderr
     record = json.loads(output.read_text())
     assert record["command"].startswith(f"python benchmarks/{script}")
-    assert record["versions"]["torch"]
+    assert record["versions"]["graphnas"]
+    assert record["machine"]["cores"] >= 1
     return done.stdout, record
 
 
@@ -70,3 +71,20 @@ def test_speed_benchmark(tmp_path):
     assert record["training"]["iteration"] == 20
     assert len(record["seconds"]) == 4
     assert "one bootstrap over 300" in printed
+
+
+def test_kernel_benchmark(tmp_path):
+    pytest.importorskip("grakel")
+    sizes = ["--graphs", "30", "--nodes", "8", "--repeats", "1"]
+    printed, record = run("wl_kernel.py", *sizes, output=tmp_path / "kernel.json")
+    assert record["largest_difference_from_grakel"] < 1e-12
+    assert record["versions"]["grakel"]
+    assert all(name in printed and row["lowest"] > 0 for name, row in record["seconds"].items())
+
+
+def test_sampling_speed_benchmark(tmp_path):
+    printed, record = run("sampling_speed.py", "--size", "100", output=tmp_path / "speed.json")
+    for name in space_names():
+        rows = [row for row in record["spaces"] if row == name or row.startswith(f"{name}, ")]
+        assert len(rows) == (3 if name == "randwire" else 1)
+        assert all(row in printed and record["spaces"][row]["distinct"] > 90 for row in rows)
