@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from graphnas.graph.batch import ArchitectureBatch
+    from search_spaces.enas_supernet import ENASSupernet
 
 OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
 """What a layer may be, in the order of the official codes 0 to 5."""
@@ -275,6 +276,23 @@ class ENASMacro(GraphSpace):
         operations = [OPERATIONS[code] for code in codes]
         chosen = self.width if width is None else width
         return ENASNetwork(architecture.adjacency, operations, num_classes, in_channels, chosen, dropout)
+
+    def supernet(
+        self,
+        num_classes: int,
+        *,
+        in_channels: int = 3,
+        width: int | None = None,
+        dropout: float = 0.0,
+    ) -> ENASSupernet:
+        """The network whose weights all architectures share, see :mod:`search_spaces.enas_supernet`.
+
+        The arguments are those of :meth:`build`, and so are the errors.
+        """
+        from search_spaces.enas_supernet import ENASSupernet
+
+        chosen = self.width if width is None else width
+        return ENASSupernet(self, num_classes, in_channels, chosen, dropout)
 
     def complexity(
         self, architecture: Architecture, num_classes: int = 10, image_size: int = 32
