@@ -295,32 +295,42 @@ class ENASMacro(GraphSpace):
         return ENASSupernet(self, num_classes, in_channels, chosen, dropout)
 
     def complexity(
-        self, architecture: Architecture, num_classes: int = 10, image_size: int = 32
+        self,
+        architecture: Architecture,
+        num_classes: int = 10,
+        image_size: int | tuple[int, int] = 32,
+        *,
+        in_channels: int = 3,
+        width: int | None = None,
     ) -> tuple[int, int]:
-        """Trainable parameters and multiply-accumulates of the default network, in closed form.
+        """Trainable parameters and multiply-accumulates of the network, in closed form.
 
         It equals :func:`search_spaces.complexity.count_complexity`.
 
         Args:
             architecture: A member of the space.
             num_classes: Size of the output.
-            image_size: Height and width of the images, which have 3 channels.
+            image_size: Height and width of the images, or the one number that both are.
+            in_channels: Channels of the images.
+            width: As for :meth:`build`.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
-        w, side = self.width, image_size
+        w = self.width if width is None else width
+        height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
         weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
-        parameters, macs = 27 * w, 27 * w * side**2
+        stem = 9 * in_channels * w
+        parameters, macs = stem, stem * height * breadth
         after = reductions(self.num_layers)
         for layer, code in enumerate(self._read(architecture)[0].tolist(), start=1):
             parameters += w * w + weights[code]
-            macs += (w * w + weights[code]) * side**2
+            macs += (w * w + weights[code]) * height * breadth
             if layer in after:
-                side = (side + 1) // 2
+                height, breadth = (height + 1) // 2, (breadth + 1) // 2
                 parameters += w * w
-                macs += (layer + 1) * w * w * side**2  # all stored outputs are reduced
+                macs += (layer + 1) * w * w * height * breadth  # all stored outputs are reduced
         return parameters + 2 * w + (w + 1) * num_classes, macs + w * num_classes
 
     def __repr__(self) -> str:

@@ -106,6 +106,20 @@ class ENASSupernet(MacroNetwork):
         network.load_state_dict(dict(self._named(architecture)))
         return network
 
+    def complexity(self, architecture: Architecture, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Trainable parameters of the sub-network, and its multiply-accumulates on an image ``(H, W)``.
+
+        Raises:
+            InvalidArchitecture: The architecture is not in the space.
+        """
+        return self.space.complexity(
+            architecture,
+            self.classifier.out_features,
+            image_size,
+            in_channels=self._in_channels,
+            width=self._width,
+        )
+
     def _named(self, architecture: Architecture) -> Iterator[tuple[str, Tensor]]:
         """The entries of the sub-network's state, under the names that they have in it."""
         chosen = [OPERATIONS[code] for code, _ in self._choices(architecture)]

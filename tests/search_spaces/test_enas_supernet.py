@@ -9,6 +9,7 @@ from torch import nn
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import ENASMacro, ENASMacro6
+from search_spaces.complexity import count_complexity
 from search_spaces.enas import OPERATIONS
 
 SPACES = [ENASMacro(), ENASMacro6(), ENASMacro(1), ENASMacro(2), ENASMacro(5)]
@@ -108,6 +109,16 @@ def test_dropout_is_that_of_the_network():
     network = worn(ENASMacro(2), dropout=0.25)
     assert network.dropout.p == 0.25
     assert network.extract(ENASMacro(2).from_string("[[1], [2, 1]]")).dropout.p == 0.25
+
+
+def test_size_of_a_sub_network():
+    space = ENASMacro(5)
+    network = space.supernet(3, in_channels=2, width=6)
+    for architecture in space.sample_batch(np.random.default_rng(5), 4):
+        counted = count_complexity(
+            lambda a=architecture: space.build(a, 3, in_channels=2, width=6), (2, 9, 8)
+        )
+        assert network.complexity(architecture, (9, 8)) == counted
 
 
 def test_bad_input():
