@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,32 @@ class LogLikelihood:
         return (self.edges + self.operations + self.labels).sum(1)
 
 
+class PreparedBatch:
+    """Architectures in the form a generator reads fastest, for training that goes over them many times.
+
+    Made by :meth:`ArchitectureGenerator.prepare`, for that generator and others of its kind and space.
+
+    Attributes:
+        batch: The architectures.
+    """
+
+    def __init__(self, batch: ArchitectureBatch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedBatch]:
+        """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller).
+
+        Args:
+            order: ``(n,)`` integers in any order; a graph may be left out or come more than once.
+            size: Graphs per minibatch.
+        """
+        for index in order.split(size):
+            yield PreparedBatch(self.batch[index])
+
+
 class ArchitectureGenerator(nn.Module, ABC):
     """A distribution over the graphs of ``space``, factorised node by node in topological order.
 
@@ -51,15 +78,33 @@ class ArchitectureGenerator(nn.Module, ABC):
         super().__init__()
         self.space = space
 
+    def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
+        """What depends on the graphs alone, worked out once::
+
+            prepared = generator.prepare(batch)
+            for _ in range(epochs):
+                order = torch.randperm(len(prepared), generator=source)
+                for part, index in zip(prepared.minibatches(order, 2), order.split(2)):
+                    likelihood = generator.log_likelihood(part)  # of the graphs batch[index]
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+        """
+        return PreparedBatch(batch)
+
     @abstractmethod
-    def log_likelihood(self, batch: ArchitectureBatch) -> LogLikelihood:
-        """Exact and differentiable; all rows of all graphs at once (teacher forcing)."""
+    def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
+        """Exact and differentiable; all rows of all graphs at once (teacher forcing).
+
+        Args:
+            batch: ``B`` architectures; prepared ones are faster where they come again.
+        """
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
         """``n`` ancestral samples, drawn jointly; some may break a rule of the space beyond its choices."""
 
-    def log_prob(self, batch: ArchitectureBatch) -> Tensor:
+    def log_prob(self, batch: ArchitectureBatch | PreparedBatch) -> Tensor:
         """log P of each architecture, ``(B,)``, before any rejection."""
         return self.log_likelihood(batch).total()
 
