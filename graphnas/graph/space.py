@@ -43,12 +43,15 @@ class GraphSpace(ABC):
         node_ops: Names of the node labels; label ``k`` is ``node_ops[k]``.
         edge_ops: Names of the edge labels; label ``k`` is ``edge_ops[k]`` and ``edge_ops[0]`` is "no edge".
         max_nodes: The largest number of nodes.
+        terminal: In a space of graphs of several sizes, the node label that ends a graph: the last node has
+            it, whatever the size, and no other node does. None where every graph has ``max_nodes`` nodes.
     """
 
     name: str
     node_ops: tuple[str, ...] = ("node",)
     edge_ops: tuple[str, ...] = ("none", "edge")
     max_nodes: int
+    terminal: int | None = None
 
     # ---------------------------------------------------------------- what a space must state
 

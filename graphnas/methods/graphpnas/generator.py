@@ -34,7 +34,7 @@ class LogLikelihood:
     num_labels: Tensor
 
     def total(self) -> Tensor:
-        """log P(A, X) of each architecture, ``(B,)``."""
+        """Log P(A, X) of each architecture, ``(B,)``."""
         return (self.edges + self.operations + self.labels).sum(1)
 
 
@@ -60,7 +60,7 @@ class PreparedBatch:
             order: ``(n,)`` integers in any order; a graph may be left out or come more than once.
             size: Graphs per minibatch.
         """
-        for index in order.split(size):
+        for index in torch.split(order, size):
             yield PreparedBatch(self.batch[index])
 
 
@@ -79,7 +79,9 @@ class ArchitectureGenerator(nn.Module, ABC):
         self.space = space
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
-        """What depends on the graphs alone, worked out once::
+        """Work out once what depends on the graphs alone.
+
+        For training::
 
             prepared = generator.prepare(batch)
             for _ in range(epochs):
@@ -105,7 +107,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         """``n`` ancestral samples, drawn jointly; some may break a rule of the space beyond its choices."""
 
     def log_prob(self, batch: ArchitectureBatch | PreparedBatch) -> Tensor:
-        """log P of each architecture, ``(B,)``, before any rejection."""
+        """Log P of each architecture, ``(B,)``, before any rejection."""
         return self.log_likelihood(batch).total()
 
     @property
