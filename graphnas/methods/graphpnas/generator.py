@@ -25,6 +25,7 @@ class LogLikelihood:
         labels: ``(B, N)``, sum over the present edges into node i of the log-probability of their label.
         num_nodes: ``(B,)``, number of nodes.
         num_labels: ``(B, N)``, number of present edges into node i whose label was a choice.
+        stages: Graphs of equal size that an architecture is made of, one after the other.
     """
 
     edges: Tensor
@@ -32,6 +33,13 @@ class LogLikelihood:
     labels: Tensor
     num_nodes: Tensor
     num_labels: Tensor
+    stages: int = 1
+
+    @property
+    def num_pairs(self) -> Tensor:
+        """Pairs of a node and itself or an earlier one of its stage, ``(B,)``: N(N+1)/2 for one stage."""
+        nodes = self.num_nodes / self.stages
+        return self.stages * nodes * (nodes + 1) / 2
 
     def total(self) -> Tensor:
         """Log P(A, X) of each architecture, ``(B,)``."""

@@ -24,7 +24,7 @@ def decision_loss(likelihood: LogLikelihood) -> Tensor:
     row's present edges.
     """
     count = likelihood.num_nodes.to(likelihood.edges.dtype)
-    edges = -likelihood.edges.sum(1) / (count * (count + 1) / 2)
+    edges = -likelihood.edges.sum(1) / likelihood.num_pairs.to(count.dtype)
     nodes = -likelihood.operations.sum(1) / count
     labels = -(likelihood.labels / likelihood.num_labels.clamp(min=1)).sum(1)
     return edges + NODE_WEIGHT * nodes + LABEL_WEIGHT * labels
