@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from graphnas.methods.base import Observation as Observation
     from graphnas.methods.base import SearchMethod as SearchMethod
     from graphnas.methods.evolution import RegularizedEvolution as RegularizedEvolution
+    from graphnas.methods.graphpnas import GraphPNAS as GraphPNAS
+    from graphnas.methods.graphpnas import GraphPNASConfig as GraphPNASConfig
     from graphnas.methods.local_search import LocalSearch as LocalSearch
     from graphnas.methods.nasgem import NASGEM as NASGEM
     from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from graphnas.methods.trees import TreeSearch as TreeSearch
 
 _HOMES = {
+    "GraphPNAS": "graphnas.methods.graphpnas",
+    "GraphPNASConfig": "graphnas.methods.graphpnas",
     "LocalSearch": "graphnas.methods.local_search",
     "NASGEM": "graphnas.methods.nasgem",
     "NASGEMConfig": "graphnas.methods.nasgem",
@@ -30,6 +34,8 @@ _HOMES = {
 }
 __all__ = [
     "NASGEM",
+    "GraphPNAS",
+    "GraphPNASConfig",
     "LocalSearch",
     "NASGEMConfig",
     "Observation",
