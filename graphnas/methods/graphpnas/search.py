@@ -13,6 +13,7 @@ from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
 from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
 from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
@@ -141,15 +142,8 @@ class GraphPNAS(SearchMethod):
         observations = self._finished()[:count]
         values = np.array([o.values for o in observations], float)
         scores = scalarize(values, self.rng(_OBJECTIVES, count))
-        architectures = [self._form(o.architecture) for o in observations]
+        architectures = [learned_form(self.space, o.architecture) for o in observations]
         return Buffer(architectures, feasible_first(scores, observations))
-
-    def _form(self, architecture: Architecture) -> Architecture:
-        """What is learned from; in NAS-Bench-101, where sizes differ, without the nodes that are ignored."""
-        if self.space.terminal is None:
-            return self.space.completed(architecture)
-        prune = getattr(self.space, "prune", None)
-        return architecture if prune is None else prune(architecture)
 
     # ---------------------------------------------------------------- what was learned
 
@@ -164,6 +158,14 @@ class GraphPNAS(SearchMethod):
         if len(finished) < 2:
             raise InvalidArgument(f"a generator learns from at least 2 values, {len(finished)} were told")
         return self._learner.at(self._updates(len(finished)), self._buffer)
+
+    def distribution(self) -> LearnedDistribution:
+        """The distribution learned so far, as a result of its own: sampled, scored, saved and loaded.
+
+        Raises:
+            InvalidArgument: As :attr:`generator`.
+        """
+        return LearnedDistribution(self.generator, self.config)
 
 
 def make_generator(
