@@ -26,8 +26,8 @@ from graphnas.methods.graphpnas.sampling import torch_generator
 FORMAT = "graphnas.distribution"
 VERSION = 1
 
-CHUNK = 1024
-"""Samples that are drawn, and architectures that are scored, jointly."""
+FIRST, CHUNK = 32, 1024
+"""Samples that are drawn jointly at first, and at most; of the latter, architectures are scored jointly."""
 
 
 class Ranked(NamedTuple):
@@ -60,7 +60,7 @@ class LearnedDistribution:
         Args:
             n: How many; the same architecture may come several times.
             seed: The same seed gives the same samples, and the first ones of a larger ``n``.
-            tries: Draws of at least ``n`` samples before it gives up.
+            tries: It gives up after ``tries * max(n, 32)`` samples.
 
         Raises:
             InvalidArgument: ``n`` is not positive.
@@ -69,10 +69,14 @@ class LearnedDistribution:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InvalidArgument(f"n must be an integer of at least 1, got {n!r}")
         found: list[Architecture] = []
-        for number in range(tries * -(-n // CHUNK)):
-            drawn = self.generator.sample(CHUNK, torch_generator([seed, number])).to("cpu")
+        number = drawn = 0
+        while drawn < tries * max(n, FIRST):
+            # The sizes of the draws do not depend on n, so that a larger n only adds samples.
+            size = min(FIRST * 2**number, CHUNK)
+            batch = self.generator.sample(size, torch_generator([seed, number])).to("cpu")
+            number, drawn = number + 1, drawn + size
             valid: dict[Architecture, bool] = {}
-            for architecture in drawn:
+            for architecture in batch:
                 if architecture not in valid:
                     valid[architecture] = self.space.is_valid(architecture)
                 if valid[architecture]:
