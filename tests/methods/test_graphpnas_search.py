@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
+import torch
 
-from graphnas import Architecture
+from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument, SpaceExhausted
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.base import Observation
@@ -13,7 +16,7 @@ from graphnas.methods.graphpnas import PRESETS, RNNGenerator, sample_valid
 from graphnas.methods.graphpnas.config import with_startup
 from graphnas.methods.graphpnas.explorers import EXPLORERS, epsilon_at, make_explorer
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
-from graphnas.methods.graphpnas.sampling import CandidateStream, torch_generator
+from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.search import make_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.objectives import feasible_first
@@ -123,7 +126,7 @@ def test_a_stream_gives_valid_architectures_of_new_keys_and_ends():
 
     stream = CandidateStream(space, draw, patience=3)
     assert [a for a, _ in stream] == [cells[0], cells[2], cells[3]]
-    assert asked == [0, 1, 2, 3, 4]  # three in a row without a new one
+    assert asked == [0, 1, 2, 3, 4]  # the last three held nothing new
     seen = {space.key(cells[0]), space.key(cells[3])}
     assert stream.first_unseen(seen) == cells[2]
     assert stream.first_unseen(seen | {space.key(cells[2])}) is None
@@ -155,13 +158,29 @@ def test_sample_valid():
         sample_valid(generator, 0)
 
 
+def test_the_likeliest_of_the_samples_come_first():
+    space = NASBench201()
+    generator = RNNGenerator(space, hidden_size=8, generator=torch_generator([0]))
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter *= 3
+    options = {"chunk": 50, "candidates": 50}
+    plain = list(generator_stream(generator, [1], **options)._draw(0))
+    ordered = list(generator_stream(generator, [1], likeliest=True, **options)._draw(0))
+    assert Counter(plain) == Counter(ordered)
+    likelihood = generator.log_prob(ArchitectureBatch.from_architectures(ordered)).tolist()
+    assert likelihood == pytest.approx(sorted(likelihood, reverse=True))
+    assert likelihood[0] > likelihood[-1]
+
+
 # ---------------------------------------------------------------- the loop
 
 
 def test_it_learns_what_is_good():
     values = []
+    config = GraphPNASConfig(**SMALL, keep_top=8, learning_rate=5e-3, warm_epochs=10)
     for seed in range(3):
-        method = GraphPNAS(NASBench201(), GraphPNASConfig(**SMALL, keep_top=8), seed=seed)
+        method = GraphPNAS(NASBench201(), config, seed=seed)
         values.append([quality(a) for a in drive(method, 60)])
     first, last = np.mean(values, 0)[:8].mean(), np.mean(values, 0)[-15:].mean()
     assert last > first + 1.0

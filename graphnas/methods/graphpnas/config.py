@@ -57,7 +57,9 @@ class GraphPNASConfig:
         learning_rate: Of Adam.
         weight_decay: Of Adam.
         clip_norm: Largest norm of the gradient; None does not clip.
-        chunk: Samples drawn jointly when proposals are looked for.
+        chunk: Samples drawn jointly when proposals are looked for; more, if these do not hold enough.
+        likeliest: Whether the likeliest unseen ones of the samples drawn jointly are proposed, which exploits
+            what was learned; otherwise samples are proposed as they come (the paper).
         candidates: So many samples in a row that are invalid or known end the search for proposals in an
             update's distribution; then the explorer is asked.
     """
@@ -92,6 +94,7 @@ class GraphPNASConfig:
     weight_decay: float = 0.0
     clip_norm: float | None = 1.0
     chunk: int = 64
+    likeliest: bool = True
     candidates: int = 2_000
 
     def __post_init__(self) -> None:
@@ -158,6 +161,7 @@ _CODE: dict[str, Any] = {
     "learning_rate": 1e-3,
     "clip_norm": None,
     "epsilon": (0.0, 0.0),
+    "likeliest": False,
 }
 _NASBENCH101: dict[str, Any] = {
     **_CODE,
@@ -178,6 +182,7 @@ _WHOLE: dict[str, Any] = {
     "warm_start": False,
     "epochs": 2000,
     "explorer": "erdos-renyi",
+    "likeliest": False,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

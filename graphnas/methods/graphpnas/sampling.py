@@ -12,6 +12,9 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 
+LARGEST_CHUNK = 1024
+"""Samples of a generator drawn jointly, at most, unless more are asked for."""
+
 Draw = Callable[[int], Iterable[Architecture]]
 """Gives the candidates of a chunk by the chunk's number."""
 
@@ -25,7 +28,8 @@ class CandidateStream:
     Args:
         space: The search space.
         draw: The candidates of chunk 0, 1, ...; they may break a rule of the space.
-        patience: Number of chunks in a row without a new key, after which the sequence ends.
+        patience: Number of candidates in a row without a new key, after which the sequence ends (with the
+            chunk that they are in).
     """
 
     def __init__(self, space: GraphSpace, draw: Draw, patience: int) -> None:
@@ -41,7 +45,7 @@ class CandidateStream:
         position = 0
         while True:
             while position == len(self._found):
-                if self._in_vain == self._patience:
+                if self._in_vain >= self._patience:
                     return
                 self._extend()
             yield self._found[position]
@@ -52,9 +56,10 @@ class CandidateStream:
         return next((architecture for architecture, key in self if key not in seen), None)
 
     def _extend(self) -> None:
-        valid = [a for a in dict.fromkeys(self._draw(self._drawn)) if self._space.is_valid(a)]
+        candidates = list(self._draw(self._drawn))
         self._drawn += 1
-        self._in_vain += 1
+        self._in_vain += max(1, len(candidates))
+        valid = [a for a in dict.fromkeys(candidates) if self._space.is_valid(a)]
         for architecture, key in zip(valid, self._space.keys(valid) if valid else (), strict=True):
             if key not in self._known:
                 self._in_vain = 0
@@ -63,9 +68,17 @@ class CandidateStream:
 
 
 def generator_stream(
-    generator: ArchitectureGenerator, seed: Sequence[int], *, chunk: int, candidates: int
+    generator: ArchitectureGenerator,
+    seed: Sequence[int],
+    *,
+    chunk: int,
+    candidates: int,
+    likeliest: bool = False,
 ) -> CandidateStream:
-    """The samples of ``generator``, ``chunk`` at a time, until ``candidates`` in a row were nothing new.
+    """The samples of ``generator``, until ``candidates`` in a row were nothing new.
+
+    The first ``chunk`` of them are drawn jointly, then each time twice as many, up to :data:`LARGEST_CHUNK`:
+    where few samples are valid, as in a part of a space that a table knows, many are needed.
 
     The released code draws ``b (5 t + 1)`` candidates in try t, for a batch of b and at most 20 tries, and
     rejects duplicates by equality of their matrices; here they are rejected up to isomorphism.
@@ -73,15 +86,23 @@ def generator_stream(
     Args:
         generator: The distribution.
         seed: Of the sequence.
-        chunk: Samples drawn jointly.
+        chunk: Samples drawn jointly at first.
         candidates: Samples in a row without a new valid architecture, after which there are no more.
+        likeliest: Whether the samples drawn jointly are put in the order of their likelihood, the most likely
+            first, rather than left in the order in which they were drawn.
     """
 
     def draw(number: int) -> Iterable[Architecture]:
         source = torch_generator([*seed, number])
-        return generator.sample(chunk, source).to("cpu")
+        size = max(chunk, min(chunk << min(number, 20), LARGEST_CHUNK))
+        drawn = generator.sample(size, source)
+        if not likeliest:
+            return drawn.to("cpu")
+        with torch.no_grad():
+            order = generator.log_prob(drawn).argsort(descending=True, stable=True)
+        return drawn[order].to("cpu")
 
-    return CandidateStream(generator.space, draw, max(1, candidates // chunk))
+    return CandidateStream(generator.space, draw, candidates)
 
 
 def sample_valid(
@@ -107,7 +128,7 @@ def sample_valid(
     """
     if n < 1:
         raise InvalidArgument(f"n must be at least 1, got {n}")
-    chunk = min(candidates, max(64, n), 1024)
+    chunk = min(candidates, max(64, n), LARGEST_CHUNK)
     found: list[Architecture] = []
     for architecture, key in generator_stream(generator, [seed], chunk=chunk, candidates=candidates):
         if key not in exclude:

@@ -28,8 +28,8 @@ from search_spaces import RandWire
 _LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER = range(6)
 
 EXPLORER_CHUNK = 32
-EXPLORER_PATIENCE = 50
-"""Graphs per draw of the explorer, and draws without a new one until it is taken to have none."""
+EXPLORER_PATIENCE = 1600
+"""Graphs per draw of the explorer, and how many may bring nothing new until it is taken to have no more."""
 
 
 class GraphPNAS(SearchMethod):
@@ -123,7 +123,13 @@ class GraphPNAS(SearchMethod):
             generator = self._learner.at(updates, self._buffer)
             seed = _seed(self.rng(_SAMPLES, update))
             config = self.config
-            stream = generator_stream(generator, [seed], chunk=config.chunk, candidates=config.candidates)
+            stream = generator_stream(
+                generator,
+                [seed],
+                chunk=config.chunk,
+                candidates=config.candidates,
+                likeliest=config.likeliest,
+            )
             self._samples = update, stream
         return self._samples[1]
 
