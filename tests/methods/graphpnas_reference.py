@@ -34,7 +34,7 @@ def slow_states(generator, graph, step):
             if label := int(graph.adjacency[i, j]):
                 edges += [(i, j, label), (j, i, label)]
     for layer in range(config.steps):
-        weight = torch.cat([net.first[layer], net.marker[layer], net.position[layer]])
+        weight = torch.cat([net.node[layer, :, : 2 * width], net.marker[layer], net.position[layer]])
         sums = [torch.zeros(width, dtype=dtype) for _ in h]
         for s, d, label in edges:
             marker = torch.zeros(3, dtype=dtype)
@@ -50,9 +50,9 @@ def slow_states(generator, graph, step):
                 total[None],
                 state[None],
                 net.aggregate[layer].t(),
-                net.state[layer].t(),
+                net.node[layer, :, 2 * width :].t(),
                 net.aggregate_bias[layer],
-                net.state_bias[layer],
+                net.state_bias[layer, 0],
             )[0]
             for total, state in zip(sums, h, strict=True)
         ]

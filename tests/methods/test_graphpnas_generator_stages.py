@@ -42,7 +42,7 @@ def test_stages_are_independent_generators_with_weights_of_their_own():
         separate.append(stage.log_prob(graphs))
         torch.testing.assert_close(found.edges[:, part].sum(1), separate[-1])
     torch.testing.assert_close(found.total(), sum(separate))
-    assert not torch.equal(generator.stages[0].messages.first, generator.stages[1].messages.first)
+    assert not torch.equal(generator.stages[0].messages.node, generator.stages[1].messages.node)
     assert found.num_nodes.tolist() == [18] * 5
     assert found.num_pairs.tolist() == [3 * 21] * 5
 

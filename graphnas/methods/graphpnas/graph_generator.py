@@ -21,6 +21,8 @@ from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wi
 
 NODE_INPUTS = ("inputs", "operation", "both")
 MIXTURES = ("mean", "sum")
+EDGES_AT_ONCE = 2_000
+"""Edges of the sub-graphs that the network is shown at once when it samples."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ class GraphGenerator(ArchitectureGenerator):
         """States ``(V, H)`` of all nodes of the sub-graphs."""
         told = len(self.node_input)
         features = wiring.features.to(self.node_input.dtype)
-        number = features[:, told:] @ self.number.to(features.dtype)
+        number = features[:, told:]
+        if isinstance(self.number, nn.Parameter):
+            number = number @ self.number
         x = torch.cat([features[:, :told] @ self.node_input, number], 1)
         states: Tensor = self.messages(x, wiring)
         return states
@@ -139,15 +143,21 @@ class GraphGenerator(ArchitectureGenerator):
             difference = torch.cat([difference, states.new_zeros(1, states.shape[1])])
         theta, alpha, *labels = self.edge_heads(difference)
         count = len(wiring.pair_new)
-        pairs = (wiring.new - torch.cat([wiring.new.new_full((1,), -1), wiring.new[:-1]]) - 1)[:, None]
         logits = mixture_logits(
             alpha,
             wiring.pair_graph,
             len(wiring.new),
-            pairs.to(alpha.dtype),
+            wiring.pairs.to(alpha.dtype),
             mean=self.config.mixture_logits == "mean",
         )
         return theta[:count], torch.log_softmax(logits, 1), labels[0][:count] if labels else None
+
+    def _logits(self, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
+        states = self._states(wiring)
+        theta, log_alpha, labels = self._edge_logits(states, wiring)
+        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        return theta, log_alpha, operations, theta[:0] if labels is None else labels
 
     # ---------------------------------------------------------------- likelihood
 
@@ -249,12 +259,16 @@ class GraphGenerator(ArchitectureGenerator):
         subgraphs = Subgraphs.of(
             rows[first], np.full(len(first), node), features[first], decisions.num_labels
         )
-        wirings = Wirings.of(
-            subgraphs, np.arange(len(first)), np.zeros(len(first), np.int64), 1, decisions.num_labels
+        # As many at a time as fit into a processor's cache.
+        groups = subgraphs.edge_start[:-1] // EDGES_AT_ONCE
+        groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
+        count = int(groups[-1]) + 1
+        wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
+        wirings = wirings.to(self.device)
+        found = [self._logits(wirings.group(k)) for k in range(count)]
+        theta, log_alpha, operation_logits, label_logits = (
+            torch.cat(parts) for parts in zip(*found, strict=True)
         )
-        wiring = wirings.to(self.device).group(0)
-        states = self._states(wiring)
-        theta, log_alpha, labels = self._edge_logits(states, wiring)
         which = torch.from_numpy(inverse).to(self.device)
         theta = theta.view(len(first), node, theta.shape[1])
         component = _categorical(log_alpha.index_select(0, which), generator)
@@ -263,14 +277,15 @@ class GraphGenerator(ArchitectureGenerator):
         free = torch.from_numpy(decisions.edge_free[node, :node]).to(self.device)
         forced = torch.from_numpy(decisions.edge_forced[node, :node]).to(self.device)
         row = ((drawn & free) | forced).long()
-        if labels is not None:
+        if self.labelled:
             mask = self.label_mask.view(decisions.num_nodes, decisions.num_nodes, -1)[node, :node]
-            logits = labels.view(len(first), node, labels.shape[1]).index_select(0, which) + mask
+            logits = label_logits.view(len(first), node, decisions.num_labels).index_select(0, which) + mask
             row = row * (1 + _categorical(logits, generator))
         elif decisions.num_labels > 1:
             row = row * torch.from_numpy(1 + decisions.labels[node, :node].argmax(1)).to(self.device)
-        (logits,) = self.operation_head(states.index_select(0, wiring.new))
-        operation = _categorical(logits.index_select(0, which) + self.operation_mask[node], generator)
+        operation = _categorical(
+            operation_logits.index_select(0, which) + self.operation_mask[node], generator
+        )
         full = np.zeros((len(rows), decisions.num_nodes), np.int64)
         full[:, :node] = row.cpu().numpy()
         return full, operation.cpu().numpy()

@@ -20,6 +20,14 @@ from graphnas.methods.graphpnas.subgraphs import Wiring
 # Signs of the ends of an edge (source, target, type) and of the edges around a node (outgoing, incoming).
 _END_SIGNS = (1.0, -1.0, 1.0)
 _AROUND_SIGNS = (1.0, -1.0)
+_glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.default
+_tanh_backward = torch.ops.aten.tanh_backward.default
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.default
+_threshold_backward = torch.ops.aten.threshold_backward.default
+_WEIGHTS = (
+    *("marker", "first_bias", "position", "state_bias"),
+    *("node", "second", "second_bias", "aggregate", "aggregate_bias"),
+)
 
 
 class MessagePassing(nn.Module):
@@ -49,36 +57,31 @@ class MessagePassing(nn.Module):
         h = hidden_size
         of_pair, of_hidden = 1 / math.sqrt(2 * h), 1 / math.sqrt(h)  # as nn.Linear: 1 / sqrt(fan_in)
 
-        def draw(bound: float, *shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator))
+        def draw(bound: float, *shape: int) -> Tensor:
+            return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
 
-        # Messages first, then gates, side by side.
-        self.first = draw(of_pair, h, 2 * h)
-        self.first_bias = draw(of_pair, 1, 2 * h)
-        self.marker = draw(of_pair, 3 + num_labels + 1, 2 * h)
-        self.position = draw(of_pair, num_nodes, 2 * h)
-        self.second = draw(of_hidden, 2, h, h)
-        self.second_bias = draw(of_hidden, 2, 1, h)
-        # The GRU: reset, update, new.
-        self.aggregate = draw(of_hidden, h, 3 * h)
-        self.aggregate_bias = draw(of_hidden, 3 * h)
-        self.state = draw(of_hidden, h, 3 * h)
-        self.state_bias = draw(of_hidden, 3 * h)
+        # What is computed per node: the first layers of messages and gates, then the GRU's part for h.
+        self.node = nn.Parameter(torch.cat([draw(of_pair, h, 2 * h), draw(of_hidden, h, 3 * h)], 2))
+        self.first_bias = nn.Parameter(draw(of_pair, 1, 2 * h))
+        self.marker = nn.Parameter(draw(of_pair, 3 + num_labels + 1, 2 * h))
+        self.position = nn.Parameter(draw(of_pair, num_nodes, 2 * h))
+        self.state_bias = nn.Parameter(draw(of_hidden, 1, 3 * h))
+        # Messages, then gates; of the GRU: reset, update, new.
+        self.second = nn.Parameter(draw(of_hidden, 2, h, h))
+        self.second_bias = nn.Parameter(draw(of_hidden, 2, 1, h))
+        self.aggregate = nn.Parameter(draw(of_hidden, h, 3 * h))
+        self.aggregate_bias = nn.Parameter(draw(of_hidden, 3 * h))
         self.register_buffer("code", _edge_code(num_labels), persistent=False)
-        self.register_buffer("signs", torch.empty(0), persistent=False)
 
     code: Tensor
-    signs: Tensor
 
     def forward(self, x: Tensor, wiring: Wiring) -> Tensor:
         """States of the nodes after S rounds, ``(V, H)``, from their inputs ``(V, H)``."""
-        kinds = self.code @ self.marker + self.first_bias
-        parameters = (
-            *(kinds, self.position, self.first, self.second, self.second_bias),
-            *(self.aggregate, self.aggregate_bias, self.state, self.state_bias),
-        )
-        states: Tensor = _Propagate.apply(x, wiring, *parameters)  # type: ignore[no-untyped-call]
-        return states
+        weights = tuple(getattr(self, name) for name in _WEIGHTS)
+        if torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in weights)):
+            states: Tensor = _Propagate.apply(x, wiring, self.code, *weights)  # type: ignore[no-untyped-call]
+            return states
+        return _propagate(x, wiring, self.code, *weights, saved=None)
 
 
 def _edge_code(num_labels: int) -> Tensor:
@@ -98,109 +101,140 @@ def _sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None 
     return torch.embedding_bag(table, index, begin, False, 0, False, signs)[0]
 
 
+def _propagate(
+    x: Tensor,
+    wiring: Wiring,
+    code: Tensor,
+    marker: Tensor,
+    first_bias: Tensor,
+    position: Tensor,
+    state_bias: Tensor,
+    node: Tensor,
+    second: Tensor,
+    second_bias: Tensor,
+    aggregate: Tensor,
+    aggregate_bias: Tensor,
+    *,
+    saved: list[tuple[Tensor, ...]] | None,
+) -> Tensor:
+    """All rounds; where ``saved`` is a list, what the backward pass needs of each is put there."""
+    width, edges, kinds, steps = x.shape[1], len(wiring.target), len(code), len(node)
+    every = torch.arange(3 * edges, device=x.device)
+    ends = every[::3]
+    signs = x.new_tensor(_END_SIGNS).repeat(edges)
+    # What does not depend on the states: rows of edge types, then of nodes; beside them the GRU's bias.
+    tables = x.new_empty(steps, kinds + len(x), 5 * width)
+    torch.baddbmm(first_bias, code.expand(steps, -1, -1), marker, out=tables[:, :kinds, : 2 * width])
+    torch.neg(position.index_select(1, wiring.node), out=tables[:, kinds:, : 2 * width])
+    tables[:, kinds:, 2 * width :] = state_bias
+    h = x
+    weights = zip(
+        *(part.unbind() for part in (tables, node, second, second_bias, aggregate, aggregate_bias)),
+        strict=True,
+    )
+    for step, (rows, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
+        if step:
+            h = h.relu_()
+        per_node = rows[kinds:]
+        per_node.addmm_(h, of_node)
+        hidden = _sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs).relu_()
+        both = torch.baddbmm(edge_bias, hidden.view(edges, 2, width).transpose(0, 1), of_edge)
+        sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
+        gathered = _sum_rows(sent, every[:edges], wiring.begin)
+        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), (2 * width, width), 1)
+        _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
+        gates = torch.add(new_gates, past_gates).sigmoid_()
+        reset, update = gates.chunk(2, 1)
+        candidate = torch.addcmul(new, reset, past).tanh_()
+        if saved is not None:
+            saved.append((h, hidden, both, gathered, gates, past, candidate))
+        h = torch.lerp(candidate, h, update)
+    return h
+
+
 class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
         wiring: Wiring,
-        kinds: Tensor,
+        code: Tensor,
+        marker: Tensor,
+        first_bias: Tensor,
         position: Tensor,
-        first: Tensor,
+        state_bias: Tensor,
+        node: Tensor,
         second: Tensor,
         second_bias: Tensor,
         aggregate: Tensor,
         aggregate_bias: Tensor,
-        state: Tensor,
-        state_bias: Tensor,
     ) -> Tensor:
-        needed = any(ctx.needs_input_grad)
-        width = x.shape[1]
-        edges = len(wiring.target)
-        num_kinds = kinds.shape[1]
-        end_signs = x.new_tensor(_END_SIGNS).repeat(edges)
-        every_third = torch.arange(0, 3 * edges, 3, device=x.device)
-        every = torch.arange(edges, device=x.device)
-        own = position.index_select(1, wiring.node).neg_()
-        saved = []
-        h = x
-        for step in range(len(first)):
-            table = torch.cat([kinds[step], own[step]])
-            table[num_kinds:].addmm_(h, first[step])
-            hidden = _sum_rows(table, wiring.ends, every_third, end_signs).relu_()
-            both = torch.baddbmm(
-                second_bias[step], hidden.view(edges, 2, width).transpose(0, 1), second[step]
-            )
-            message, gate = both[0], both[1].sigmoid_()
-            gathered = _sum_rows(message * gate, every, wiring.begin)
-            new = torch.addmm(aggregate_bias[step], gathered, aggregate[step])
-            past = torch.addmm(state_bias[step], h, state[step])
-            gates = (new[:, : 2 * width] + past[:, : 2 * width]).sigmoid_()
-            past_new = past[:, 2 * width :]
-            candidate = torch.addcmul(new[:, 2 * width :], gates[:, :width], past_new).tanh_()
-            after = torch.lerp(candidate, h, gates[:, width:])
-            if needed:
-                saved.append((h, hidden, message, gate, gathered, gates, past_new, candidate))
-            h = after.relu_() if step + 1 < len(first) else after
-        if needed:
-            ctx.saved, ctx.wiring, ctx.every_third = saved, wiring, every_third
-            ctx.save_for_backward(x, kinds, position, first, second, aggregate, state)
-        return h
+        ctx.saved, ctx.wiring = [], wiring
+        ctx.save_for_backward(code, node, second, aggregate)
+        ctx.numbers = position.shape[1]
+        weights = (
+            marker,
+            first_bias,
+            position,
+            state_bias,
+            node,
+            second,
+            second_bias,
+            aggregate,
+            aggregate_bias,
+        )
+        return _propagate(x, wiring, code, *weights, saved=ctx.saved)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_after: Tensor) -> tuple[Tensor | None, ...]:
-        x, kinds, position, first, second, aggregate, state = ctx.saved_tensors
+    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
+        code, node, second, aggregate = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
-        width, edges = x.shape[1], len(wiring.target)
-        d_kinds, d_first, d_second = map(torch.empty_like, (kinds, first, second))
-        d_aggregate, d_state = torch.empty_like(aggregate), torch.empty_like(state)
-        d_second_bias = second.new_empty(len(first), 2, 1, width)
-        d_aggregate_bias, d_state_bias = (aggregate.new_empty(len(first), 3 * width) for _ in range(2))
-        d_own = x.new_empty(len(first), len(x), 2 * width)
-        around_signs = x.new_tensor(_AROUND_SIGNS).repeat(edges)
-        around_begin = 2 * wiring.begin
-        kind = wiring.kind.to(x.dtype).t()
-        for step in reversed(range(len(first))):
-            h, hidden, message, gate, gathered, gates, past_new, candidate = ctx.saved[step]
-            reset, update = gates[:, :width], gates[:, width:]
-            # The GRU.
-            d_h = d_after * update
-            d_new = x.new_empty(len(x), 3 * width)
-            d_candidate = torch.ops.aten.tanh_backward(d_after - d_h, candidate)
-            d_new[:, 2 * width :] = d_candidate
-            torch.mul(d_candidate, past_new, out=d_new[:, :width])
-            torch.mul(d_after, h - candidate, out=d_new[:, width : 2 * width])
-            d_gates = torch.ops.aten.sigmoid_backward(d_new[:, : 2 * width], gates)
-            d_new[:, : 2 * width] = d_gates
-            d_past = torch.cat([d_gates, d_candidate * reset], 1)
-            torch.mm(gathered.t(), d_new, out=d_aggregate[step])
-            torch.sum(d_new, 0, out=d_aggregate_bias[step])
-            torch.mm(h.t(), d_past, out=d_state[step])
-            torch.sum(d_past, 0, out=d_state_bias[step])
-            d_h.addmm_(d_past, state[step].t())
-            # The messages.
-            d_sent = torch.mm(d_new, aggregate[step].t()).index_select(0, wiring.target)
-            d_both = x.new_empty(2, edges, width)
-            torch.mul(d_sent, gate, out=d_both[0])
-            d_both[1] = torch.ops.aten.sigmoid_backward(d_sent.mul_(message), gate)
-            halves = hidden.view(edges, 2, width).transpose(0, 1)
-            torch.bmm(halves.transpose(1, 2), d_both, out=d_second[step])
-            torch.sum(d_both, 1, keepdim=True, out=d_second_bias[step])
-            d_hidden = torch.empty_like(hidden)
-            torch.bmm(
-                d_both, second[step].transpose(1, 2), out=d_hidden.view(edges, 2, width).transpose(0, 1)
+        (nodes, width), steps, edges = d_h.shape, len(node), len(wiring.target)
+        signs = d_h.new_tensor(_AROUND_SIGNS).repeat(edges)
+        around = 2 * wiring.begin
+        kind = wiring.kind.to(d_h.dtype).t()
+        d_weights, d_second, d_aggregate = map(torch.empty_like, (node, second, aggregate))
+        d_second_bias = second.new_empty(steps, 2, 1, width)
+        d_kinds = second.new_empty(steps, len(code), 2 * width)
+        # Gradients of what is computed per node: [messages, gates | reset, update, new] of h, then of sums.
+        d_nodes, d_sums = d_h.new_empty(steps, nodes, 5 * width), d_h.new_empty(steps, nodes, 3 * width)
+        parts = (node, second, aggregate, d_weights, d_second, d_second_bias, d_aggregate, d_kinds, d_nodes)
+        unbound = list(zip(*(part.unbind() for part in (*parts, d_sums)), strict=True))
+        for step in reversed(range(steps)):
+            h, hidden, both, gathered, gates, past, candidate = ctx.saved[step]
+            (of_node, of_edge, of_sum, d_of_node, d_of_edge, d_edge_bias, d_of_sum, d_kind, d_node, d_sum) = (
+                unbound[step]
             )
-            d_hidden = torch.ops.aten.threshold_backward(d_hidden, hidden, 0)
-            torch.mm(kind, d_hidden, out=d_kinds[step])
-            d_table = _sum_rows(d_hidden, wiring.around, around_begin, around_signs)
-            d_own[step] = d_table
-            torch.mm(h.t(), d_table, out=d_first[step])
-            d_h.addmm_(d_table, first[step].t())
-            d_after = torch.ops.aten.threshold_backward(d_h, h, 0) if step else d_h
-        numbers = torch.nn.functional.one_hot(wiring.node, position.shape[1]).to(x.dtype)
-        d_position = torch.matmul(numbers.t(), d_own).neg_()
+            reset, update = gates.chunk(2, 1)
+            # The GRU: h' = update h + (1 - update) candidate.
+            d_past = d_h * update
+            d_candidate = _tanh_backward(d_h - d_past, candidate)
+            d_gates = torch.cat([d_candidate * past, d_h * (h - candidate)], 1)
+            d_gates = _sigmoid_backward(d_gates, gates)
+            torch.cat([d_gates, d_candidate], 1, out=d_sum)
+            torch.mm(gathered.t(), d_sum, out=d_of_sum)
+            # The messages.
+            d_sent = torch.mm(d_sum, of_sum.t()).index_select(0, wiring.target)
+            d_both = _glu_backward(d_sent[None], both, 0)
+            halves = hidden.view(edges, 2, width).transpose(0, 1)
+            torch.bmm(halves.transpose(1, 2), d_both, out=d_of_edge)
+            torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
+            d_hidden = torch.empty_like(hidden)
+            torch.bmm(d_both, of_edge.transpose(1, 2), out=d_hidden.view(edges, 2, width).transpose(0, 1))
+            d_hidden = _threshold_backward(d_hidden, hidden, 0)
+            torch.mm(kind, d_hidden, out=d_kind)
+            d_difference = _sum_rows(d_hidden, wiring.around, around, signs)
+            torch.cat([d_difference, d_gates, d_candidate * reset], 1, out=d_node)
+            torch.mm(h.t(), d_node, out=d_of_node)
+            d_h = d_past.addmm_(d_node, of_node.t())
+            if step:
+                d_h = _threshold_backward(d_h, h, 0)
+        numbers = torch.nn.functional.one_hot(wiring.node, ctx.numbers).to(d_h.dtype)
         return (
-            *(d_after, None, d_kinds, d_position, d_first, d_second, d_second_bias),
-            *(d_aggregate, d_aggregate_bias, d_state, d_state_bias),
+            *(d_h, None, None),
+            *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True)),
+            torch.matmul(numbers.t(), d_nodes[:, :, : 2 * width]).neg_(),
+            d_nodes[:, :, 2 * width :].sum(1, keepdim=True),
+            *(d_weights, d_second, d_second_bias, d_aggregate, d_sums.sum(1)),
         )

@@ -135,6 +135,7 @@ class Wiring:
         pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
         pair_old: ``(P,)``, the old one.
         pair_graph: ``(P,)``, the sub-graph.
+        pairs: ``(T, 1)`` float, how many pairs each sub-graph has.
     """
 
     node: Tensor
@@ -148,6 +149,7 @@ class Wiring:
     pair_new: Tensor
     pair_old: Tensor
     pair_graph: Tensor
+    pairs: Tensor
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ class Wirings:
             pair_new=torch.from_numpy(np.repeat(new, pair_count)),
             pair_old=torch.from_numpy(old + np.repeat(node_base, pair_count)),
             pair_graph=torch.from_numpy(np.repeat(within, pair_count)),
+            pairs=torch.from_numpy(pair_count.astype(np.float32)[:, None]),
         )
         return cls(
             whole=whole,
@@ -227,6 +230,7 @@ class Wirings:
         """What one group is made of (views)."""
         whole = self.whole
         node = slice(self.nodes[number], self.nodes[number + 1])
+        graph = slice(self.graphs[number], self.graphs[number + 1])
         first, last = self.edges[number], self.edges[number + 1]
         edge, pair = slice(first, last), slice(self.pairs[number], self.pairs[number + 1])
         return Wiring(
@@ -237,8 +241,9 @@ class Wirings:
             target=whole.target[edge],
             around=whole.around[2 * first : 2 * last],
             kind=whole.kind[edge],
-            new=whole.new[self.graphs[number] : self.graphs[number + 1]],
+            new=whole.new[graph],
             pair_new=whole.pair_new[pair],
             pair_old=whole.pair_old[pair],
             pair_graph=whole.pair_graph[pair],
+            pairs=whole.pairs[graph],
         )
