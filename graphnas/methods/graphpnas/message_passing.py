@@ -141,7 +141,7 @@ def _propagate(
         both = torch.baddbmm(edge_bias, hidden.view(edges, 2, width).transpose(0, 1), of_edge)
         sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
         gathered = _sum_rows(sent, every[:edges], wiring.begin)
-        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), (2 * width, width), 1)
+        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), [2 * width, width], 1)
         _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
         gates = torch.add(new_gates, past_gates).sigmoid_()
         reset, update = gates.chunk(2, 1)
