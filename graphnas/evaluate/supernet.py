@@ -289,7 +289,8 @@ class SupernetEvaluator:
         _check_momentum(optimiser, list(self.network.parameters()))
         load_weights(self.network, weights)
         self._optimiser.load_state_dict(optimiser)
-        self._scaler.load_state_dict(scaler)
+        if scaler:  # empty where it was written without mixed precision; then the loss's scale starts anew
+            self._scaler.load_state_dict(scaler)
         self.epoch = epoch
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -495,6 +495,7 @@ def test_on_cuda(tmp_path, mixed):
     here = SupernetEvaluator(space, "digits", shape={"width": 8}, device="cpu", progress=False)
     here.load(tmp_path / "supernet.pt")
     np.testing.assert_allclose(values(here.evaluate_batch(architectures)), found, atol=2)
+    here.save(tmp_path / "supernet.pt")  # from a CPU, where the loss has no scale
     evaluator.load(tmp_path / "supernet.pt")
     assert evaluator.train(1)[0].epoch == 9
 
