@@ -13,6 +13,7 @@ from graphnas.optional import require
 if TYPE_CHECKING:
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.sampler import GraphSampler as GraphSampler
+    from optuna_graphnas.samplers import GraphPNASSampler as GraphPNASSampler
     from optuna_graphnas.samplers import LocalSearchSampler as LocalSearchSampler
     from optuna_graphnas.samplers import NASGEMSampler as NASGEMSampler
     from optuna_graphnas.samplers import RandomArchitectureSampler as RandomArchitectureSampler
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from optuna_graphnas.suggest import suggest_architecture as suggest_architecture
 
 _HOMES = {
+    "GraphPNASSampler": "optuna_graphnas.samplers",
     "GraphSampler": "optuna_graphnas.sampler",
     "LocalSearchSampler": "optuna_graphnas.samplers",
     "NASGEMSampler": "optuna_graphnas.samplers",
@@ -31,6 +33,7 @@ _HOMES = {
     "suggest_architecture": "optuna_graphnas.suggest",
 }
 __all__ = [
+    "GraphPNASSampler",
     "GraphSampler",
     "LocalSearchSampler",
     "NASGEMSampler",

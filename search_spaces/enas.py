@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from graphnas.graph.batch import ArchitectureBatch
+    from search_spaces.enas_supernet import ENASSupernet
 
 OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
 """What a layer may be, in the order of the official codes 0 to 5."""
@@ -264,33 +265,60 @@ class ENASMacro(GraphSpace):
         chosen = self.width if width is None else width
         return ENASNetwork(architecture.adjacency, operations, num_classes, in_channels, chosen, dropout)
 
+    def supernet(
+        self,
+        num_classes: int,
+        *,
+        in_channels: int = 3,
+        width: int | None = None,
+        dropout: float = 0.0,
+    ) -> ENASSupernet:
+        """The network whose weights all architectures share, see :mod:`search_spaces.enas_supernet`.
+
+        The arguments are those of :meth:`build`, and so are the errors.
+        """
+        from search_spaces.enas_supernet import ENASSupernet
+
+        chosen = self.width if width is None else width
+        return ENASSupernet(self, num_classes, in_channels, chosen, dropout)
+
     def complexity(
-        self, architecture: Architecture, num_classes: int = 10, image_size: int = 32
+        self,
+        architecture: Architecture,
+        num_classes: int = 10,
+        image_size: int | tuple[int, int] = 32,
+        *,
+        in_channels: int = 3,
+        width: int | None = None,
     ) -> tuple[int, int]:
-        """Trainable parameters and multiply-accumulates of the default network, in closed form.
+        """Trainable parameters and multiply-accumulates of the network, in closed form.
 
         It equals :func:`search_spaces.complexity.count_complexity`.
 
         Args:
             architecture: A member of the space.
             num_classes: Size of the output.
-            image_size: Height and width of the images, which have 3 channels.
+            image_size: Height and width of the images, or the one number that both are.
+            in_channels: Channels of the images.
+            width: As for :meth:`build`.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
-        w, side = self.width, image_size
+        w = self.width if width is None else width
+        height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
         weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
-        parameters, macs = 27 * w, 27 * w * side**2
+        stem = 9 * in_channels * w
+        parameters, macs = stem, stem * height * breadth
         after = reductions(self.num_layers)
         for layer, code in enumerate(self._read(architecture)[0].tolist(), start=1):
             parameters += w * w + weights[code]
-            macs += (w * w + weights[code]) * side**2
+            macs += (w * w + weights[code]) * height * breadth
             if layer in after:
-                side = (side + 1) // 2
+                height, breadth = (height + 1) // 2, (breadth + 1) // 2
                 parameters += w * w
-                macs += (layer + 1) * w * w * side**2  # all stored outputs are reduced
+                macs += (layer + 1) * w * w * height * breadth  # all stored outputs are reduced
         return parameters + 2 * w + (w + 1) * num_classes, macs + w * num_classes
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ number of channels never changes. Convolutions have no bias: the BN after each o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -21,12 +21,12 @@ from search_spaces.enas import reductions
 from search_spaces.staged_network import check_sizes, conv_bn
 
 
-class ENASNetwork(nn.Module):
-    """Stem, chain of layers with skip connections, global average pooling, dropout, linear classifier.
+class MacroNetwork(nn.Module):
+    """What every ENAS macro network has: the stem, the reductions and the classifier around the layers.
 
     Args:
-        adjacency: ``(L + 2, L + 2)``: node 0 is the stem's output, node ``i`` layer ``i``.
-        operations: ``L`` names.
+        layers: Made when the stem is there, so that weights are drawn in the order of the data.
+        count: Number of layers.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         width: Channels of every layer.
@@ -38,8 +38,8 @@ class ENASNetwork(nn.Module):
 
     def __init__(
         self,
-        adjacency: NDArray[Any],
-        operations: Sequence[str],
+        layers: Iterable[nn.Module],
+        count: int,
         num_classes: int,
         in_channels: int,
         width: int,
@@ -52,27 +52,71 @@ class ENASNetwork(nn.Module):
         if not 0 <= dropout <= 1:
             raise InvalidArgument(f"dropout must be in 0..1, got {dropout}")
         self.stem = nn.Sequential(*conv_bn(in_channels, width, 3))
-        count = len(operations)
-        self._skips = [[int(j) for j in adjacency[: i - 1, i].nonzero()[0]] for i in range(1, count + 1)]
-        self.layers = nn.ModuleList(Layer(operation, width) for operation in operations)
+        self.layers = nn.ModuleList(layers)
         self._reduce_after = reductions(count)
         self.reductions = nn.ModuleList(FactorizedReduction(width) for _ in self._reduce_after)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_classes)
 
+    def stored(self, outputs: list[Tensor], output: Tensor, number: int) -> list[Tensor]:
+        """All outputs that later layers may read, once layer ``number`` (from 1) has given ``output``."""
+        outputs = [*outputs, output]
+        if number in self._reduce_after:
+            reduction = self.reductions[self._reduce_after.index(number)]
+            outputs = [reduction(stored) for stored in outputs]
+        return outputs
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits ``(B, num_classes)`` of the last layer's output ``(B, width, H, W)``."""
+        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
+        return logits
+
+
+class ENASNetwork(MacroNetwork):
+    """Stem, chain of layers with skip connections, global average pooling, dropout, linear classifier.
+
+    Args:
+        adjacency: ``(L + 2, L + 2)``: node 0 is the stem's output, node ``i`` layer ``i``.
+        operations: ``L`` names.
+        num_classes: Size of the output.
+        in_channels: Channels of the images.
+        width: Channels of every layer.
+        dropout: Probability of dropping a feature before the classifier.
+
+    Raises:
+        InvalidArgument: As :class:`MacroNetwork`.
+    """
+
+    def __init__(
+        self,
+        adjacency: NDArray[Any],
+        operations: Sequence[str],
+        num_classes: int,
+        in_channels: int,
+        width: int,
+        dropout: float,
+    ) -> None:
+        count = len(operations)
+        layers = (Layer(operation, width) for operation in operations)
+        super().__init__(layers, count, num_classes, in_channels, width, dropout)
+        self._skips = skip_inputs(adjacency, count)
+
     def features(self, images: Tensor) -> Tensor:
         """``(B, width, H', W')``: the last layer's output."""
         outputs = [self.stem(images)]
         for number, (layer, skips) in enumerate(zip(self.layers, self._skips, strict=True), start=1):
-            outputs.append(layer(outputs[-1], [outputs[j] for j in skips]))
-            if number in self._reduce_after:
-                reduction = self.reductions[self._reduce_after.index(number)]
-                outputs = [reduction(output) for output in outputs]
+            output = layer(outputs[-1], [outputs[j] for j in skips])
+            outputs = self.stored(outputs, output, number)
         return outputs[-1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classifier(self.dropout(self.features(images).mean((2, 3))))
+        return self.classify(self.features(images))
+
+
+def skip_inputs(adjacency: NDArray[Any], count: int) -> list[list[int]]:
+    """The nodes that each of ``count`` layers reads besides the one before it."""
+    return [[int(j) for j in adjacency[: i - 1, i].nonzero()[0]] for i in range(1, count + 1)]
 
 
 class Layer(nn.Module):
@@ -80,15 +124,13 @@ class Layer(nn.Module):
 
     def __init__(self, operation: str, width: int) -> None:
         super().__init__()
-        self.branch = _branch(operation, width)
+        self.branch = branch(operation, width)
         self.norm = nn.BatchNorm2d(width, affine=False)
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """Same shape as ``x`` and as each of ``skips``."""
-        out = self.branch(x)
-        for skip in skips:
-            out = out + skip
-        return self.norm(out)
+        output: Tensor = self.norm(sum_of(self.branch(x), skips))
+        return output
 
 
 class FactorizedReduction(nn.Module):
@@ -107,7 +149,15 @@ class FactorizedReduction(nn.Module):
         return self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))
 
 
-def _branch(operation: str, width: int) -> nn.Sequential:
+def sum_of(out: Tensor, skips: Sequence[Tensor]) -> Tensor:
+    """``out`` and the skip inputs, all of one shape, added one after the other."""
+    for skip in skips:
+        out = out + skip
+    return out
+
+
+def branch(operation: str, width: int) -> nn.Sequential:
+    """What a layer with ``operation`` does to the previous output, before skip inputs are added."""
     layers: list[nn.Module] = [
         nn.Conv2d(width, width, 1, bias=False),
         nn.BatchNorm2d(width, affine=False),

@@ -45,6 +45,7 @@ class NASBench101(GraphSpace):
     name = "nasbench101"
     node_ops = ("input", "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "output")
     max_nodes = VERTICES
+    terminal = OUTPUT
 
     # ---------------------------------------------------------------- membership and identity
 

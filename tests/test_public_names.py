@@ -16,8 +16,8 @@ PUBLIC = {
         "__version__",
     ],
     "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
-    "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
-    "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
+    "graphnas.methods": ["NASGEM", "GraphPNAS", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
+    "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
     "search_spaces": [
         "ENASMacro",
         "ENASMacro6",
@@ -28,7 +28,13 @@ PUBLIC = {
         "get_space",
         "space_names",
     ],
-    "optuna_graphnas": ["NASGEMSampler", "GraphSampler", "Objective", "suggest_architecture"],
+    "optuna_graphnas": [
+        "NASGEMSampler",
+        "GraphPNASSampler",
+        "GraphSampler",
+        "Objective",
+        "suggest_architecture",
+    ],
 }
 
 

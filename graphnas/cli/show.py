@@ -1,4 +1,4 @@
-"""``graphnas show``: what a study found, or one architecture, as text and as a drawing."""
+"""``graphnas show``: what a study found, a learned distribution, or one architecture, as text and drawing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
+from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
 from graphnas.cli.studies import SETTINGS, open_storage, read_outcome, space_of, without_password
 from graphnas.cli.text import architecture_text, table
@@ -25,16 +26,16 @@ def add_parser(commands: Any) -> None:
     """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
     parser = commands.add_parser(
         "show",
-        help="show a study or an architecture",
-        description="Show the best of a study (give --storage, or the output directory of a search), or one "
-        "architecture.",
+        help="show a study, a learned distribution or an architecture",
+        description="Show the best of a study (give --storage, or the output directory of a search), the "
+        "most probable architectures of a learned distribution, or one architecture.",
     )
     parser.add_argument(
         "what",
         nargs="?",
         metavar="WHAT",
-        help="an output directory, the directory of a saved model, a JSON file of an architecture or a "
-        "model, or the text itself: JSON, or the official string form of the space",
+        help="an output directory, the directory of a saved model, the file of a distribution, a JSON file "
+        "of an architecture or a model, or the text itself: JSON, or the official string form of the space",
     )
     parser.add_argument("--storage", metavar="URL", help="database of studies, such as sqlite:///study.db")
     parser.add_argument("--study-name", metavar="NAME", help="which of its studies, if there are several")
@@ -42,7 +43,10 @@ def add_parser(commands: Any) -> None:
         "--top", type=integer(1), default=TOP, metavar="N", help=f"architectures listed (default: {TOP})"
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="also draw the architecture: .png, .svg or .pdf"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="also draw the architecture, or samples of the distribution: .png, .svg or .pdf",
     )
     add_space_arguments(parser, required=False)
     parser.set_defaults(run=run)
@@ -59,6 +63,10 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         require("matplotlib", "plots")
     path = None if args.what is None else Path(args.what)
+    if path is not None and _exists(path) and is_tensor_file(path):
+        space = make_space(args) if args.space else None
+        show_distribution(path, space=space, top=args.top, plot=args.plot)
+        return 0
     if path is not None and _exists(path / "study.db"):
         shown = _show_study(args, f"sqlite:///{path / 'study.db'}")
     elif path is None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from graphnas.evaluate.saved_model import load_model as load_model
     from graphnas.evaluate.saved_model import save_model as save_model
     from graphnas.evaluate.score import efficiency_score as efficiency_score
+    from graphnas.evaluate.supernet import SupernetEvaluator as SupernetEvaluator
+    from graphnas.evaluate.supernet_config import SupernetConfig as SupernetConfig
     from graphnas.evaluate.tabular import TabularEvaluator as TabularEvaluator
     from graphnas.evaluate.trained_model import TrainedModel as TrainedModel
     from graphnas.evaluate.training_config import TrainingConfig as TrainingConfig
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Evaluator": "base",
     "OracleEvaluator": "oracle",
+    "SupernetConfig": "supernet_config",
+    "SupernetEvaluator": "supernet",
     "TabularEvaluator": "tabular",
     "TrainedModel": "trained_model",
     "TrainingConfig": "training_config",
@@ -33,6 +37,8 @@ _HOMES = {
 __all__ = [
     "Evaluator",
     "OracleEvaluator",
+    "SupernetConfig",
+    "SupernetEvaluator",
     "TabularEvaluator",
     "TrainedModel",
     "TrainingConfig",

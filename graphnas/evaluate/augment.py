@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch.nn.functional import pad
+
+from graphnas.evaluate.images import Normalisation
+
+
+class Changes(Protocol):
+    """Which random changes a configuration asks for; see the fields of TrainingConfig."""
+
+    @property
+    def flip(self) -> bool:
+        """Mirror images left to right at random."""
+
+    @property
+    def crop_padding(self) -> int:
+        """Zeros added around an image before a random window is cut; 0 switches cropping off."""
+
+    @property
+    def cutout(self) -> int:
+        """Side of the square that is erased; 0 switches it off."""
+
+
+def augmented(
+    pixels: torch.Tensor, changes: Changes, normalisation: Normalisation, generator: torch.Generator
+) -> torch.Tensor:
+    """Normalised images ``(B, C, H, W)`` with the random changes that ``changes`` asks for.
+
+    Args:
+        pixels: ``(B, C, H, W)`` as the data set has them.
+        changes: A configuration.
+        normalisation: Of the data set.
+        generator: A generator on the CPU.
+    """
+    if changes.flip:
+        pixels = random_flip(pixels, generator)
+    if changes.crop_padding:
+        pixels = random_crop(pixels, changes.crop_padding, generator)
+    inputs = normalisation(pixels)
+    return random_cutout(inputs, changes.cutout, generator) if changes.cutout else inputs
 
 
 def random_flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

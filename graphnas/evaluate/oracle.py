@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import time
@@ -14,6 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.errors import GraphNASError, InvalidArgument, TrainingFailed
+from graphnas.evaluate.arguments import build_arguments, choose_device
 from graphnas.evaluate.datasets import load_dataset
 from graphnas.evaluate.failures import network_errors
 from graphnas.evaluate.randomness import SeededRandomness, derived_seed
@@ -87,13 +87,13 @@ class OracleEvaluator:
         self.space = space
         self.config = _configuration(config, dataset).replace(**training)
         self.seed = seed
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.progress = progress
         split_seed = derived_seed(seed, "split")
         self.data = load_dataset(
             dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
         )
-        self.shape = _build_arguments(space, dict(shape or {}), self.data.in_channels)
+        self.shape = build_arguments(space.name, space.build, dict(shape or {}), self.data.in_channels)
         self.train_indices, self.validation_indices = stratified_split(
             self.data.train.labels,
             self.config.train_fraction,
@@ -297,33 +297,3 @@ def _configuration(config: TrainingConfig | str | None, dataset: Any) -> Trainin
     if not isinstance(config, TrainingConfig):
         raise InvalidArgument(f"config must be a TrainingConfig or a preset's name, got {config!r}")
     return config
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidArgument(f"device must be 'auto' or a torch device, got {device!r}") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InvalidArgument(f"device {device!r} asked for, but torch finds no CUDA device")
-    return chosen
-
-
-def _build_arguments(space: GraphSpace, shape: dict[str, Any], in_channels: int) -> dict[str, Any]:
-    """``shape`` with ``in_channels`` added where the space takes it, checked against its ``build``."""
-    parameters = inspect.signature(space.build).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    named = [name for name, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    allowed = [name for name in named if name not in ("architecture", "num_classes")]
-    for name in shape:
-        if name in ("architecture", "num_classes") or (name not in allowed and not open_ended):
-            raise InvalidArgument(
-                f"{space.name} does not take {name!r} in shape; allowed: {', '.join(allowed)}"
-            )
-    if shape.get("in_channels", in_channels) != in_channels:
-        raise InvalidArgument(f"in_channels is {shape['in_channels']}, but the images have {in_channels}")
-    if open_ended or "in_channels" in allowed:
-        shape["in_channels"] = in_channels
-    return shape

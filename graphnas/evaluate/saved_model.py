@@ -13,11 +13,11 @@ import torch
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.evaluate.images import Normalisation
+from graphnas.evaluate.saved_space import describe_space, described_space
 from graphnas.evaluate.trained_model import TrainedModel
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
-from search_spaces import get_space
 
 FORMAT = "graphnas.model"
 VERSION = 1
@@ -55,7 +55,7 @@ def save_model(
     description = {
         "format": FORMAT,
         "version": VERSION,
-        "space": {"name": space.name, "arguments": space.arguments() if _is_known(space) else None},
+        "space": describe_space(space),
         "architecture": architecture.to_dict(),
         "num_classes": trained.num_classes,
         "shape": dict(trained.shape),
@@ -104,11 +104,7 @@ def load_model(directory: str | os.PathLike[str], *, space: GraphSpace | None = 
             f"this release reads {FORMAT!r}, version {VERSION}"
         )
     try:
-        home = space if space is not None else _space_of(content["space"], path)
-        if home.name != content["space"]["name"]:
-            raise InvalidArgument(
-                f"the model is from the space {content['space']['name']!r}, not {home.name!r}"
-            )
+        home = described_space(content["space"], space, f"the model in {path}")
         trained = _from_description(content, home)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptData(f"{path / DESCRIPTION} is incomplete: {error!r}") from error
@@ -137,24 +133,6 @@ def _from_description(content: dict[str, Any], space: GraphSpace) -> TrainedMode
         dataset=content["dataset"],
         class_names=tuple(content["class_names"]),
     )
-
-
-def _is_known(space: GraphSpace) -> bool:
-    """Whether ``get_space`` gives this very space again from its name and arguments, by way of JSON."""
-    try:
-        again = get_space(space.name, **json.loads(json.dumps(space.arguments())))
-    except (InvalidArgument, TypeError, ValueError):
-        return False
-    return type(again) is type(space) and again.arguments() == space.arguments()
-
-
-def _space_of(description: dict[str, Any], path: Path) -> GraphSpace:
-    if description["arguments"] is None:
-        raise InvalidArgument(
-            f"{path} was saved from the space {description['name']!r}, which is not one of graphnas: "
-            "give it as load_model(..., space=...)"
-        )
-    return get_space(description["name"], **description["arguments"])
 
 
 def _replace(path: Path, write: Any) -> None:

@@ -61,5 +61,29 @@ def stratified_split(
     return _sorted(first), _sorted(rest)
 
 
+def last_part(labels: torch.Tensor, fraction: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split indices ``0..n-1`` into those before the last ``round(fraction * n)`` and those.
+
+    Args:
+        labels: ``(n,)`` integers of at least 0.
+        fraction: Between 0 and 1, exclusive.
+
+    Returns:
+        Two int64 tensors of indices, ascending, neither of them empty.
+
+    Raises:
+        InvalidArgument: A class is in one part only, as in images that are sorted by class.
+    """
+    count = len(labels)
+    cut = count - min(max(round(fraction * count), 1), count - 1)
+    absent = set(labels[:cut].tolist()) ^ set(labels[cut:].tolist())
+    if absent:
+        raise InvalidArgument(
+            f"class {min(absent)} is not in both the first {cut} and the last {count - cut} images; "
+            "use validation_split='stratified' for images that are sorted or few"
+        )
+    return torch.arange(cut), torch.arange(cut, count)
+
+
 def _sorted(parts: list[NDArray[np.int64]]) -> torch.Tensor:
     return torch.from_numpy(np.sort(np.concatenate(parts)).astype(np.int64))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from graphnas.evaluate.augment import random_crop, random_cutout, random_flip
+from graphnas.evaluate.augment import augmented
 from graphnas.evaluate.images import ImageSet, Normalisation
 from graphnas.evaluate.randomness import SeededRandomness, derived_seed
 from graphnas.evaluate.training_config import TrainingConfig
@@ -109,7 +109,7 @@ def train_epochs(
                 rate = cosine_learning_rate(step, steps, config.learning_rate, warmup)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                inputs = _augmented(pixels.to(device), config, normalisation, changes)
+                inputs = augmented(pixels.to(device), config, normalisation, changes)
                 inputs = inputs.contiguous(memory_format=layout)
                 # Redirecting random numbers costs time: only networks that draw any keep paying for it.
                 if step == 0 or randomness.used:
@@ -130,8 +130,8 @@ def train_epochs(
                 loss_sum += loss.detach() * len(chosen)
                 step += 1
                 if step % STEPS_BETWEEN_CHECKS == 0:
-                    _check(loss_sum, epoch)
-            _check(loss_sum, epoch)
+                    check_finite(loss_sum, epoch)
+            check_finite(loss_sum, epoch)
         accuracy = math.nan
         if validation is not None:
             accuracy = measure_accuracy(module, images, validation, normalisation, mixed=mixed, layout=layout)
@@ -207,17 +207,11 @@ def _precision(module: nn.Module) -> torch.dtype:
     return next((p.dtype for p in module.parameters() if p.dtype.is_floating_point), torch.float32)
 
 
-def _augmented(
-    pixels: torch.Tensor, config: TrainingConfig, normalisation: Normalisation, generator: torch.Generator
-) -> torch.Tensor:
-    if config.flip:
-        pixels = random_flip(pixels, generator)
-    if config.crop_padding:
-        pixels = random_crop(pixels, config.crop_padding, generator)
-    inputs = normalisation(pixels)
-    return random_cutout(inputs, config.cutout, generator) if config.cutout else inputs
+def check_finite(loss_sum: torch.Tensor, epoch: int) -> None:
+    """See that the losses of an epoch so far are numbers.
 
-
-def _check(loss_sum: torch.Tensor, epoch: int) -> None:
+    Raises:
+        Diverged: They are not.
+    """
     if not math.isfinite(float(loss_sum)):
         raise Diverged(f"the training loss is not finite in epoch {epoch}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphnas.errors import InvalidArgument
+from graphnas.evaluate.checked_config import CheckedConfig
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(CheckedConfig):
     """How one network is trained: SGD with Nesterov momentum and a learning rate that follows a cosine.
 
     The defaults are the CIFAR-10 proxy of NASGEM as far as the paper states it (a tenth of the training
@@ -65,8 +63,7 @@ class TrainingConfig:
             if getattr(self, name) is not None:
                 self._integer(name, 1)
         for name in ("flip", "mixed_precision"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidArgument(f"{name} must be True or False, got {getattr(self, name)!r}")
+            self._boolean(name)
         self._number("learning_rate", "above 0", lambda x: x > 0)
         self._number("momentum", "in 0..1, below 1", lambda x: 0 <= x < 1)
         self._number("weight_decay", "at least 0", lambda x: x >= 0)
@@ -75,17 +72,6 @@ class TrainingConfig:
         self._number("train_fraction", "between 0 and 1, exclusive", lambda x: 0 < x < 1)
         if self.gradient_clip is not None:
             self._number("gradient_clip", "above 0 or None", lambda x: x > 0)
-
-    def _integer(self, name: str, lowest: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise InvalidArgument(f"{name} must be an integer of at least {lowest}, got {value!r}")
-
-    def _number(self, name: str, allowed: str, test: Any) -> None:
-        value = getattr(self, name)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not test(value):
-            raise InvalidArgument(f"{name} must be a number {allowed}, got {value!r}")
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> TrainingConfig:
@@ -103,20 +89,6 @@ class TrainingConfig:
         if name not in PRESETS:
             raise InvalidArgument(f"unknown training preset {name!r}; allowed: {', '.join(PRESETS)}")
         return cls().replace(**{**PRESETS[name], **changes})
-
-    def replace(self, **changes: Any) -> TrainingConfig:
-        """A copy with some fields changed.
-
-        Raises:
-            InvalidArgument: An unknown field or a value out of range.
-        """
-        known = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
-                raise InvalidArgument(f"unknown training option {name!r}; {hint}")
-        return dataclasses.replace(self, **changes)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

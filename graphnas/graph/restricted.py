@@ -86,6 +86,7 @@ class RestrictedSpace(GraphSpace):
         self.node_ops = base.node_ops
         self.edge_ops = base.edge_ops
         self.max_nodes = base.max_nodes
+        self.terminal = base.terminal
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what neither this class nor GraphSpace has. Before __init__ (unpickling) there is no

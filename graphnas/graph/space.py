@@ -44,6 +44,8 @@ class GraphSpace(ABC):
         edge_ops: Names of the edge labels; label ``k`` is ``edge_ops[k]`` and ``edge_ops[0]`` is "no edge".
         max_nodes: The largest number of nodes.
         one_result_per_key: Whether architectures of equal key share one row of a table of results.
+        terminal: In a space of graphs of several sizes, the node label that ends a graph: the last node has
+            it, whatever the size, and no other node does. None where every graph has ``max_nodes`` nodes.
     """
 
     name: str
@@ -51,6 +53,7 @@ class GraphSpace(ABC):
     edge_ops: tuple[str, ...] = ("none", "edge")
     max_nodes: int
     one_result_per_key = True
+    terminal: int | None = None
 
     # ---------------------------------------------------------------- what a space must state
 

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from graphnas.methods.base import Observation as Observation
     from graphnas.methods.base import SearchMethod as SearchMethod
     from graphnas.methods.evolution import RegularizedEvolution as RegularizedEvolution
+    from graphnas.methods.graphpnas import GraphPNAS as GraphPNAS
+    from graphnas.methods.graphpnas import GraphPNASConfig as GraphPNASConfig
+    from graphnas.methods.graphpnas import LearnedDistribution as LearnedDistribution
+    from graphnas.methods.graphpnas import SupernetSearch as SupernetSearch
+    from graphnas.methods.graphpnas import SupernetSearchConfig as SupernetSearchConfig
     from graphnas.methods.local_search import LocalSearch as LocalSearch
     from graphnas.methods.nasgem import NASGEM as NASGEM
     from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
     from graphnas.methods.trees import TreeSearch as TreeSearch
 
 _HOMES = {
+    "GraphPNAS": "graphnas.methods.graphpnas",
+    "GraphPNASConfig": "graphnas.methods.graphpnas",
+    "LearnedDistribution": "graphnas.methods.graphpnas",
     "LocalSearch": "graphnas.methods.local_search",
     "NASGEM": "graphnas.methods.nasgem",
     "NASGEMConfig": "graphnas.methods.nasgem",
@@ -26,16 +34,23 @@ _HOMES = {
     "RandomSearch": "graphnas.methods.random_search",
     "RegularizedEvolution": "graphnas.methods.evolution",
     "SearchMethod": "graphnas.methods.base",
+    "SupernetSearch": "graphnas.methods.graphpnas",
+    "SupernetSearchConfig": "graphnas.methods.graphpnas",
     "TreeSearch": "graphnas.methods.trees",
 }
 __all__ = [
     "NASGEM",
+    "GraphPNAS",
+    "GraphPNASConfig",
+    "LearnedDistribution",
     "LocalSearch",
     "NASGEMConfig",
     "Observation",
     "RandomSearch",
     "RegularizedEvolution",
     "SearchMethod",
+    "SupernetSearch",
+    "SupernetSearchConfig",
     "TreeSearch",
 ]
 

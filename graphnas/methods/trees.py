@@ -12,9 +12,10 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores, scalarize
+from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores
 from graphnas.methods.nasgem.candidates import whole_space
 from graphnas.methods.nasgem.flatten import Flattener
+from graphnas.methods.objectives import scalarize
 
 _STARTUP, _POOL, _OBJECTIVES, _TIES = range(4)
 

@@ -1,4 +1,4 @@
-"""Plots of architectures and searches, each with a data half (``_get_*_info``) and a drawing half.
+"""Plots of architectures, distributions and searches: a data half (``_get_*_info``) and a drawing half each.
 
 They return a ``matplotlib.figure.Figure`` and never touch pyplot, so nothing global is changed and no window
 opens: save it with ``figure.savefig(...)``, or show it as the last value of a notebook cell.
@@ -11,10 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnas.plots.architecture import plot_architecture as plot_architecture
+    from graphnas.plots.architecture_grid import plot_architectures as plot_architectures
+    from graphnas.plots.architecture_grid import plot_samples as plot_samples
+    from graphnas.plots.graph_properties import plot_graph_properties as plot_graph_properties
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
 
-_HOMES = {"plot_architecture": "architecture", "plot_search_curve": "search_curve"}
-__all__ = ["plot_architecture", "plot_search_curve"]
+_HOMES = {
+    "plot_architecture": "architecture",
+    "plot_architectures": "architecture_grid",
+    "plot_graph_properties": "graph_properties",
+    "plot_samples": "architecture_grid",
+    "plot_search_curve": "search_curve",
+}
+__all__ = [
+    "plot_architecture",
+    "plot_architectures",
+    "plot_graph_properties",
+    "plot_samples",
+    "plot_search_curve",
+]
 
 
 def __getattr__(name: str) -> Any:

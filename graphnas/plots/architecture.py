@@ -84,6 +84,11 @@ def plot_architecture(architecture: Architecture, space: GraphSpace) -> Figure:
 
 
 def _get_architecture_info(architecture: Architecture, space: GraphSpace) -> _ArchitectureInfo:
+    """What the drawing of an architecture shows.
+
+    Raises:
+        InvalidArchitecture: The architecture is not in the space.
+    """
     space.validate(architecture)
     edges = architecture.labelled_edges()
     layout = layered_layout(architecture.num_nodes, [(source, target) for source, target, _ in edges])
@@ -123,7 +128,7 @@ def _get_architecture_plot(info: _ArchitectureInfo) -> Figure:
     heights = np.concatenate([centres[:, 1], *[route[:, 1] for route in routes]])
     spans = [route[-1, 0] - route[0, 0] for route in routes]
     # The top of a Bezier curve lies at three quarters of the height of its two inner points.
-    reach = np.abs(heights).max() + 0.4 + (0.75 * _rise(max(spans, default=0.0)) if info.arcs else 0.0)
+    reach = np.abs(heights).max() + 0.4 + (0.75 * rise(max(spans, default=0.0)) if info.arcs else 0.0)
     legend = _legend_entries(info)
     width, height, footer = (
         max(right - left, 5.6 if legend else 4.0),
@@ -140,7 +145,7 @@ def _get_architecture_plot(info: _ArchitectureInfo) -> Figure:
     )
     for edge, route in zip(info.edges, routes, strict=True):
         if not info.arcs:
-            route = _past_columns(route, halves[edge[0]], max(halves), halves[edge[1]])
+            route = past_columns(route, halves[edge[0]], max(halves), halves[edge[1]])
         _draw_edge(axes, info, edge, route)
     for node, (x, y) in enumerate(centres):
         _draw_node(axes, info, node, texts[node], float(x), float(y), halves[node])
@@ -153,7 +158,7 @@ def _get_architecture_plot(info: _ArchitectureInfo) -> Figure:
     return figure
 
 
-def _tint(info: _ArchitectureInfo, node: int) -> str:
+def node_tint(info: _ArchitectureInfo, node: int) -> str:
     """Colour of a node; input, output and nodes without an operation have none of their own."""
     name = info.node_names[info.node_ops[node]]
     operations = [other for other in info.node_names if other not in ("input", "output")]
@@ -161,17 +166,27 @@ def _tint(info: _ArchitectureInfo, node: int) -> str:
     return NEUTRAL if plain else colour(operations.index(name))
 
 
-def _draw_edge(axes: Any, info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> None:
-    source, target, label = edge
+def edge_tint(info: _ArchitectureInfo, edge: tuple[int, int, int]) -> str:
+    """Colour of an edge: of its operation, of the node it comes from, or a plain one."""
+    source, _, label = edge
     if not info.built[source]:
-        tint = FAINT
-    elif info.labelled_edges:
-        tint = colour(label - 1)
-    elif info.arcs and _tint(info, source) != NEUTRAL:
-        tint = _tint(info, source)
-    else:
-        tint = "#555555"
-    path = _arc(route, above=(target - source) % 2 == 1) if info.arcs else _smooth(route)
+        return FAINT
+    if info.labelled_edges:
+        return colour(label - 1)
+    if info.arcs and node_tint(info, source) != NEUTRAL:
+        return node_tint(info, source)
+    return "#555555"
+
+
+def edge_path(info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> Any:
+    """The curve of an edge along ``route``, as a matplotlib path."""
+    source, target, _ = edge
+    return _arc(route, above=(target - source) % 2 == 1) if info.arcs else _smooth(route)
+
+
+def _draw_edge(axes: Any, info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> None:
+    source, _, label = edge
+    tint, path = edge_tint(info, edge), edge_path(info, edge, route)
     patches = require("matplotlib.patches", "plots")
     style = {"color": tint, "zorder": 1 if info.built[source] else 0}
     if info.arcs:
@@ -191,7 +206,7 @@ def _draw_edge(axes: Any, info: _ArchitectureInfo, edge: tuple[int, int, int], r
         )
 
 
-def _past_columns(route: NDArray[Any], first: float, column: float, last: float) -> NDArray[Any]:
+def past_columns(route: NDArray[Any], first: float, column: float, last: float) -> NDArray[Any]:
     """The route from border to border, level wherever it passes a column of nodes, so that it meets none."""
     inner = [(x + side * column, y) for x, y in route[1:-1] for side in (-1, 1)]
     (x0, y0), (x1, y1) = route[0], route[-1]
@@ -222,11 +237,11 @@ def _arc(route: NDArray[Any], *, above: bool) -> Any:
     start, end = route[0], route[-1]
     span = float(end[0] - start[0])
     bend = np.array([0.12 * span, 0.0])
-    rise = np.array([0.0, _rise(span) if above else -_rise(span)])
-    return path([start, start + bend + rise, end - bend + rise, end], [path.MOVETO] + [path.CURVE4] * 3)
+    top = np.array([0.0, rise(span) if above else -rise(span)])
+    return path([start, start + bend + top, end - bend + top, end], [path.MOVETO] + [path.CURVE4] * 3)
 
 
-def _rise(span: float) -> float:
+def rise(span: float) -> float:
     """Height of the inner points of an arc; it grows slower than its span, to keep the drawing flat."""
     return float(0.55 * span**0.85)
 
@@ -236,7 +251,7 @@ def _draw_node(
 ) -> None:
     patches = require("matplotlib.patches", "plots")
     built = info.built[node]
-    tint = _tint(info, node) if built else "#F6F6F6"
+    tint = node_tint(info, node) if built else "#F6F6F6"
     style = {"facecolor": tint, "edgecolor": INK if built else FAINT, "linewidth": 1.0, "zorder": 3}
     if info.named:
         shape = patches.FancyBboxPatch(
@@ -261,7 +276,7 @@ def _legend_entries(info: _ArchitectureInfo) -> list[tuple[str, str]]:
     entries = []
     if len(info.node_names) > 1 and not info.named:
         first = {op: node for node, op in reversed(list(enumerate(info.node_ops)))}
-        entries = [(info.node_names[op], _tint(info, first[op])) for op in sorted(first)]
+        entries = [(info.node_names[op], node_tint(info, first[op])) for op in sorted(first)]
     if not all(info.built):
         entries.append(("dropped: no input", "#F6F6F6"))
     return entries

@@ -13,6 +13,7 @@ import optuna
 import pytest
 
 from graphnas.cli import doctor
+from graphnas.methods import GraphPNAS, GraphPNASConfig
 from search_spaces import GEMNet, NASBench201, space_names
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,32 @@ def test_what_is_no_text(command, tmp_path):
     done = command("show", tmp_path / "x.json", "--space", "gemnet")
     assert done.code == 2
     assert "x.json" in done.err
+
+
+def test_a_learned_distribution(command, tmp_path):
+    space = NASBench201()
+    config = GraphPNASConfig(hidden_size=16, steps=2, n_startup_trials=4, batch_size=4, epochs=2)
+    method = GraphPNAS(space, config)
+    for architecture in method.ask(4):
+        method.tell(architecture, float(architecture.num_edges))
+    path = method.distribution().save(tmp_path / "distribution.pt")
+    done = command("show", path, "--top", 3, "--plot", tmp_path / "samples.svg")
+    assert done.code == 0
+    assert "Distribution over nasbench201; the most probable of 1000 samples" in done.out
+    ranked = method.distribution().top_k(3)
+    for rank, entry in enumerate(ranked, start=1):
+        assert f"{rank}  {entry.log_prob:.2f}" in done.out
+        assert space.to_string(entry.architecture) in done.out
+    assert "node  inputs" in done.out
+    assert "<svg" in (tmp_path / "samples.svg").read_text()
+    refused = command("show", path, "--space", "enas")
+    assert refused.code == 2
+    assert "'nasbench201', not 'enas'" in refused.err
+    path.write_bytes(path.read_bytes()[:500])
+    damaged = command("show", path)
+    assert damaged.code == 2
+    assert "distribution.pt" in damaged.err
+    assert damaged.err.count("\n") == 1
 
 
 # ---------------------------------------------------------------- spaces

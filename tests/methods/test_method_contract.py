@@ -14,6 +14,8 @@ from graphnas import Architecture, GraphSpace, SearchMethod
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods import (
     NASGEM,
+    GraphPNAS,
+    GraphPNASConfig,
     LocalSearch,
     NASGEMConfig,
     RandomSearch,
@@ -39,6 +41,19 @@ def paper(**changes):
     )
 
 
+def generative(generator, **changes):
+    """A small generator that trains little."""
+    return GraphPNASConfig(
+        generator=generator,
+        hidden_size=8,
+        n_startup_trials=4,
+        batch_size=2,
+        epochs=2,
+        warm_epochs=1,
+        **changes,
+    )
+
+
 METHODS = {
     "random": lambda space, seed: RandomSearch(space, seed=seed),
     "evolution": lambda space, seed: RegularizedEvolution(
@@ -51,6 +66,8 @@ METHODS = {
     ),
     "nasgem-paper": lambda space, seed: NASGEM(space, paper(), seed=seed),
     "nasgem-fine-tune": lambda space, seed: NASGEM(space, paper(update="fine_tune"), seed=seed),
+    "graphpnas": lambda space, seed: GraphPNAS(space, generative("graph", steps=2, mixtures=2), seed=seed),
+    "graphpnas-rnn": lambda space, seed: GraphPNAS(space, generative("rnn"), seed=seed),
 }
 
 

@@ -12,9 +12,11 @@ from graphnas.errors import DataNotFound, InvalidArchitecture
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphpnas import GraphPNASConfig
 from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
 from graphnas.methods.random_search import RandomSearch
 from optuna_graphnas import (
+    GraphPNASSampler,
     GraphSampler,
     LocalSearchSampler,
     NASGEMSampler,
@@ -108,9 +110,29 @@ def evolution(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> Gr
     return RegularizedEvolutionSampler(space, population_size=size, tournament_size=min(2, size), **options)
 
 
+def graphpnas(
+    space: GraphSpace, *, n_startup_trials: int, generator: str = "graph", **options: Any
+) -> GraphSampler:
+    """A generator small enough for a test, updated often."""
+    config = GraphPNASConfig(
+        generator=generator,
+        hidden_size=8,
+        steps=2,
+        mixtures=2,
+        n_startup_trials=n_startup_trials,
+        batch_size=2,
+        epochs=3,
+        warm_epochs=2,
+        chunk=16,
+    )
+    return GraphPNASSampler(space, config=config, **options)
+
+
 MAKERS: dict[str, Callable[..., GraphSampler]] = {
     "nasgem": NASGEMSampler,
     "nasgem_paper": nasgem_paper,
+    "graphpnas": graphpnas,
+    "graphpnas_rnn": functools.partial(graphpnas, generator="rnn"),
     "random": RandomArchitectureSampler,
     "evolution": evolution,
     "local_search": LocalSearchSampler,

@@ -21,10 +21,12 @@ HERE = Path(__file__).parent
 SCRIPT = HERE / "worker_process.py"
 
 
-@pytest.fixture
-def method() -> str:
-    """One sampler is enough here: what the methods differ in is tested without processes."""
-    return "nasgem"
+# In how they meet a storage the methods do not differ.
+on_each_storage = pytest.mark.parametrize(
+    ("method", "url"),
+    [("nasgem", "sqlite"), ("nasgem", "journal"), ("nasgem", "postgresql"), ("graphpnas", "sqlite")],
+    indirect=["url"],
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,7 @@ def new_study(url: str) -> tuple[optuna.Study, str]:
     return create_study(url, name), name
 
 
+@on_each_storage
 def test_workers_never_evaluate_an_architecture_twice(method: str, url: str) -> None:
     study, name = new_study(url)
     # The same seed: without exclusion all three would begin with the same architecture.
@@ -83,6 +86,7 @@ def test_workers_never_evaluate_an_architecture_twice(method: str, url: str) -> 
     assert len(keys) == len(set(keys)) == 39
 
 
+@on_each_storage
 def test_a_killed_worker_leaves_no_trace_in_what_is_proposed(method: str, url: str, tmp_path: Path) -> None:
     uninterrupted = optuna.create_study(
         direction="maximize", sampler=make_sampler(method, 3, space=real_space())
@@ -138,6 +142,7 @@ def test_a_worker_killed_while_it_proposes_does_not_hold_up_the_others(url: str)
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "COMPLETE", "COMPLETE"]
 
 
+@on_each_storage
 def test_a_study_reopened_from_its_file_goes_on(method: str, url: str) -> None:
     study, name = new_study(url)
     for _ in range(3):

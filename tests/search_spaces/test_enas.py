@@ -281,6 +281,9 @@ def test_size_in_closed_form(space):
         side, classes = (32, 16, 9)[k % 3], (10, 100)[k % 2]
         counted = count_complexity(lambda a=architecture, c=classes: space.build(a, c), (3, side, side))
         assert space.complexity(architecture, classes, side) == counted
+    shape = {"in_channels": 1, "width": 7}
+    counted = count_complexity(lambda: space.build(architecture, 4, **shape), (1, 9, 14))
+    assert space.complexity(architecture, 4, (9, 14), **shape) == counted
 
 
 def test_fifty_networks_learn_at_several_sizes():

@@ -1,4 +1,4 @@
-"""From values to targets and from predictions to scores: scalarisation, ranks, expected improvement."""
+"""From values to targets and from predictions to scores: ranks, expected improvement."""
 
 from __future__ import annotations
 
@@ -16,21 +16,6 @@ def normal_scores(values: Vector) -> Vector:
     is all a search needs, and make the Gaussian assumption harmless. Ties share their mean rank.
     """
     return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)), float)
-
-
-def scalarize(values: NDArray[np.float64], rng: np.random.Generator) -> Vector:
-    """One number per row of ``values`` (n, m), larger is better.
-
-    One objective is returned as it is. Several are turned into ranks in [0, 1] and combined by the augmented
-    Chebyshev function with weights drawn uniformly from the simplex (Knowles, "ParEGO", 2006, eq. 2), so
-    that successive proposals spread over the Pareto front.
-    """
-    if values.shape[1] == 1:
-        return values[:, 0]
-    weights = rng.dirichlet(np.ones(values.shape[1]))
-    ranks = (rankdata(values, axis=0) - 0.5) / len(values)
-    loss = (1 - ranks) * weights
-    return np.asarray(-(loss.max(1) + 0.05 * loss.sum(1)))
 
 
 def expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:

@@ -13,11 +13,11 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
-from graphnas.methods.nasgem.acquisition import scalarize
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
 from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate, TrainingSet
+from graphnas.methods.objectives import scalarize
 
 ELITES = 10
 """Number of best architectures whose changes are candidates too."""

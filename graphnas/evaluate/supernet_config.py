@@ -1,0 +1,121 @@
+"""SupernetConfig: how shared weights are trained and architectures are measured with them, with presets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphnas.errors import InvalidArgument
+from graphnas.evaluate.checked_config import CheckedConfig
+
+SPLITS = ("last", "stratified")
+STATISTICS = ("batch", "running")
+
+
+@dataclass(frozen=True)
+class SupernetConfig(CheckedConfig):
+    """How the weights that all architectures share are trained and used.
+
+    Attributes:
+        epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may go on after
+            it, at the final rate: GraphPNAS trains 1,500 epochs where the schedule of NNI ends after 310.
+        steps_per_epoch: Batches in an epoch; None means one pass over the training part.
+        batch_size: Images per step.
+        learning_rate: In the first epoch.
+        final_learning_rate: After the last one.
+        momentum: Of SGD (not Nesterov's).
+        weight_decay: L2 penalty. It reaches, as the gradient and its momentum do, only the operations that a
+            step has run; in the torch of NNI 1.6 it went on to pull at those that rest.
+        gradient_clip: Largest norm of the gradient; None does not clip.
+        architectures_per_step: Sub-networks that see each batch; their gradients are averaged. ENAS has 1.
+        flip: Mirror images left to right at random. Wrong for digits and letters.
+        crop_padding: Zeros added around an image before a random window is cut; 0 switches cropping off.
+        cutout: Side of the square that is erased; 0 switches it off.
+        validation_fraction: Part of the training images that is held out to measure on.
+        validation_split: ``"last"`` holds out the end of the training images, as NNI's example does;
+            ``"stratified"`` draws the same part of every class.
+        validation_limit: At most this many of the images held out are measured on; None takes all.
+        validation_augmentation: Measure on randomly changed images, as NNI's example does. The changes are
+            the same ones every time.
+        validation_batch_size: Images per batch when measuring.
+        statistics: What batch normalisation subtracts and divides by when measuring. ``"batch"``: mean and
+            variance of the images at hand. ``"running"``: the averages kept in training, as in NNI's example;
+            they mix the architectures that were trained last.
+        mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.
+    """
+
+    epochs: int = 30
+    steps_per_epoch: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 0.05
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    gradient_clip: float | None = 5.0
+    architectures_per_step: int = 1
+    flip: bool = True
+    crop_padding: int = 4
+    cutout: int = 0
+    validation_fraction: float = 0.1
+    validation_split: str = "last"
+    validation_limit: int | None = None
+    validation_augmentation: bool = False
+    validation_batch_size: int = 250
+    statistics: str = "batch"
+    mixed_precision: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "architectures_per_step", "validation_batch_size"):
+            self._integer(name, 1)
+        for name in ("crop_padding", "cutout"):
+            self._integer(name, 0)
+        for name in ("steps_per_epoch", "validation_limit"):
+            if getattr(self, name) is not None:
+                self._integer(name, 1)
+        for name in ("flip", "validation_augmentation", "mixed_precision"):
+            self._boolean(name)
+        self._number("learning_rate", "above 0", lambda x: x > 0)
+        self._number("final_learning_rate", "in 0..learning_rate", lambda x: 0 <= x <= self.learning_rate)
+        self._number("momentum", "in 0..1, below 1", lambda x: 0 <= x < 1)
+        self._number("weight_decay", "at least 0", lambda x: x >= 0)
+        self._number("validation_fraction", "between 0 and 1, exclusive", lambda x: 0 < x < 1)
+        if self.gradient_clip is not None:
+            self._number("gradient_clip", "above 0 or None", lambda x: x > 0)
+        self._one_of("validation_split", SPLITS)
+        self._one_of("statistics", STATISTICS)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Learning rate of ``epoch`` (from 1): half a cosine, then the final rate.
+
+        ``eta_min + (eta_max - eta_min) (1 + cos(pi t)) / 2`` with ``t`` the part of the epochs that has
+        passed (Loshchilov and Hutter 2017, SGDR, eq. 5, without restarts).
+        """
+        passed = min(1.0, (epoch - 1) / self.epochs)
+        span = self.learning_rate - self.final_learning_rate
+        return self.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * passed))
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> SupernetConfig:
+        """A named configuration, with ``changes`` to single fields.
+
+        - ``"digits"``: for images of 8x8; a few seconds per epoch of 12 narrow layers on one CPU core.
+        - ``"cifar10"``: the defaults, a short training.
+        - ``"paper"``: the schedule of the ENAS example of NNI 1.6, which GraphPNAS builds on: SGD from 0.05
+          along a cosine to 0.001 over 310 epochs of 500 batches of 128, momentum 0.9, weight decay 1e-4,
+          gradients clipped at 5, running statistics. Measured without random changes.
+
+        Raises:
+            InvalidArgument: An unknown preset or field, or a value out of range.
+        """
+        if name not in PRESETS:
+            raise InvalidArgument(f"unknown supernet preset {name!r}; allowed: {', '.join(PRESETS)}")
+        return cls().replace(**{**PRESETS[name], **changes})
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "digits": {"epochs": 30, "batch_size": 32, "flip": False, "crop_padding": 0},
+    "cifar10": {},
+    "paper": {"epochs": 310, "steps_per_epoch": 500, "statistics": "running"},
+}

@@ -1,0 +1,188 @@
+"""LearnedDistribution: the distribution of architectures that a search learned, as a result of its own."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphnas.errors import CorruptData, GraphNASError, InvalidArgument, SpaceExhausted
+from graphnas.evaluate.saved_space import describe_space, described_space
+from graphnas.evaluate.tensor_file import load_weights, read_tensor_file, write_tensor_file
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator
+from graphnas.methods.graphpnas.sampling import torch_generator
+
+FORMAT = "graphnas.distribution"
+VERSION = 1
+
+FIRST, CHUNK = 32, 1024
+"""Samples that are drawn jointly at first, and at most; of the latter, architectures are scored jointly."""
+
+
+class Ranked(NamedTuple):
+    """An architecture and its log-probability."""
+
+    architecture: Architecture
+    log_prob: float
+
+
+class LearnedDistribution:
+    """A distribution over the architectures of a space.
+
+    GraphPNAS ends with a generator rather than with one architecture: samples of it are good architectures
+    that were never evaluated (its section 4 trains 8 of them from scratch). From
+    :meth:`graphnas.methods.graphpnas.GraphPNAS.distribution`, or from a file by :meth:`load`.
+
+    Args:
+        generator: The generator; it is copied, for a search goes on training its own.
+        config: What :func:`graphnas.methods.graphpnas.search.make_generator` makes such a generator from.
+    """
+
+    def __init__(self, generator: ArchitectureGenerator, config: GraphPNASConfig) -> None:
+        self.generator = copy.deepcopy(generator, {id(generator.space): generator.space}).eval()
+        self.config = config
+        self.space: GraphSpace = generator.space
+
+    def sample(self, n: int, seed: int = 0, *, tries: int = 100) -> list[Architecture]:
+        """``n`` independent samples in :func:`learned_form`; those that break a rule are drawn anew.
+
+        Args:
+            n: How many; the same architecture may come several times.
+            seed: The same seed gives the same samples, and the first ones of a larger ``n``.
+            tries: It gives up after ``tries * max(n, 32)`` samples.
+
+        Raises:
+            InvalidArgument: ``n`` is not positive.
+            SpaceExhausted: Too few valid samples; it says how many.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise InvalidArgument(f"n must be an integer of at least 1, got {n!r}")
+        found: list[Architecture] = []
+        number = drawn = 0
+        while drawn < tries * max(n, FIRST):
+            # The sizes of the draws do not depend on n, so that a larger n only adds samples.
+            size = min(FIRST * 2**number, CHUNK)
+            batch = self.generator.sample(size, torch_generator([seed, number])).to("cpu")
+            number, drawn = number + 1, drawn + size
+            valid: dict[Architecture, bool] = {}
+            for architecture in batch:
+                if architecture not in valid:
+                    valid[architecture] = self.space.is_valid(architecture)
+                if valid[architecture]:
+                    found.append(learned_form(self.space, architecture))
+                if len(found) == n:
+                    return found
+        raise SpaceExhausted(f"{self.space.name}: only {len(found)} of {n} samples are valid architectures")
+
+    def log_prob(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Natural logarithm of the probability of each architecture, ``(n,)``.
+
+        It is that of this very graph in :func:`learned_form`, not of all graphs isomorphic to it, and where
+        the space has rules that samples may break, it is that of a draw before those are rejected.
+
+        Raises:
+            InvalidArgument: There is no architecture.
+            InvalidArchitecture: An architecture is not in the space.
+        """
+        if len(architectures) == 0:
+            raise InvalidArgument("architectures must hold at least one, got none")
+        forms = [learned_form(self.space, architecture) for architecture in architectures]
+        parts = []
+        with torch.no_grad():
+            for first in range(0, len(forms), CHUNK):
+                batch = ArchitectureBatch.from_architectures(
+                    forms[first : first + CHUNK], self.space.max_nodes
+                )
+                parts.append(self.generator.log_prob(batch.to(self.generator.device)).double().cpu().numpy())
+        return np.concatenate(parts)
+
+    def top_k(self, k: int, *, samples: int = 1000, seed: int = 0) -> list[Ranked]:
+        """The ``k`` most probable among so many samples, each network once; fewer where there are no more.
+
+        Raises:
+            InvalidArgument: ``k`` or ``samples`` is not positive.
+            SpaceExhausted: Too few samples are valid.
+        """
+        if k < 1:
+            raise InvalidArgument(f"k must be at least 1, got {k}")
+        drawn = list(dict.fromkeys(self.sample(samples, seed)))
+        scores = self.log_prob(drawn)
+        ranked: dict[str, Ranked] = {}
+        for index in np.argsort(-scores, kind="stable").tolist():
+            entry = Ranked(drawn[index], float(scores[index]))
+            ranked.setdefault(self.space.key(entry.architecture), entry)
+            if len(ranked) == k:
+                break
+        return list(ranked.values())
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the weights, the configuration, and name and arguments of the space into one file.
+
+        Returns:
+            The path.
+        """
+        weights = {name: value.cpu() for name, value in self.generator.state_dict().items()}
+        content = {
+            "space": describe_space(self.space),
+            "config": dataclasses.asdict(self.config),
+            "weights": weights,
+        }
+        return write_tensor_file(path, FORMAT, VERSION, content)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, space: GraphSpace | None = None) -> LearnedDistribution:
+        """Read a file of :meth:`save`; the generator is on the CPU.
+
+        Args:
+            path: The file.
+            space: Needed only if it was saved from a space of the user's own.
+
+        Raises:
+            DataNotFound: There is no such file.
+            CorruptData: It is damaged, or of another kind or version.
+            InvalidArgument: ``space`` is needed and not given, or is another space.
+        """
+        from graphnas.methods.graphpnas.search import make_generator
+
+        content = read_tensor_file(path, FORMAT, VERSION)
+        try:
+            home = described_space(content["space"], space, f"the distribution in {path}")
+            config, weights = content["config"], content["weights"]
+        except (KeyError, TypeError) as error:
+            raise CorruptData(f"{path} is incomplete: {error!r}") from error
+        try:
+            settings = GraphPNASConfig(**config)
+            generator = make_generator(home, settings, torch_generator([0]))
+        except (TypeError, GraphNASError) as error:
+            raise CorruptData(f"{path} holds a configuration that cannot be used: {error}") from error
+        load_weights(generator, weights)
+        return cls(generator, settings)
+
+    def __repr__(self) -> str:
+        return f"LearnedDistribution({self.space!r}, {type(self.generator).__name__})"
+
+
+def learned_form(space: GraphSpace, architecture: Architecture) -> Architecture:
+    """The form that a generator learns: where sizes differ, without the nodes that the network ignores.
+
+    Raises:
+        InvalidArchitecture: The architecture is not in the space.
+    """
+    if space.terminal is None:
+        return space.completed(architecture)
+    space.validate(architecture)
+    prune: Callable[[Architecture], Architecture] = getattr(space, "prune", lambda whole: whole)
+    return prune(architecture)

@@ -1,0 +1,165 @@
+"""Explorers: random graphs that the generator's proposals are mixed with, and how often (epsilon)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import MAX_TRIES, GraphSpace
+from search_spaces.random_graphs import erdos_renyi, watts_strogatz
+
+EXPLORERS = ("uniform", "erdos-renyi", "watts-strogatz", "labels")
+SCHEDULES = ("step", "linear", "geometric")
+
+Explorer = Callable[[np.random.Generator, int], list[Architecture]]
+"""So many random architectures; some may break a rule of the space."""
+
+
+def epsilon_at(step: int, schedule: str, start: float, end: float, steps: int, factor: float) -> float:
+    """The probability of exploring at an update.
+
+    Args:
+        step: Number of updates before.
+        schedule: ``"step"``: ``start`` for ``steps`` updates, then ``end``. ``"linear"``: from ``start`` to
+            ``end`` over ``steps`` updates. ``"geometric"``: ``start``, times ``factor`` every ``steps``
+            updates, but at least ``end``.
+        start: Value at the beginning.
+        end: Value at the end.
+        steps: Length in updates; 0 is ``end`` from the beginning (of a geometric one, an update each).
+        factor: Of the geometric schedule.
+
+    Raises:
+        InvalidArgument: Another schedule.
+    """
+    if schedule == "step":
+        return start if step < steps else end
+    if schedule == "linear":
+        return start + (end - start) * min(1.0, step / steps if steps else 1.0)
+    if schedule == "geometric":
+        return float(max(end, start * factor ** (step // max(1, steps))))
+    raise InvalidArgument(f"epsilon_schedule must be one of {SCHEDULES}, got {schedule!r}")
+
+
+def make_explorer(
+    space: GraphSpace,
+    name: str,
+    *,
+    edge_probability: tuple[float, float] = (0.25, 0.25),
+    neighbors: tuple[int, int] = (2, 6),
+    rewiring_probability: tuple[float, float] = (0.2, 0.8),
+    sizes: tuple[int, int] | None = None,
+) -> Explorer:
+    """The explorer called ``name``.
+
+    ``"uniform"``: what the space's own sampler draws. ``"labels"``: every operation and edge label uniform
+    among its choices, but never "no edge" (``none``) where an edge has several other labels; NAS-Bench-201's
+    explorer. ``"erdos-renyi"`` and ``"watts-strogatz"``: edges from the random graph as far as the space
+    leaves a choice, labels and operations uniform.
+
+    With ``sizes``, for spaces of graphs of several sizes, an Erdos-Renyi graph has a number of nodes drawn
+    uniformly from it, and is drawn again at that size until it is valid and each node but the first has an
+    input and each but the last an output: NAS-Bench-101's explorer. Such small graphs are drawn often.
+
+    Args:
+        space: The search space.
+        name: One of :data:`EXPLORERS`.
+        edge_probability: Range of the Erdos-Renyi edge probability, drawn uniformly for each graph.
+        neighbors: Range of Watts and Strogatz's k; the even numbers in it are drawn.
+        rewiring_probability: Range of Watts and Strogatz's p.
+        sizes: Smallest and largest number of nodes.
+
+    Raises:
+        InvalidArgument: Another name, or a range that has nothing to draw.
+    """
+    if name not in EXPLORERS:
+        raise InvalidArgument(f"explorer must be one of {EXPLORERS}, got {name!r}")
+    if name == "uniform":
+        return lambda rng, n: space.sample_batch(rng, n).to_architectures()
+    for what, (low, high) in {"edge_probability": edge_probability, "rewiring": rewiring_probability}.items():
+        if not 0 <= low <= high <= 1:
+            raise InvalidArgument(f"{what} must be a range within 0..1, got {(low, high)}")
+    if sizes is not None and not 2 <= sizes[0] <= sizes[1] <= space.max_nodes:
+        raise InvalidArgument(f"explorer sizes must be within 2..{space.max_nodes}, got {sizes}")
+    n = space.max_nodes
+    ks = np.arange(neighbors[0], min(neighbors[1], n - 1) + 1)
+    ks = ks[ks % 2 == 0].astype(np.int64)
+    if name == "watts-strogatz" and not len(ks):
+        raise InvalidArgument(f"neighbors {neighbors} has no even number below {n}")
+    fill = _Fill(space)
+
+    def edges(rng: np.random.Generator, count: int, size: int) -> NDArray[np.int8]:
+        if name == "labels":
+            return np.broadcast_to(np.triu(np.ones((size, size), np.int8), 1), (count, size, size))
+        if name == "erdos-renyi":
+            return erdos_renyi(rng, size, rng.uniform(*edge_probability, count))
+        return watts_strogatz(rng, size, rng.choice(ks, count), rng.uniform(*rewiring_probability, count))
+
+    if sizes is None or name != "erdos-renyi":
+        binary = name == "labels"
+        return lambda rng, count: fill(rng, edges(rng, count, n), binary_uniform=binary)
+    smallest, largest = sizes
+
+    def of_sizes(rng: np.random.Generator, count: int) -> list[Architecture]:
+        found = []
+        for size in rng.integers(smallest, largest + 1, size=count).tolist():
+            for _ in range(MAX_TRIES // 16):
+                drawn = fill(rng, edges(rng, 16, size))
+                accepted = next((a for a in drawn if _connected(a) and space.is_valid(a)), None)
+                if accepted is not None:
+                    found.append(space.completed(accepted))
+                    break
+        return found
+
+    return of_sizes
+
+
+def _connected(architecture: Architecture) -> bool:
+    """Whether every node but the first has an input, and every node but the last an output."""
+    edges = architecture.adjacency != 0
+    return bool(edges[:, 1:].any(0).all() and edges[:-1].any(1).all())
+
+
+class _Fill:
+    """Turns graphs into architectures: labels and operations uniform among what the space allows."""
+
+    def __init__(self, space: GraphSpace) -> None:
+        n = space.max_nodes
+        self.nodes = [tuple(space.node_choices(i)) for i in range(n)]
+        self.edges = {(i, j): tuple(space.edge_choices(i, j)) for j in range(n) for i in range(j)}
+
+    def __call__(
+        self, rng: np.random.Generator, graphs: NDArray[np.int8], *, binary_uniform: bool = False
+    ) -> list[Architecture]:
+        """Architectures with the edges of ``graphs`` (B, n, n).
+
+        With ``binary_uniform``, edges that have no more than one label are drawn with probability one half.
+        """
+        count, n = graphs.shape[:2]
+        adjacency = np.zeros((count, n, n), np.int8)
+        operations = np.zeros((count, n), np.int16)
+        for j in range(n):
+            # The last node of a smaller graph is the output too.
+            choices = self.nodes[-1 if j == n - 1 else j]
+            operations[:, j] = _pick(rng, choices, count)
+            for i in range(j):
+                allowed = self.edges[i, j]
+                named = [label for label in allowed if label]
+                if not named:
+                    continue
+                present = np.asarray(graphs[:, i, j] > 0)
+                if 0 not in allowed:
+                    present = np.ones(count, bool)
+                elif binary_uniform and len(named) == 1:
+                    present = np.asarray(rng.random(count) < 0.5)
+                adjacency[:, i, j] = np.where(present, _pick(rng, named, count), 0)
+        return [
+            Architecture.from_trusted(a.copy(), o.copy()) for a, o in zip(adjacency, operations, strict=True)
+        ]
+
+
+def _pick(rng: np.random.Generator, choices: Sequence[int], count: int) -> NDArray[np.int64]:
+    return np.asarray(choices, np.int64)[rng.integers(len(choices), size=count)]

@@ -1,0 +1,124 @@
+"""ArchitectureGenerator: a distribution over the architectures of a space that can be sampled and fitted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """The log-likelihood of ``B`` architectures, row by row: row i holds the decisions made at node i.
+
+    Decisions that the space leaves no choice in (forced edges, operations and labels) count nothing.
+
+    Attributes:
+        edges: ``(B, N)``, log-probability of which earlier nodes feed node i (GraphPNAS, eq. 2).
+        operations: ``(B, N)``, log-probability of node i's operation (eq. 5).
+        labels: ``(B, N)``, sum over the present edges into node i of the log-probability of their label.
+        num_nodes: ``(B,)``, number of nodes.
+        num_labels: ``(B, N)``, number of present edges into node i whose label was a choice.
+        stages: Graphs of equal size that an architecture is made of, one after the other.
+    """
+
+    edges: Tensor
+    operations: Tensor
+    labels: Tensor
+    num_nodes: Tensor
+    num_labels: Tensor
+    stages: int = 1
+
+    @property
+    def num_pairs(self) -> Tensor:
+        """Pairs of a node and itself or an earlier one of its stage, ``(B,)``: N(N+1)/2 for one stage."""
+        nodes = self.num_nodes / self.stages
+        return self.stages * nodes * (nodes + 1) / 2
+
+    def total(self) -> Tensor:
+        """Log P(A, X) of each architecture, ``(B,)``."""
+        return (self.edges + self.operations + self.labels).sum(1)
+
+
+class PreparedBatch:
+    """Architectures in the form a generator reads fastest, for training that goes over them many times.
+
+    Made by :meth:`ArchitectureGenerator.prepare`, for that generator and others of its kind and space.
+
+    Attributes:
+        batch: The architectures.
+    """
+
+    def __init__(self, batch: ArchitectureBatch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedBatch]:
+        """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller).
+
+        Args:
+            order: ``(n,)`` integers in any order; a graph may be left out or come more than once.
+            size: Graphs per minibatch.
+        """
+        for index in torch.split(order, size):
+            yield PreparedBatch(self.batch[index])
+
+
+class ArchitectureGenerator(nn.Module, ABC):
+    """A distribution over the graphs of ``space``, factorised node by node in topological order.
+
+    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Rules beyond
+    them (:meth:`GraphSpace.check`) are left to rejection: see :func:`.sampling.sample_valid`.
+
+    Args:
+        space: The search space.
+    """
+
+    def __init__(self, space: GraphSpace) -> None:
+        super().__init__()
+        self.space = space
+
+    def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
+        """Work out once what depends on the graphs alone.
+
+        For training::
+
+            prepared = generator.prepare(batch)
+            for _ in range(epochs):
+                order = torch.randperm(len(prepared), generator=source)
+                for part, index in zip(prepared.minibatches(order, 2), order.split(2)):
+                    likelihood = generator.log_likelihood(part)  # of the graphs batch[index]
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+        """
+        return PreparedBatch(batch)
+
+    @abstractmethod
+    def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
+        """Exact and differentiable; all rows of all graphs at once (teacher forcing).
+
+        Args:
+            batch: ``B`` architectures; prepared ones are faster where they come again.
+        """
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
+        """``n`` ancestral samples, drawn jointly; some may break a rule of the space beyond its choices."""
+
+    def log_prob(self, batch: ArchitectureBatch | PreparedBatch) -> Tensor:
+        """Log P of each architecture, ``(B,)``, before any rejection."""
+        return self.log_likelihood(batch).total()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device

@@ -1,0 +1,310 @@
+"""GraphGenerator: the generator of GraphPNAS, a graph neural network that writes a graph node by node."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphpnas.decisions import Decisions
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
+from graphnas.methods.graphpnas.heads import Heads, mixture_logits, row_log_likelihood
+from graphnas.methods.graphpnas.message_passing import MessagePassing
+from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
+from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of
+
+NODE_INPUTS = ("inputs", "operation", "both")
+MIXTURES = ("mean", "sum")
+EDGES_AT_ONCE = 2_000
+"""Edges of the sub-graphs that the network is shown at once when it samples."""
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Settings of :class:`GraphGenerator`; sizes are those of the paper, the rest follows the released code.
+
+    Attributes:
+        hidden_size: H; 128 in the paper, 24 in the released code.
+        steps: S, the rounds of message passing.
+        mixtures: K, the components of the mixture of Bernoullis.
+        head_layers: Linear layers of each head; 3 in the code, 2 in the paper.
+        node_input: What an old node's input says beside its number: its ``"inputs"`` (the code), its
+            ``"operation"`` (the paper's h0) or ``"both"``.
+        mixture_logits: Whether the logits of the components are the ``"mean"`` over the pairs (the code) or
+            their ``"sum"`` (eq. 4).
+        self_pair: Whether the new node paired with itself counts among those pairs (the code; not eq. 4).
+    """
+
+    hidden_size: int = 128
+    steps: int = 7
+    mixtures: int = 10
+    head_layers: int = 3
+    node_input: str = "inputs"
+    mixture_logits: str = "mean"
+    self_pair: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2}.items():
+            if getattr(self, name) < least:
+                raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name, allowed in {"node_input": NODE_INPUTS, "mixture_logits": MIXTURES}.items():
+            if getattr(self, name) not in allowed:
+                raise InvalidArgument(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+
+
+class GraphGenerator(ArchitectureGenerator):
+    """P(A, X) = prod_i P(row i of A | past) P(X_i | past), with a GNN over the graph so far (section 3.1).
+
+    At step i the network of :class:`.message_passing.MessagePassing` runs over the nodes before i and the new
+    node, joined to all of them. From the states follow, with ``h_i - h_j`` for each j < i, the components'
+    probabilities alpha and the edges' theta (eq. 2, 4, 6), the edges' labels, and with h_i the node's
+    operation (eq. 5). What the space leaves no choice in has probability 1. A label is chosen for edges that
+    are there, among the labels that are not 0.
+
+    In a space with a ``terminal`` operation any node but the first may have it; the graph then ends.
+
+    Differences from the released code: rows without a decision are not looked at, and the likelihood is that
+    of the space's decisions (the code also scores forced ones).
+
+    Args:
+        space: The search space.
+        config: Settings.
+        generator: Source of the initial weights, on the CPU.
+        device: Where the parameters live.
+
+    Raises:
+        InvalidArgument: The space leaves nothing to choose.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        config: GeneratorConfig | None = None,
+        *,
+        generator: torch.Generator,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(space)
+        self.config = config = config or GeneratorConfig()
+        self.decisions = decisions = Decisions(space)
+        if not len(decisions.rows):
+            raise InvalidArgument(f"{space.name}: the space leaves nothing to choose")
+        h, n, labels = config.hidden_size, decisions.num_nodes, decisions.num_labels
+        told = 1 + n * (config.node_input != "operation")
+        told += decisions.num_operations * (config.node_input != "inputs")
+        # The number of a node is one-hot while that leaves room for the rest, beyond that it is learned.
+        own = n if 4 * n <= 3 * h else h // 2
+
+        def draw(bound: float, *shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+        self.node_input = draw(1 / math.sqrt(max(1, told - 1)), told, h - own)
+        number = torch.eye(n) if own == n else torch.empty(n, own).normal_(generator=generator)
+        if own == n:
+            self.register_buffer("number", number, persistent=False)
+        else:
+            self.number = nn.Parameter(number)
+        self.messages = MessagePassing(n, labels, h, config.steps, generator)
+        self.labelled = bool(decisions.label_free.any())
+        outputs = (config.mixtures, config.mixtures, *([labels] if self.labelled else []))
+        self.edge_heads = Heads(h, outputs, config.head_layers, generator)
+        self.operation_head = Heads(h, (decisions.num_operations,), config.head_layers, generator)
+        self.register_buffer("operation_mask", _mask(decisions.operations), persistent=False)
+        self.register_buffer("label_mask", _mask(decisions.labels.reshape(n * n, -1)), persistent=False)
+        self.to(device)
+
+    number: Tensor
+    operation_mask: Tensor
+    label_mask: Tensor
+
+    # ---------------------------------------------------------------- the network
+
+    def _states(self, wiring: Wiring) -> Tensor:
+        """States ``(V, H)`` of all nodes of the sub-graphs."""
+        told = len(self.node_input)
+        features = wiring.features.to(self.node_input.dtype)
+        number = features[:, told:]
+        if isinstance(self.number, nn.Parameter):
+            number = number @ self.number
+        x = torch.cat([features[:, :told] @ self.node_input, number], 1)
+        states: Tensor = self.messages(x, wiring)
+        return states
+
+    def _edge_logits(self, states: Tensor, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Theta ``(P, K)`` and labels ``(P, L)`` of the pairs, and log alpha ``(T, K)`` of the sub-graphs."""
+        difference = states.index_select(0, wiring.pair_new) - states.index_select(0, wiring.pair_old)
+        if self.config.self_pair:
+            difference = torch.cat([difference, states.new_zeros(1, states.shape[1])])
+        theta, alpha, *labels = self.edge_heads(difference)
+        count = len(wiring.pair_new)
+        logits = mixture_logits(
+            alpha,
+            wiring.pair_graph,
+            len(wiring.new),
+            wiring.pairs.to(alpha.dtype),
+            mean=self.config.mixture_logits == "mean",
+        )
+        return theta[:count], torch.log_softmax(logits, 1), labels[0][:count] if labels else None
+
+    def _logits(self, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
+        states = self._states(wiring)
+        theta, log_alpha, labels = self._edge_logits(states, wiring)
+        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        return theta, log_alpha, operations, theta[:0] if labels is None else labels
+
+    # ---------------------------------------------------------------- likelihood
+
+    def prepare(self, batch: ArchitectureBatch) -> PreparedGraphs:
+        """The sub-graphs and decisions of all steps, worked out once; see the base class.
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+            InvalidArgument: The batch is empty.
+        """
+        return PreparedGraphs(batch, self.decisions, self.config.node_input, self.device)
+
+    def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
+        """Exact and differentiable; all steps of all graphs in one pass of the network.
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+            InvalidArgument: The batch is empty.
+        """
+        if isinstance(batch, PreparedMinibatch):
+            part = batch
+        elif isinstance(batch, PreparedGraphs):
+            part = batch.whole()
+        else:
+            part = self.prepare(batch.batch if isinstance(batch, PreparedBatch) else batch).whole()
+        wiring, rows = part.wiring, part.rows
+        states = self._states(wiring)
+        theta, log_alpha, labels = self._edge_logits(states, wiring)
+        dtype = states.dtype
+        edges = row_log_likelihood(
+            theta.index_select(0, rows.pair),
+            log_alpha.index_select(0, rows.graph),
+            rows.row,
+            rows.sign.to(dtype),
+            rows.free.to(dtype),
+        )
+        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        masked = operations.index_select(0, rows.graph) + self.operation_mask.index_select(0, rows.node)
+        operation = torch.log_softmax(masked, 1).gather(1, rows.operation[:, None])[:, 0]
+        label = torch.zeros_like(edges)
+        if labels is not None:
+            chosen = labels.index_select(0, rows.pair.index_select(0, rows.labelled))
+            among = torch.log_softmax(chosen + self.label_mask.index_select(0, rows.slot), 1)
+            label = label.index_add(
+                0, rows.row.index_select(0, rows.labelled), among.gather(1, rows.label[:, None])[:, 0]
+            )
+        shape = (len(part), self.decisions.num_nodes)
+        placed = edges.new_zeros(3, shape[0] * shape[1]).index_add(
+            1, rows.place, torch.stack([edges, operation, label])
+        )
+        per_row = placed.view(3, *shape)
+        return LogLikelihood(per_row[0], per_row[1], per_row[2], part.num_nodes, part.num_labels)
+
+    # ---------------------------------------------------------------- sampling
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
+        """``n`` ancestral samples, drawn jointly, node after node.
+
+        A component is drawn for each row, then its edges independently, then their labels and the operation.
+
+        Raises:
+            InvalidArgument: ``n`` is not positive.
+        """
+        if n < 1:
+            raise InvalidArgument(f"n must be at least 1, got {n}")
+        decisions = self.decisions
+        size = decisions.num_nodes
+        rows = np.zeros((n, size, size), np.int64)
+        operations = np.zeros((n, size), np.int64)
+        sizes = np.full(n, size)
+        decided = set(decisions.rows.tolist())
+        for node in range(size):
+            growing = np.flatnonzero(sizes > node)
+            if not len(growing):
+                break
+            if node in decided:
+                row, operation = self._sample_row(rows[growing], operations[growing], node, generator)
+            else:
+                row = decisions.edge_forced[node] * (1 + decisions.labels[node].argmax(1))
+                operation = decisions.operations[node].argmax()
+            rows[growing, node], operations[growing, node] = row, operation
+            if decisions.terminal is not None:
+                sizes[growing[operations[growing, node] == decisions.terminal]] = node + 1
+        batch = ArchitectureBatch.from_arrays(
+            rows.transpose(0, 2, 1).astype(np.int8), operations.astype(np.int16), sizes
+        )
+        return batch.to(self.device)
+
+    def _sample_row(
+        self, rows: Integers, operations: Integers, node: int, generator: torch.Generator
+    ) -> tuple[Integers, Integers]:
+        """The inputs ``(n, N)`` and operation ``(n,)`` of the next node of ``n`` graphs."""
+        decisions = self.decisions
+        features = features_of(rows, operations, decisions.num_operations, self.config.node_input)
+        seen = np.concatenate([rows[:, :node, :node].reshape(len(rows), -1), operations[:, :node]], 1)
+        _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        subgraphs = Subgraphs.of(
+            rows[first], np.full(len(first), node), features[first], decisions.num_labels
+        )
+        # As many at a time as fit into a processor's cache.
+        groups = subgraphs.edge_start[:-1] // EDGES_AT_ONCE
+        groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
+        count = int(groups[-1]) + 1
+        wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
+        wirings = wirings.to(self.device)
+        found = [self._logits(wirings.group(k)) for k in range(count)]
+        theta, log_alpha, operation_logits, label_logits = (
+            torch.cat(parts) for parts in zip(*found, strict=True)
+        )
+        which = torch.from_numpy(inverse).to(self.device)
+        theta = theta.view(len(first), node, theta.shape[1])
+        component = _categorical(log_alpha.index_select(0, which), generator)
+        chosen = theta[which, :, component]
+        drawn = _uniform(chosen.shape, generator, self.device) < torch.sigmoid(chosen)
+        free = torch.from_numpy(decisions.edge_free[node, :node]).to(self.device)
+        forced = torch.from_numpy(decisions.edge_forced[node, :node]).to(self.device)
+        row = ((drawn & free) | forced).long()
+        if self.labelled:
+            mask = self.label_mask.view(decisions.num_nodes, decisions.num_nodes, -1)[node, :node]
+            logits = label_logits.view(len(first), node, decisions.num_labels).index_select(0, which) + mask
+            row = row * (1 + _categorical(logits, generator))
+        elif decisions.num_labels > 1:
+            row = row * torch.from_numpy(1 + decisions.labels[node, :node].argmax(1)).to(self.device)
+        operation = _categorical(
+            operation_logits.index_select(0, which) + self.operation_mask[node], generator
+        )
+        full = np.zeros((len(rows), decisions.num_nodes), np.int64)
+        full[:, :node] = row.cpu().numpy()
+        return full, operation.cpu().numpy()
+
+
+def _mask(allowed: np.ndarray) -> Tensor:
+    """0 where allowed, else minus infinity; rows without anything allowed are 0, for they are never read."""
+    mask = torch.zeros(allowed.shape)
+    mask[torch.from_numpy(~allowed & allowed.any(-1, keepdims=True))] = -torch.inf
+    return mask
+
+
+def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Uniform numbers, the same ones on every device."""
+    return torch.rand(shape, generator=generator).to(device)
+
+
+def _categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One draw from each row: the first place at which the cumulative probability exceeds a uniform."""
+    cumulative = torch.softmax(logits, -1).cumsum(-1)
+    drawn = _uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
+    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -1,0 +1,240 @@
+"""The graph neural network of GraphPNAS: message passing with attention and a GRU (eq. 7-10).
+
+The first linear layer of messages and gates acts on ``[h_s - h_d, e]``. It is split: its part for ``h`` is
+computed per node, where subtraction is cheap, and its part for the few-hot edge features ``e`` is a table.
+The backward pass is written by hand: on one core a training step is a few hundred small operations, and
+recording them would cost as much as running them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from graphnas.methods.graphpnas.subgraphs import Wiring
+
+# Signs of the ends of an edge (source, target, type) and of the edges around a node (outgoing, incoming).
+_END_SIGNS = (1.0, -1.0, 1.0)
+_AROUND_SIGNS = (1.0, -1.0)
+_glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.default
+_tanh_backward = torch.ops.aten.tanh_backward.default
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.default
+_threshold_backward = torch.ops.aten.threshold_backward.default
+_WEIGHTS = (
+    *("marker", "first_bias", "position", "state_bias"),
+    *("node", "second", "second_bias", "aggregate", "aggregate_bias"),
+)
+
+
+class MessagePassing(nn.Module):
+    """S rounds of message passing over sub-graphs, each with weights of its own (GraphPNAS, eq. 7-10).
+
+    Round by round, for the edges from s to d::
+
+        m = MLP([h_s - h_d, e]),  a = sigmoid(MLP([h_s - h_d, e])),  h_d <- GRU(sum over s of a * m, h_d)
+
+    and ReLU between the rounds. MLPs have one hidden layer of H units; a is a vector. The edge features e are
+    whether source and target are old or new, the label of an edge between old nodes, and the numbers of both
+    nodes. That e enters both MLPs is the released code's choice; the paper has 1_ij and u_i. The code's gate
+    has 128 hidden units whatever H is, here H: the same where H is the paper's 128.
+
+    Args:
+        num_nodes: N, the numbers that nodes may have.
+        num_labels: L, the labels of edges.
+        hidden_size: H.
+        steps: S.
+        generator: Source of the initial weights, on the CPU.
+    """
+
+    def __init__(
+        self, num_nodes: int, num_labels: int, hidden_size: int, steps: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        h = hidden_size
+        of_pair, of_hidden = 1 / math.sqrt(2 * h), 1 / math.sqrt(h)  # as nn.Linear: 1 / sqrt(fan_in)
+
+        def draw(bound: float, *shape: int) -> Tensor:
+            return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
+
+        # What is computed per node: the first layers of messages and gates, then the GRU's part for h.
+        self.node = nn.Parameter(torch.cat([draw(of_pair, h, 2 * h), draw(of_hidden, h, 3 * h)], 2))
+        self.first_bias = nn.Parameter(draw(of_pair, 1, 2 * h))
+        self.marker = nn.Parameter(draw(of_pair, 3 + num_labels + 1, 2 * h))
+        self.position = nn.Parameter(draw(of_pair, num_nodes, 2 * h))
+        self.state_bias = nn.Parameter(draw(of_hidden, 1, 3 * h))
+        # Messages, then gates; of the GRU: reset, update, new.
+        self.second = nn.Parameter(draw(of_hidden, 2, h, h))
+        self.second_bias = nn.Parameter(draw(of_hidden, 2, 1, h))
+        self.aggregate = nn.Parameter(draw(of_hidden, h, 3 * h))
+        self.aggregate_bias = nn.Parameter(draw(of_hidden, 3 * h))
+        self.register_buffer("code", _edge_code(num_labels), persistent=False)
+
+    code: Tensor
+
+    def forward(self, x: Tensor, wiring: Wiring) -> Tensor:
+        """States of the nodes after S rounds, ``(V, H)``, from their inputs ``(V, H)``."""
+        weights = tuple(getattr(self, name) for name in _WEIGHTS)
+        if torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in weights)):
+            states: Tensor = _Propagate.apply(x, wiring, self.code, *weights)  # type: ignore[no-untyped-call]
+            return states
+        return _propagate(x, wiring, self.code, *weights, saved=None)
+
+
+def _edge_code(num_labels: int) -> Tensor:
+    """Markers and labels of each edge type, ``(L+2, 3+L+1)``, as in the released code.
+
+    Slot 0 or 1 says that the source is old or new, slot 1 or 2 that the target is; the label of an edge that
+    touches the new node is 0.
+    """
+    labels = torch.eye(num_labels + 1)
+    markers = torch.tensor([[1.0, 1.0, 0.0]] * num_labels + [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    return torch.cat([markers, torch.cat([labels[1:], labels[:1], labels[:1]])], 1)
+
+
+def _sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None = None) -> Tensor:
+    """Sums of rows of ``table``: those of ``index`` from ``begin[k]`` to ``begin[k+1]`` make row k."""
+    # Mode 0 is the sum. One call, where gathering and subtracting would be five.
+    return torch.embedding_bag(table, index, begin, False, 0, False, signs)[0]
+
+
+def _propagate(
+    x: Tensor,
+    wiring: Wiring,
+    code: Tensor,
+    marker: Tensor,
+    first_bias: Tensor,
+    position: Tensor,
+    state_bias: Tensor,
+    node: Tensor,
+    second: Tensor,
+    second_bias: Tensor,
+    aggregate: Tensor,
+    aggregate_bias: Tensor,
+    *,
+    saved: list[tuple[Tensor, ...]] | None,
+) -> Tensor:
+    """All rounds; where ``saved`` is a list, what the backward pass needs of each is put there."""
+    width, edges, kinds, steps = x.shape[1], len(wiring.target), len(code), len(node)
+    every = torch.arange(3 * edges, device=x.device)
+    ends = every[::3]
+    signs = x.new_tensor(_END_SIGNS).repeat(edges)
+    # What does not depend on the states: rows of edge types, then of nodes; beside them the GRU's bias.
+    tables = x.new_empty(steps, kinds + len(x), 5 * width)
+    torch.baddbmm(first_bias, code.expand(steps, -1, -1), marker, out=tables[:, :kinds, : 2 * width])
+    torch.neg(position.index_select(1, wiring.node), out=tables[:, kinds:, : 2 * width])
+    tables[:, kinds:, 2 * width :] = state_bias
+    h = x
+    weights = zip(
+        *(part.unbind() for part in (tables, node, second, second_bias, aggregate, aggregate_bias)),
+        strict=True,
+    )
+    for step, (rows, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
+        if step:
+            h = h.relu_()
+        per_node = rows[kinds:]
+        per_node.addmm_(h, of_node)
+        hidden = _sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs).relu_()
+        both = torch.baddbmm(edge_bias, hidden.view(edges, 2, width).transpose(0, 1), of_edge)
+        sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
+        gathered = _sum_rows(sent, every[:edges], wiring.begin)
+        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), [2 * width, width], 1)
+        _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
+        gates = torch.add(new_gates, past_gates).sigmoid_()
+        reset, update = gates.chunk(2, 1)
+        candidate = torch.addcmul(new, reset, past).tanh_()
+        if saved is not None:
+            saved.append((h, hidden, both, gathered, gates, past, candidate))
+        h = torch.lerp(candidate, h, update)
+    return h
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        wiring: Wiring,
+        code: Tensor,
+        marker: Tensor,
+        first_bias: Tensor,
+        position: Tensor,
+        state_bias: Tensor,
+        node: Tensor,
+        second: Tensor,
+        second_bias: Tensor,
+        aggregate: Tensor,
+        aggregate_bias: Tensor,
+    ) -> Tensor:
+        ctx.saved, ctx.wiring = [], wiring
+        ctx.save_for_backward(code, node, second, aggregate)
+        ctx.numbers = position.shape[1]
+        weights = (
+            marker,
+            first_bias,
+            position,
+            state_bias,
+            node,
+            second,
+            second_bias,
+            aggregate,
+            aggregate_bias,
+        )
+        return _propagate(x, wiring, code, *weights, saved=ctx.saved)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
+        code, node, second, aggregate = ctx.saved_tensors
+        wiring: Wiring = ctx.wiring
+        (nodes, width), steps, edges = d_h.shape, len(node), len(wiring.target)
+        signs = d_h.new_tensor(_AROUND_SIGNS).repeat(edges)
+        around = 2 * wiring.begin
+        kind = wiring.kind.to(d_h.dtype).t()
+        d_weights, d_second, d_aggregate = map(torch.empty_like, (node, second, aggregate))
+        d_second_bias = second.new_empty(steps, 2, 1, width)
+        d_kinds = second.new_empty(steps, len(code), 2 * width)
+        # Gradients of what is computed per node: [messages, gates | reset, update, new] of h, then of sums.
+        d_nodes, d_sums = d_h.new_empty(steps, nodes, 5 * width), d_h.new_empty(steps, nodes, 3 * width)
+        parts = (node, second, aggregate, d_weights, d_second, d_second_bias, d_aggregate, d_kinds, d_nodes)
+        unbound = list(zip(*(part.unbind() for part in (*parts, d_sums)), strict=True))
+        for step in reversed(range(steps)):
+            h, hidden, both, gathered, gates, past, candidate = ctx.saved[step]
+            (of_node, of_edge, of_sum, d_of_node, d_of_edge, d_edge_bias, d_of_sum, d_kind, d_node, d_sum) = (
+                unbound[step]
+            )
+            reset, update = gates.chunk(2, 1)
+            # The GRU: h' = update h + (1 - update) candidate.
+            d_past = d_h * update
+            d_candidate = _tanh_backward(d_h - d_past, candidate)
+            d_gates = torch.cat([d_candidate * past, d_h * (h - candidate)], 1)
+            d_gates = _sigmoid_backward(d_gates, gates)
+            torch.cat([d_gates, d_candidate], 1, out=d_sum)
+            torch.mm(gathered.t(), d_sum, out=d_of_sum)
+            # The messages.
+            d_sent = torch.mm(d_sum, of_sum.t()).index_select(0, wiring.target)
+            d_both = _glu_backward(d_sent[None], both, 0)
+            halves = hidden.view(edges, 2, width).transpose(0, 1)
+            torch.bmm(halves.transpose(1, 2), d_both, out=d_of_edge)
+            torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
+            d_hidden = torch.empty_like(hidden)
+            torch.bmm(d_both, of_edge.transpose(1, 2), out=d_hidden.view(edges, 2, width).transpose(0, 1))
+            d_hidden = _threshold_backward(d_hidden, hidden, 0)
+            torch.mm(kind, d_hidden, out=d_kind)
+            d_difference = _sum_rows(d_hidden, wiring.around, around, signs)
+            torch.cat([d_difference, d_gates, d_candidate * reset], 1, out=d_node)
+            torch.mm(h.t(), d_node, out=d_of_node)
+            d_h = d_past.addmm_(d_node, of_node.t())
+            if step:
+                d_h = _threshold_backward(d_h, h, 0)
+        numbers = torch.nn.functional.one_hot(wiring.node, ctx.numbers).to(d_h.dtype)
+        return (
+            *(d_h, None, None),
+            *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True)),
+            torch.matmul(numbers.t(), d_nodes[:, :, : 2 * width]).neg_(),
+            d_nodes[:, :, 2 * width :].sum(1, keepdim=True),
+            *(d_weights, d_second, d_second_bias, d_aggregate, d_sums.sum(1)),
+        )

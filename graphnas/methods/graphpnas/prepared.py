@@ -1,0 +1,204 @@
+"""PreparedGraphs: the sub-graphs and decisions of a batch, worked out once for all passes of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.methods.graphpnas.decisions import Decisions
+from graphnas.methods.graphpnas.generator import PreparedBatch
+from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of, ragged
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a minibatch at which anything is decided (R of them), and what was.
+
+    Attributes:
+        place: ``(R,)``, where row i of graph b stands in ``(B, N)``: b N + i.
+        graph: ``(R,)``, the sub-graph that decides.
+        node: ``(R,)``, i.
+        operation: ``(R,)``, the operation chosen.
+        pair: ``(Q,)``, for each earlier node of each row, the pair of the sub-graph.
+        row: ``(Q,)``, the row.
+        sign: ``(Q, 1)`` float, 1 where there is an edge, else -1.
+        free: ``(Q, 1)`` float, 1 where that was a choice, else 0.
+        labelled: ``(M,)``, which of the Q are edges.
+        label: ``(M,)``, their labels less 1.
+        slot: ``(M,)``, target N + source.
+    """
+
+    place: Tensor
+    graph: Tensor
+    node: Tensor
+    operation: Tensor
+    pair: Tensor
+    row: Tensor
+    sign: Tensor
+    free: Tensor
+    labelled: Tensor
+    label: Tensor
+    slot: Tensor
+
+
+class PreparedGraphs(PreparedBatch):
+    """Graphs of a space in the form :class:`.graph_generator.GraphGenerator` trains on.
+
+    Args:
+        batch: The graphs.
+        decisions: Of their space.
+        node_input: See :func:`.subgraphs.features_of`.
+        device: Where the minibatches go.
+
+    Raises:
+        InvalidArchitecture: A graph that the space's choices forbid.
+    """
+
+    def __init__(
+        self, batch: ArchitectureBatch, decisions: Decisions, node_input: str, device: torch.device
+    ) -> None:
+        super().__init__(batch)
+        self._decisions = decisions
+        self._device = device
+        rows, operations, sizes = decisions.arrays(batch)
+        features = features_of(rows, operations, decisions.num_operations, node_input)
+        n = decisions.num_nodes
+        decided = np.zeros(n, bool)
+        decided[decisions.rows] = True
+        graph, node = np.nonzero(decided & (np.arange(n) < sizes[:, None]))
+        first, self._subgraph = _distinct(rows, features, graph, node)
+        self._subgraphs = Subgraphs.of(
+            rows[graph[first]], node[first], features[graph[first]], decisions.num_labels
+        )
+        self._sizes = sizes
+        self._node = node
+        self._operation = operations[graph, node]
+        self._row_start = np.concatenate([[0], np.cumsum(np.bincount(graph, minlength=len(sizes)))])
+        self._pair_start = np.concatenate([[0], np.cumsum(node)])
+        # Q: all earlier nodes of all rows.
+        of_row = np.repeat(np.arange(len(node)), node)
+        source = np.arange(self._pair_start[-1]) - self._pair_start[of_row]
+        self._source = source
+        self._label = rows[graph[of_row], node[of_row], source]
+        self._free = decisions.edge_free[node[of_row], source]
+        chosen = (rows > 0) & decisions.label_free
+        self._num_labels = torch.from_numpy(chosen.sum(2)).to(device)
+        self._num_nodes = torch.from_numpy(sizes).to(device)
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedMinibatch]:
+        """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller)."""
+        order = order.cpu()
+        chosen = order.numpy().astype(np.int64)
+        groups = np.arange(len(chosen)) // size
+        count = int(groups[-1]) + 1 if len(groups) else 0
+        n = self._decisions.num_nodes
+        # The rows of the chosen graphs, and the distinct sub-graphs of each group.
+        rows, row_count, row_begin = ragged(self._row_start, chosen)
+        row_group = np.repeat(groups, row_count)
+        total = len(self._subgraphs.node_start) - 1
+        instances, instance = np.unique(row_group * total + self._subgraph[rows], return_inverse=True)
+        wirings = Wirings.of(
+            self._subgraphs, instances % total, instances // total, count, self._decisions.num_labels
+        )
+        row_starts = row_begin[np.minimum(np.arange(count + 1) * size, len(chosen))]
+        graph_of_row = np.repeat(np.arange(len(chosen)) - groups * size, row_count)
+        pairs, pair_count, pair_begin = ragged(self._pair_start, rows)
+        pair_starts = pair_begin[row_starts]
+        of_row = np.repeat(np.arange(len(rows)), pair_count)
+        within = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
+        label = self._label[pairs]
+        present = np.flatnonzero(label)
+        present_starts = np.searchsorted(present, pair_starts).tolist()
+        node = self._node[rows]
+        whole = Rows(
+            place=self._tensor(graph_of_row * n + node),
+            graph=self._tensor(instance - np.array(wirings.graphs)[:-1][row_group]),
+            node=self._tensor(node),
+            operation=self._tensor(self._operation[rows]),
+            pair=self._tensor(wirings.pair_start[instance[of_row]] + within),
+            row=self._tensor(of_row - row_starts[:-1][row_group[of_row]]),
+            sign=self._tensor(np.where(label > 0, np.float32(1), np.float32(-1))[:, None]),
+            free=self._tensor(self._free[pairs].astype(np.float32)[:, None]),
+            labelled=self._tensor(present - pair_starts[:-1][row_group[of_row[present]]]),
+            label=self._tensor(label[present] - 1),
+            slot=self._tensor(node[of_row[present]] * n + self._source[pairs[present]]),
+        )
+        wirings = wirings.to(self._device)
+        for group, index in enumerate(torch.split(order, size)):
+            row = slice(row_starts[group], row_starts[group + 1])
+            pair = slice(pair_starts[group], pair_starts[group + 1])
+            edge = slice(present_starts[group], present_starts[group + 1])
+            part = Rows(
+                **{name: getattr(whole, name)[row] for name in ("place", "graph", "node", "operation")},
+                **{name: getattr(whole, name)[pair] for name in ("pair", "row", "sign", "free")},
+                **{name: getattr(whole, name)[edge] for name in ("labelled", "label", "slot")},
+            )
+            yield PreparedMinibatch(self, index, wirings.group(group), part)
+
+    def whole(self) -> PreparedMinibatch:
+        """All graphs in their order."""
+        return next(self.minibatches(torch.arange(len(self)), len(self)))
+
+    def _tensor(self, array: NDArray[np.int64] | NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+class PreparedMinibatch(PreparedBatch):
+    """A part of prepared graphs, ready for the network.
+
+    Args:
+        graphs: Where it comes from.
+        index: ``(B,)``, which of them.
+        wiring: Their sub-graphs.
+        rows: Their decisions.
+    """
+
+    def __init__(self, graphs: PreparedGraphs, index: Tensor, wiring: Wiring, rows: Rows) -> None:
+        self._graphs = graphs
+        self._index = index
+        self.wiring = wiring
+        self.rows = rows
+        device_index = index.to(graphs._device)
+        self.num_nodes = graphs._num_nodes[device_index]
+        self.num_labels = graphs._num_labels[device_index]
+
+    @property
+    def batch(self) -> ArchitectureBatch:  # type: ignore[override]
+        """The architectures."""
+        return self._graphs.batch[self._index]
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedMinibatch]:
+        """One pass over this part."""
+        return self._graphs.minibatches(self._index[order.cpu()], size)
+
+
+def _distinct(
+    rows: Integers, features: NDArray[np.float32], graph: Integers, node: Integers
+) -> tuple[Integers, Integers]:
+    """The first of each distinct sub-graph, and which one each (graph, node) is.
+
+    Step i sees what the nodes before i are and how they are joined.
+    """
+    old = np.arange(rows.shape[1]) < node[:, None]
+    count = len(graph)
+    seen = np.concatenate(
+        [
+            node[:, None].astype(np.int16),
+            (rows[graph] * old[..., None]).reshape(count, -1).astype(np.int16),
+            (features[graph] * old[..., None]).reshape(count, -1).astype(np.int16),
+        ],
+        1,
+    )
+    seen = np.ascontiguousarray(seen)
+    keys = seen.view(np.dtype((np.void, seen.dtype.itemsize * seen.shape[1])))[:, 0]
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first, inverse

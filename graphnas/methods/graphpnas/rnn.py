@@ -1,0 +1,236 @@
+"""RNNGenerator: GraphPNAS's baseline, a recurrent network that writes a graph down decision by decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphpnas.decisions import Decisions
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
+
+FORBIDDEN = -1e9
+"""Logit of a label that a node or an edge may not have."""
+
+
+class RNNGenerator(ArchitectureGenerator):
+    """The RNN of GraphPNAS's NAS-Bench-101 experiments, with an exact likelihood.
+
+    A two-layer LSTM takes two steps per node. After the first it chooses the node's operation; it reads that,
+    and after the second it chooses the node's inputs (and their labels), independently of each other given
+    its state. It then reads the mean embedding of what was chosen. Logits l become ``c tanh(l / T)``, as in
+    ENAS, which keeps every choice possible. In a space with a terminal operation that one ends the graph.
+
+    The released code handicaps this baseline: its loss applies the cross-entropy of classes to sigmoids,
+    ignores the rewards, divides a sum over all rows by the length of the last and reads wrong embeddings of
+    edges. Here the likelihood is that of the choices, log-softmax of operations and Bernoulli of edges, and
+    the loop around it is the same as the graph generator's.
+
+    Args:
+        space: The search space.
+        hidden_size: Width of the embeddings and of the LSTM.
+        layers: Layers of the LSTM.
+        temperature: T; 5 in the released code.
+        tanh_constant: c; 2.5 in the released code. None leaves the logits as they are.
+        generator: Source of the initial weights, on the CPU.
+
+    Raises:
+        InvalidArgument: A size, the temperature or the constant is not positive.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        *,
+        hidden_size: int = 128,
+        layers: int = 2,
+        temperature: float = 5.0,
+        tanh_constant: float | None = 2.5,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(space)
+        sizes = {"hidden_size": hidden_size, "layers": layers, "temperature": temperature}
+        if tanh_constant is not None:
+            sizes["tanh_constant"] = tanh_constant
+        for name, value in sizes.items():
+            if not value > 0:
+                raise InvalidArgument(f"{name} must be positive, got {value}")
+        self.temperature = temperature
+        self.tanh_constant = tanh_constant
+        self.decisions = Decisions(space)
+        n, self.labels = self.decisions.num_nodes, self.decisions.num_labels
+        self._add_masks()
+        self.start = nn.Parameter(torch.empty(hidden_size))
+        # Meta tensors: the library's own initialisation would draw from the user's global generator.
+        operations, edges = len(space.node_ops), n * self.labels
+        self.read_operation = nn.Embedding(operations, hidden_size, device="meta").to_empty(device="cpu")
+        self.read_edge = nn.Embedding(edges, hidden_size, device="meta").to_empty(device="cpu")
+        lstm = nn.LSTM(hidden_size, hidden_size, layers, batch_first=True, device="meta")
+        self.lstm = lstm.to_empty(device="cpu")
+        self.write_operation = nn.Linear(hidden_size, operations, device="meta").to_empty(device="cpu")
+        # A head for each node: whether each earlier node feeds it, and through which label.
+        self.write_edges = nn.Parameter(torch.empty(n, hidden_size, n * (1 + self.labels)))
+        self.edge_bias = nn.Parameter(torch.zeros(n, n * (1 + self.labels)))
+        bound = 1 / math.sqrt(hidden_size)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name == "edge_bias":
+                    continue
+                wide = 1.0 if name in ("start", "read_operation.weight", "read_edge.weight") else bound
+                parameter.uniform_(-wide, wide, generator=generator)
+
+    def _add_masks(self) -> None:
+        """Which labels nodes and edges may have, and which of them are a choice."""
+        tables = self.decisions
+
+        def logits(allowed: NDArray[np.bool_]) -> Tensor:
+            return torch.zeros(allowed.shape).masked_fill(torch.from_numpy(~allowed), FORBIDDEN)
+
+        for name, mask in {
+            "node_mask": logits(tables.operations),
+            "label_mask": logits(tables.labels),
+            "edge_free": torch.from_numpy(tables.edge_free),
+            "edge_forced": torch.from_numpy(tables.edge_forced),
+            "label_free": torch.from_numpy(tables.label_free),
+        }.items():
+            self.register_buffer(name, mask, persistent=False)
+
+    node_mask: Tensor
+    label_mask: Tensor
+    edge_free: Tensor
+    edge_forced: Tensor
+    label_free: Tensor
+
+    # ---------------------------------------------------------------- likelihood
+
+    def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
+        """The rows of the graphs as tensors; see the base class."""
+        return _Rows.of(self.decisions, batch, self.device)
+
+    def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
+        """Exact and differentiable; all steps of all graphs in one pass of the LSTM.
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+        """
+        if isinstance(batch, PreparedBatch) and not isinstance(batch, _Rows):
+            batch = batch.batch
+        given = batch if isinstance(batch, _Rows) else _Rows.of(self.decisions, batch, self.device)
+        rows, operations, real = given.rows, given.operations, given.real
+        size, n = operations.shape
+        nodes = self.read_operation(operations)
+        edges = self._read_edges(rows)
+        inputs = torch.stack([nodes, edges], 2).reshape(size, 2 * n, -1)
+        inputs = torch.cat([self.start.expand(size, 1, -1), inputs[:, :-1]], 1)
+        states, _ = self.lstm(inputs)
+        node_logits = self._bounded(self.write_operation(states[:, 0::2])) + self.node_mask
+        chosen = torch.log_softmax(node_logits, -1).gather(-1, operations[..., None])[..., 0]
+        outputs = torch.einsum("bnh,nho->bno", states[:, 1::2], self.write_edges) + self.edge_bias
+        presence, label_logits = self._split(outputs)
+        present = rows > 0
+        bernoulli = torch.where(present, F.logsigmoid(presence), F.logsigmoid(-presence)) * self.edge_free
+        among = torch.log_softmax(label_logits + self.label_mask, -1)
+        labelled = (present & self.label_free) * among.gather(-1, (rows - 1).clamp(min=0)[..., None])[..., 0]
+        return LogLikelihood(
+            edges=bernoulli.sum(-1) * real,
+            operations=chosen * real,
+            labels=labelled.sum(-1) * real,
+            num_nodes=given.real.sum(1),
+            num_labels=(present & self.label_free).sum(-1) * real,
+        )
+
+    def _read_edges(self, rows: Tensor) -> Tensor:
+        """Mean embedding of the present edges of each row, ``(..., H)``; zeros where there is none."""
+        labels = torch.arange(1, self.labels + 1, device=rows.device)
+        present = (rows[..., None] == labels).flatten(-2).to(self.read_edge.weight.dtype)
+        return present @ self.read_edge.weight / present.sum(-1, keepdim=True).clamp(min=1)
+
+    def _bounded(self, logits: Tensor) -> Tensor:
+        if self.tanh_constant is None:
+            return logits
+        return self.tanh_constant * torch.tanh(logits / self.temperature)
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of presence ``(..., N)`` and of labels ``(..., N, labels)``."""
+        n = self.space.max_nodes
+        bounded = self._bounded(outputs)
+        return bounded[..., :n], bounded[..., n:].reshape(*outputs.shape[:-1], n, self.labels)
+
+    # ---------------------------------------------------------------- sampling
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
+        """``n`` ancestral samples; two steps of the LSTM per node.
+
+        Raises:
+            InvalidArgument: ``n`` is not positive.
+        """
+        if n < 1:
+            raise InvalidArgument(f"n must be at least 1, got {n}")
+        count = self.space.max_nodes
+        adjacency = torch.zeros(n, count, count, dtype=torch.int8, device=self.device)
+        operations = torch.zeros(n, count, dtype=torch.int16, device=self.device)
+        state: tuple[Tensor, Tensor] | None = None
+        read = self.start.expand(n, 1, -1)
+        for i in range(count):
+            out, state = self.lstm(read, state)
+            logits = self._bounded(self.write_operation(out[:, 0])) + self.node_mask[i]
+            chosen = _categorical(logits, generator)
+            operations[:, i] = chosen.to(torch.int16)
+            out, state = self.lstm(self.read_operation(chosen)[:, None], state)
+            presence, labels = self._split(out[:, 0] @ self.write_edges[i] + self.edge_bias[i])
+            drawn = _uniform(presence.shape, generator, self.device) < torch.sigmoid(presence)
+            present = (drawn & self.edge_free[i]) | self.edge_forced[i]
+            row = (1 + _categorical(labels + self.label_mask[i], generator)) * present
+            adjacency[:, :, i] = row.to(torch.int8)
+            read = self._read_edges(row)[:, None]
+        sizes = torch.full((n,), count, device=self.device)
+        if self.decisions.terminal is not None:  # what was drawn after a graph's end is no part of it
+            ends = operations == self.decisions.terminal
+            sizes = 1 + ends.int().argmax(1)
+            real = torch.arange(count, device=self.device) < sizes[:, None]
+            adjacency = adjacency * real[:, None]
+            operations = operations * real
+        return ArchitectureBatch(adjacency, operations, sizes)
+
+
+class _Rows(PreparedBatch):
+    """Graphs as the rows that are generated: labels of in-edges ``(B, N, N)``, operations, real nodes."""
+
+    def __init__(self, batch: ArchitectureBatch, rows: Tensor, operations: Tensor, real: Tensor) -> None:
+        super().__init__(batch)
+        self.rows, self.operations, self.real = rows, operations, real
+
+    @classmethod
+    def of(cls, decisions: Decisions, batch: ArchitectureBatch, device: torch.device) -> _Rows:
+        rows, operations, sizes = decisions.arrays(batch)
+        real = np.arange(decisions.num_nodes) < sizes[:, None]
+        return cls(batch, *(torch.from_numpy(array).to(device) for array in (rows, operations, real)))
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedBatch]:
+        """As in the base class."""
+        for index in torch.split(order, size):
+            yield _Rows(self.batch, self.rows[index], self.operations[index], self.real[index])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Uniform numbers, the same ones on every device."""
+    return torch.rand(shape, generator=generator).to(device)
+
+
+def _categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One draw from each row, as the first place at which the cumulative probability exceeds a uniform."""
+    cumulative = torch.softmax(logits, -1).cumsum(-1)
+    drawn = _uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
+    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

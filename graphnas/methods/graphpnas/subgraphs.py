@@ -1,0 +1,249 @@
+"""Subgraphs: the partial graphs that the generator looks at, one for each step, as one sparse structure.
+
+At step i the network sees the nodes 0..i-1 with the edges between them, both ways, and the new node i, joined
+both ways to each of them. Steps of different graphs that see the same are one sub-graph here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Subgraphs:
+    """``T`` sub-graphs with ``V`` nodes and ``E`` directed edges in all, numbered within each sub-graph.
+
+    Edges are sorted by target, so that those into a node stand together. Edge type l-1 is an edge between
+    old nodes with label l; type L is one from the new node, L+1 one to it (L labels).
+
+    Attributes:
+        node_start: ``(T+1,)``, where the nodes of each sub-graph begin.
+        edge_start: ``(T+1,)``, where its edges begin.
+        node: ``(V,)``, number of the node in the graph.
+        features: ``(V, F)`` float32, the input of each node, zeros at the new ones; see :func:`features_of`.
+        in_degree: ``(V,)``, edges into each node.
+        source: ``(E,)``, the node that an edge comes from.
+        target: ``(E,)``, the node that it goes to.
+        reverse: ``(E,)``, the number of the edge that goes the other way.
+        kind: ``(E,)``, the type.
+    """
+
+    node_start: Integers
+    edge_start: Integers
+    node: Integers
+    features: NDArray[np.float32]
+    in_degree: Integers
+    source: Integers
+    target: Integers
+    reverse: Integers
+    kind: Integers
+
+    @classmethod
+    def of(cls, rows: Integers, steps: Integers, features: NDArray[np.float32], num_labels: int) -> Subgraphs:
+        """The sub-graphs that step ``steps[t]`` of graph t sees.
+
+        Args:
+            rows: ``(T, N, N)``, ``rows[t, i, j]`` the label of the edge from node j to i.
+            steps: ``(T,)``, the number of the new node.
+            features: ``(T, N, F)``, inputs of the nodes.
+            num_labels: L.
+        """
+        count, n = rows.shape[:2]
+        position = np.arange(n)
+        old = position < steps[:, None]
+        known = rows * (old[:, :, None] & old[:, None, :])
+        kinds = known + known.transpose(0, 2, 1)  # [t, target, source]; 0 where there is no edge
+        which = np.arange(count)
+        kinds[which, :, steps] = (num_labels + 1) * old
+        kinds[which, steps] = (num_labels + 2) * old
+        graph, target, source = np.nonzero(kinds)
+        number = np.zeros(kinds.shape, np.int64)
+        edge_start = np.concatenate([[0], np.cumsum(np.bincount(graph, minlength=count))])
+        number[graph, target, source] = np.arange(len(graph)) - edge_start[graph]
+        there = position <= steps[:, None]
+        owner, node = np.nonzero(there)
+        return cls(
+            node_start=np.concatenate([[0], np.cumsum(steps + 1)]),
+            edge_start=edge_start,
+            node=node,
+            features=(features * old[..., None])[owner, node].astype(np.float32),
+            in_degree=(kinds != 0).sum(2)[owner, node],
+            source=source,
+            target=target,
+            reverse=number[graph, source, target],
+            kind=kinds[graph, target, source] - 1,
+        )
+
+
+def features_of(rows: Integers, operations: Integers, num_operations: int, which: str) -> NDArray[np.float32]:
+    """What the network is told about a node ``(B, N, F)``: a one, its inputs or operation, its number.
+
+    Args:
+        rows: ``(B, N, N)`` labels of the edges into each node.
+        operations: ``(B, N)``.
+        num_operations: C.
+        which: ``"inputs"`` (the released code), ``"operation"`` (the paper's h0) or ``"both"``.
+    """
+    count, n = operations.shape
+    parts = [np.ones((count, n, 1), np.float32)]
+    if which != "operation":
+        parts.append((rows != 0).astype(np.float32))
+    if which != "inputs":
+        parts.append(np.eye(num_operations, dtype=np.float32)[operations])
+    parts.append(np.broadcast_to(np.eye(n, dtype=np.float32), (count, n, n)))
+    return np.concatenate(parts, 2)
+
+
+def ragged(start: Integers, chosen: Integers) -> tuple[Integers, Integers, Integers]:
+    """Where the elements of the ``chosen`` segments stand, one segment after the other.
+
+    Args:
+        start: ``(T+1,)``, where each segment begins.
+        chosen: ``(I,)`` numbers of segments.
+
+    Returns:
+        The places ``(n,)``, the lengths of the chosen segments ``(I,)``, and where they now begin ``(I+1,)``.
+    """
+    lengths = start[chosen + 1] - start[chosen]
+    begin = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.repeat(start[chosen] - begin[:-1], lengths) + np.arange(begin[-1])
+    return places, lengths, begin
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Sub-graphs as the network reads them: ``V`` nodes and ``E`` edges numbered through.
+
+    The first ``kinds`` rows of the table that :attr:`ends` points into are the edge types, then come nodes.
+
+    Attributes:
+        node: ``(V,)``, number of each node in its graph.
+        features: ``(V, F)``.
+        ends: ``(3E,)``, for each edge its source, its target and its type, with weights 1, -1 and 1.
+        begin: ``(V,)``, the first edge into each node.
+        target: ``(E,)``.
+        around: ``(2E,)``, for each edge the one that goes the other way and itself, with weights 1 and -1.
+        kind: ``(E, kinds)`` float, one-hot types.
+        new: ``(T,)``, the new node of each sub-graph.
+        pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
+        pair_old: ``(P,)``, the old one.
+        pair_graph: ``(P,)``, the sub-graph.
+        pairs: ``(T, 1)`` float, how many pairs each sub-graph has.
+    """
+
+    node: Tensor
+    features: Tensor
+    ends: Tensor
+    begin: Tensor
+    target: Tensor
+    around: Tensor
+    kind: Tensor
+    new: Tensor
+    pair_new: Tensor
+    pair_old: Tensor
+    pair_graph: Tensor
+    pairs: Tensor
+
+
+@dataclass(frozen=True)
+class Wirings:
+    """Chosen sub-graphs, divided into groups that the network is shown one at a time.
+
+    Attributes:
+        whole: All groups one after the other; numbers count from the beginning of each group.
+        nodes: ``(G+1,)``, where the nodes of each group begin.
+        edges: ``(G+1,)``, its edges.
+        graphs: ``(G+1,)``, its sub-graphs.
+        pairs: ``(G+1,)``, its pairs.
+        pair_start: ``(I+1,)``, where the pairs of each sub-graph begin, counted from its group.
+    """
+
+    whole: Wiring
+    nodes: list[int]
+    edges: list[int]
+    graphs: list[int]
+    pairs: list[int]
+    pair_start: Integers
+
+    def to(self, device: torch.device) -> Wirings:
+        """The same on ``device``."""
+        whole = Wiring(**{name: getattr(self.whole, name).to(device) for name in Wiring.__annotations__})
+        return replace(self, whole=whole)
+
+    @classmethod
+    def of(
+        cls, subgraphs: Subgraphs, chosen: Integers, groups: Integers, num_groups: int, num_labels: int
+    ) -> Wirings:
+        """The ``chosen`` sub-graphs ``(I,)``, of which number k is in group ``groups[k]`` (ascending)."""
+        graphs = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=num_groups))])
+        nodes, node_count, node_begin = ragged(subgraphs.node_start, chosen)
+        edges, edge_count, edge_begin = ragged(subgraphs.edge_start, chosen)
+        node_base = node_begin[:-1] - node_begin[graphs[:-1]][groups]
+        edge_base = edge_begin[:-1] - edge_begin[graphs[:-1]][groups]
+        of_edge = np.repeat(node_base, edge_count)
+        kinds = num_labels + 2
+        source, target = subgraphs.source[edges] + of_edge, subgraphs.target[edges] + of_edge
+        kind = subgraphs.kind[edges]
+        reverse = subgraphs.reverse[edges] + np.repeat(edge_base, edge_count)
+        in_degree = subgraphs.in_degree[nodes]
+        begin = np.cumsum(in_degree) - in_degree
+        begin -= np.repeat(edge_begin[graphs[:-1]][groups], node_count)
+        own = np.arange(len(edges)) - np.repeat(edge_begin[graphs[:-1]][groups], edge_count)
+
+        pair_count = node_count - 1
+        pair_begin = np.concatenate([[0], np.cumsum(pair_count)])
+        pair_base = pair_begin[:-1] - pair_begin[graphs[:-1]][groups]
+        new = node_base + pair_count
+        within = np.arange(len(chosen)) - graphs[:-1][groups]
+        old = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
+        whole = Wiring(
+            node=torch.from_numpy(subgraphs.node[nodes]),
+            features=torch.from_numpy(subgraphs.features[nodes]),
+            ends=torch.from_numpy(np.stack([source + kinds, target + kinds, kind], 1).reshape(-1)),
+            begin=torch.from_numpy(begin),
+            target=torch.from_numpy(target),
+            around=torch.from_numpy(np.stack([reverse, own], 1).reshape(-1)),
+            kind=torch.from_numpy(np.eye(kinds, dtype=np.float32)[kind]),
+            new=torch.from_numpy(new),
+            pair_new=torch.from_numpy(np.repeat(new, pair_count)),
+            pair_old=torch.from_numpy(old + np.repeat(node_base, pair_count)),
+            pair_graph=torch.from_numpy(np.repeat(within, pair_count)),
+            pairs=torch.from_numpy(pair_count.astype(np.float32)[:, None]),
+        )
+        return cls(
+            whole=whole,
+            nodes=node_begin[graphs].tolist(),
+            edges=edge_begin[graphs].tolist(),
+            graphs=graphs.tolist(),
+            pairs=pair_begin[graphs].tolist(),
+            pair_start=np.append(pair_base, 0),
+        )
+
+    def group(self, number: int) -> Wiring:
+        """What one group is made of (views)."""
+        whole = self.whole
+        node = slice(self.nodes[number], self.nodes[number + 1])
+        graph = slice(self.graphs[number], self.graphs[number + 1])
+        first, last = self.edges[number], self.edges[number + 1]
+        edge, pair = slice(first, last), slice(self.pairs[number], self.pairs[number + 1])
+        return Wiring(
+            node=whole.node[node],
+            features=whole.features[node],
+            ends=whole.ends[3 * first : 3 * last],
+            begin=whole.begin[node],
+            target=whole.target[edge],
+            around=whole.around[2 * first : 2 * last],
+            kind=whole.kind[edge],
+            new=whole.new[graph],
+            pair_new=whole.pair_new[pair],
+            pair_old=whole.pair_old[pair],
+            pair_graph=whole.pair_graph[pair],
+            pairs=whole.pairs[graph],
+        )

@@ -1,0 +1,272 @@
+"""SupernetSearch: shared weights and a method are trained in turns, as GraphPNAS searches ENAS macro."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from graphnas.errors import CorruptData, InvalidArgument
+from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+
+FORMAT = "graphnas.supernet-search"
+VERSION = 1
+
+PRESETS: Mapping[str, Mapping[str, int]] = {
+    "default": {},
+    "paper": {"steps": 300, "epochs_per_step": 5, "trained": 100, "evaluated": 100, "samples": 8},
+}
+
+
+class SharedWeightEvaluator(Protocol):
+    """What SupernetSearch needs; :class:`graphnas.evaluate.SupernetEvaluator` has it."""
+
+    space: GraphSpace
+    epoch: int
+
+    def train(self, epochs: int, architectures: Sequence[Architecture]) -> Sequence[Any]:
+        """Train the shared weights; the last result has a ``train_loss``."""
+
+    def evaluate_batch(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        """Measure many architectures."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and text to go on from."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+
+
+@dataclass(frozen=True)
+class SupernetSearchConfig:
+    """The turns of a search on shared weights.
+
+    ``SupernetSearchConfig.preset("paper")`` has the counts of GraphPNAS: 300 steps of 100 architectures, the
+    generator updated every 5 epochs of the supernet. These are 1,500 epochs, where the schedule that the
+    paper names ends after 310 and its search takes half a GPU day; which of the numbers was used is not said.
+    How many architectures a step trains on is not stated either; 100 is ours.
+
+    Attributes:
+        steps: Updates of the method.
+        epochs_per_step: Epochs that the shared weights are trained for before each.
+        trained: Architectures of a step's training; each batch trains one of them, drawn at random.
+        evaluated: Architectures that are measured and told to the method in a step.
+        finalists: The best of these, by the values they had, are measured again at the end.
+        samples: Further proposals of the method that are measured at the end.
+    """
+
+    steps: int = 20
+    epochs_per_step: int = 1
+    trained: int = 50
+    evaluated: int = 20
+    finalists: int = 20
+    samples: int = 20
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            value, least = getattr(self, entry.name), 0 if entry.name == "samples" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InvalidArgument(f"{entry.name} must be an integer of at least {least}, got {value!r}")
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> SupernetSearchConfig:
+        """``"default"`` or ``"paper"``, with single fields changed.
+
+        Raises:
+            InvalidArgument: An unknown preset.
+        """
+        if name not in PRESETS:
+            raise InvalidArgument(f"preset must be one of {tuple(PRESETS)}, got {name!r}")
+        return replace(cls(**PRESETS[name]), **changes)
+
+
+@dataclass(frozen=True)
+class SearchStep:
+    """What one step gave.
+
+    Attributes:
+        step: From 1.
+        epoch: Epochs that the shared weights were trained for by then.
+        train_loss: Of the last of them.
+        values: Of the architectures measured, NaN where it failed.
+    """
+
+    step: int
+    epoch: int
+    train_loss: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SupernetSearchResult:
+    """What a search on shared weights found.
+
+    Attributes:
+        ranking: Finalists and final samples with their evaluation by the final weights, best first.
+        steps: What each step gave.
+    """
+
+    ranking: Sequence[tuple[Architecture, Evaluation]] = field(repr=False)
+    steps: Sequence[SearchStep] = field(repr=False)
+
+    @property
+    def best(self) -> Architecture:
+        """The first of the ranking."""
+        return self.ranking[0][0]
+
+
+class SupernetSearch:
+    """Trains shared weights and a method in turns (GraphPNAS, section 4, the search on ENAS macro).
+
+    Each step asks the method for two sets of architectures: the shared weights are trained on the first, the
+    second is measured with them and told to the method. So the weights are trained for what the method has
+    come to propose, and the method learns from what they have come to. Any method will do.
+
+    Values are told as they were measured, and those of earlier steps come from less trained weights. At the
+    end the best of all and some more proposals are measured again with the final weights.
+
+    With a ``checkpoint`` the search goes on from the file where there is one, to the same result as without
+    the interruption: nothing is drawn from anywhere but the seeds of method and evaluator.
+
+    Args:
+        method: Proposes and learns.
+        evaluator: The shared weights; of the same space.
+        config: Settings; may not be given together with ``preset``.
+        preset: ``"default"`` or ``"paper"``.
+        checkpoint: A file that is written after every step, complete or not at all, and read at the start.
+        progress: Show a progress bar.
+
+    Raises:
+        InvalidArgument: Method and evaluator are of different spaces, or both ``config`` and ``preset``; or
+            the checkpoint is that of another search.
+        CorruptData: The checkpoint is damaged.
+    """
+
+    def __init__(
+        self,
+        method: SearchMethod,
+        evaluator: SharedWeightEvaluator,
+        config: SupernetSearchConfig | None = None,
+        *,
+        preset: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if config is not None and preset is not None:
+            raise InvalidArgument("give either config or preset, not both")
+        spaces = [(space.name, space.max_nodes) for space in (method.space, evaluator.space)]
+        if spaces[0] != spaces[1]:
+            raise InvalidArgument(
+                f"the method searches {method.space!r}, the weights are of {evaluator.space!r}"
+            )
+        self.method = method
+        self.evaluator = evaluator
+        self.config = config or SupernetSearchConfig.preset(preset or "default")
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.progress = progress
+        self.steps: list[SearchStep] = []
+        """What each step so far gave."""
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self._load(self.checkpoint)
+
+    def run(self, report: Callable[[SearchStep], object] | None = None) -> SupernetSearchResult:
+        """Take the steps that are left and measure the finalists.
+
+        Args:
+            report: Told what each step gave.
+
+        Raises:
+            TrainingFailed: Training of the shared weights diverged or ran out of memory.
+        """
+        with tqdm(
+            total=self.config.steps,
+            initial=min(len(self.steps), self.config.steps),
+            desc="search",
+            disable=None if self.progress else True,
+        ) as bar:
+            while len(self.steps) < self.config.steps:
+                step = self._step()
+                self.steps.append(step)
+                if self.checkpoint is not None:
+                    self._save(self.checkpoint)
+                bar.update()
+                finite = [value for value in step.values if np.isfinite(value)]
+                if finite:
+                    bar.set_postfix(mean=f"{np.mean(finite):.2f}", best=f"{max(finite):.2f}", refresh=False)
+                if report is not None:
+                    report(step)
+        return SupernetSearchResult(self._ranking(), tuple(self.steps))
+
+    def _step(self) -> SearchStep:
+        config = self.config
+        measured = self.method.ask(config.evaluated)
+        trained = self.method.ask(config.trained, pending=measured)
+        epochs = self.evaluator.train(config.epochs_per_step, trained)
+        evaluations = self.evaluator.evaluate_batch(measured)
+        for architecture, evaluation in zip(measured, evaluations, strict=True):
+            self.method.tell(architecture, None if evaluation.failed else evaluation.value)
+        values = tuple(evaluation.value for evaluation in evaluations)
+        return SearchStep(len(self.steps) + 1, self.evaluator.epoch, epochs[-1].train_loss, values)
+
+    def _ranking(self) -> list[tuple[Architecture, Evaluation]]:
+        told = [o for o in self.method.observations if o.values is not None]
+        best = sorted(told, key=lambda o: -o.values[0])  # type: ignore[index]
+        different = {self.method.space.key(o.architecture): o.architecture for o in reversed(best)}
+        candidates = list(reversed(different.values()))[: self.config.finalists]
+        if self.config.samples:
+            candidates += self.method.ask(self.config.samples)
+        evaluations = self.evaluator.evaluate_batch(candidates)
+        pairs = zip(candidates, evaluations, strict=True)
+        return sorted(pairs, key=lambda pair: -np.inf if pair[1].failed else pair[1].value, reverse=True)
+
+    # ---------------------------------------------------------------- checkpoints
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with; only the number of steps may differ."""
+        settings = dataclasses.asdict(self.config)
+        for name in ("steps", "finalists", "samples"):
+            del settings[name]
+        return {
+            "method": type(self.method).__name__,
+            "method_seed": self.method.seed,
+            "method_config": repr(getattr(self.method, "config", None)),
+            "config": settings,
+        }
+
+    def _save(self, path: Path) -> None:
+        content = {
+            **self._identity(),
+            "steps": [dataclasses.asdict(step) for step in self.steps],
+            "method_state": json.dumps(self.method.state_dict()),
+            "evaluator_state": self.evaluator.state_dict(),
+        }
+        write_tensor_file(path, FORMAT, VERSION, content)
+
+    def _load(self, path: Path) -> None:
+        content = read_tensor_file(path, FORMAT, VERSION)
+        try:
+            for name, ours in self._identity().items():
+                if content[name] != ours:
+                    raise InvalidArgument(
+                        f"{path} is the checkpoint of a search with {name} {content[name]!r}, not {ours!r}"
+                    )
+            steps = [SearchStep(**step) for step in content["steps"]]
+            state, weights = json.loads(content["method_state"]), content["evaluator_state"]
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InvalidArgument):
+                raise
+            raise CorruptData(f"{path} is a damaged checkpoint: {error!r}") from error
+        self.evaluator.load_state_dict(weights)
+        self.method.load_state_dict(state)
+        self.steps = steps

@@ -1,0 +1,144 @@
+"""Fitting a generator to the kept architectures, anew at each update or going on from the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator
+from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
+from graphnas.methods.graphpnas.replay import kept
+from graphnas.methods.graphpnas.rewards import rewards
+from graphnas.methods.graphpnas.sampling import torch_generator
+
+# Purposes of random numbers, so that no two share a stream.
+_WEIGHTS, _BATCHES = range(2)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """All evaluated architectures in the form the generator is for, and their scores (larger is better)."""
+
+    architectures: Sequence[Architecture]
+    scores: NDArray[np.float64]
+
+
+def fit(
+    generator: ArchitectureGenerator,
+    buffer: Buffer,
+    config: GraphPNASConfig,
+    source: torch.Generator,
+    optimizer: torch.optim.Optimizer | None = None,
+    *,
+    epochs: int | None = None,
+) -> list[float]:
+    """Train ``generator`` on the kept part of ``buffer`` with Adam.
+
+    Args:
+        generator: Changed in place.
+        buffer: At least one architecture.
+        config: What is kept, the rewards, the loss and the sizes of the training.
+        source: Of the order of the graphs, on the CPU.
+        optimizer: To go on with; by default a new one.
+        epochs: Passes over the kept graphs, by default ``config.epochs``.
+
+    Returns:
+        The mean loss of each epoch.
+    """
+    chosen = kept(buffer.scores, config.keep_top)
+    weights = rewards(buffer.scores[chosen], config.reward)
+    batch = ArchitectureBatch.from_architectures(
+        [buffer.architectures[k] for k in chosen.tolist()], generator.space.max_nodes
+    )
+    prepared = generator.prepare(batch.to(generator.device))
+    reward = torch.as_tensor(weights, dtype=torch.get_default_dtype(), device=generator.device)
+    optimizer = optimizer or make_optimizer(generator, config)
+    size, losses = config.training_batch_size, []
+    generator.train()
+    for _ in range(config.epochs if epochs is None else epochs):
+        order = torch.randperm(len(chosen), generator=source).to(generator.device)
+        total = 0.0
+        parts = prepared.minibatches(order, size)
+        for part, index in zip(parts, torch.split(order, size), strict=True):
+            likelihood = generator.log_likelihood(part)
+            if config.loss == "reinforce":
+                loss = reinforce_loss(likelihood, reward[index], probability=config.probability)
+            else:
+                loss = reweighted_loss(
+                    likelihood, reward[index], beta=config.beta, probability=config.probability
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if config.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(generator.parameters(), config.clip_norm)
+            optimizer.step()
+            total += float(loss.detach()) * len(index)
+        losses.append(total / len(chosen))
+    generator.eval()
+    return losses
+
+
+def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> torch.optim.Adam:
+    """Adam with the configuration's learning rate and weight decay."""
+    return torch.optim.Adam(
+        generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+
+
+class Learner:
+    """The generator at each update, as a function of the seed and the buffers of this update and before.
+
+    Without warm start an update depends on its own buffer alone, so that one training brings a resumed search
+    to where it was. With warm start the updates before are gone through again where they are not cached.
+
+    Args:
+        make: A new generator with weights from the given source.
+        config: Settings.
+        seed: Of weights and batches.
+    """
+
+    def __init__(
+        self, make: Callable[[torch.Generator], ArchitectureGenerator], config: GraphPNASConfig, seed: int
+    ) -> None:
+        self._make = make
+        self._config = config
+        self._seed = seed
+        self._fitted: tuple[int, ArchitectureGenerator, torch.optim.Optimizer] | None = None
+
+    def at(self, updates: Sequence[int], buffer: Callable[[int], Buffer]) -> ArchitectureGenerator:
+        """The generator after the last of ``updates``.
+
+        Args:
+            updates: Ascending numbers of evaluations at which there was an update.
+            buffer: The buffer after so many evaluations.
+        """
+        last = updates[-1]
+        if self._fitted is None or self._fitted[0] != last:
+            if self._config.warm_start:
+                known = -1 if self._fitted is None else self._fitted[0]
+                for count in updates if known not in updates else [u for u in updates if u > known]:
+                    self._update(count, buffer(count), anew=count == updates[0])
+            else:
+                self._update(last, buffer(last), anew=True)
+        assert self._fitted is not None
+        return self._fitted[1]
+
+    def _update(self, count: int, buffer: Buffer, *, anew: bool) -> None:
+        config = self._config
+        if anew or self._fitted is None:
+            generator = self._make(torch_generator([self._seed, _WEIGHTS, 0 if config.warm_start else count]))
+            optimizer: torch.optim.Optimizer = make_optimizer(generator, config)
+        else:
+            _, generator, optimizer = self._fitted
+        self._fitted = None  # an error in the middle must not leave half-trained weights behind
+        epochs = config.epochs if anew else config.warm_epochs
+        source = torch_generator([self._seed, _BATCHES, count])
+        fit(generator, buffer, config, source, optimizer, epochs=epochs)
+        self._fitted = count, generator, optimizer
