@@ -13,11 +13,11 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
-from graphnas.methods.nasgem.acquisition import scalarize
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
-from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate, TrainingSet
+from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate
+from graphnas.methods.training_set import TrainingSet
 
 ELITES = 10
 """Number of best architectures whose changes are candidates too."""
@@ -95,7 +95,7 @@ class NASGEM(SearchMethod):
         waiting = tuple(pending) if self.config.predictor == "kernel" else ()
         state = (round_start, waiting)
         if self._ranking is None or self._ranking[0] != state:
-            data = self._training_set(finished[:round_start])
+            data = TrainingSet.from_observations(finished[:round_start], self.rng(_OBJECTIVES, round_start))
             pool, fixed = self._pool(data)
             if self.config.predictor == "kernel":
                 scores = self._kernel.score(data, waiting, pool, fixed=fixed)
@@ -109,15 +109,6 @@ class NASGEM(SearchMethod):
         """Numbers of finished evaluations at which the predictor was updated, up to ``count``."""
         first = min(max(self.config.n_startup_trials, 2), count)
         return list(range(first, count + 1, self.config.batch_size))
-
-    def _training_set(self, observations: list[Observation]) -> TrainingSet:
-        values = np.array([o.values for o in observations], float)
-        scores = scalarize(values, self.rng(_OBJECTIVES, len(observations)))
-        width = max(len(o.constraints) for o in observations)
-        violations = np.zeros((len(observations), width))
-        for row, observation in zip(violations, observations, strict=True):
-            row[: len(observation.constraints)] = observation.constraints
-        return TrainingSet([o.architecture for o in observations], scores, violations)
 
     def _pool(self, data: TrainingSet) -> tuple[ArchitectureBatch, bool]:
         """The candidates, and whether they are the same every time."""
