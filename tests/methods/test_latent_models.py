@@ -1,4 +1,4 @@
-"""The graph autoencoders: sizes, exactness against the slow reference, what their encoders cannot tell apart."""
+"""Graph autoencoders: sizes, exactness against the slow reference, what their encoders cannot tell apart."""
 
 from __future__ import annotations
 

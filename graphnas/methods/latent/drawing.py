@@ -25,7 +25,8 @@ class DrawingMasks:
             may end.
         forced: ``(N, N)`` bool, edges ``u -> v`` that every graph has.
         forbidden: ``(N, N)`` bool, edges that no graph has.
-        needs_input: Whether every vertex but the start must be fed by another.
+        all_active: Whether every vertex but the start must be fed by another, and every one but the end feed
+            another.
         patterns: For operations on edges, else None: adjacency ``(P, N, N)`` bool, sizes ``(P,)`` and allowed
             types ``(P, N, T)`` of every set of edges. Only what agrees with one of them is drawn.
     """
@@ -34,7 +35,7 @@ class DrawingMasks:
         n, t = adapter.max_vertices, adapter.num_types
         types = np.zeros((n, t), bool)
         forced, forbidden = np.zeros((n, n), bool), np.zeros((n, n), bool)
-        self.needs_input = adapter.reads_active
+        self.all_active = adapter.reads_active
         self.patterns: tuple[Tensor, Tensor, Tensor] | None = None
         space = adapter.space.base if isinstance(adapter.space, RestrictedSpace) else adapter.space
         types[1:-1, FIRST_OPERATION:] = True
@@ -203,8 +204,10 @@ class GraphDrawing:
             has = self._pattern_edges[:, u, v][None, :]
             on = ~(self._alive & ~has).any(1)
             off = ~(self._alive & has).any(1)
-        elif self.masks.needs_input and self._left == 1:
-            on = on | ~self.edges[:, :, v].any(1)
+        elif self.masks.all_active:
+            on = on | (self._ending & self._loose[:, u])
+            if self._left == 1:
+                on = on | ~self.edges[:, :, v].any(1)
         return on, off & ~on
 
     @functools.cached_property

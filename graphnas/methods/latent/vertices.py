@@ -100,10 +100,7 @@ class VertexAdapter:
         self.max_vertices = n + self.virtual_start + self.virtual_end
         self.reads_active = type(base).completed is not GraphSpace.completed
         self.fixed_size = not self.reads_active
-        inner = range(0 if self.virtual_start else 1, n - 1)
-        # A node that must feed another than the end is never loose, so the rule holds of itself.
-        always_read = all(any(tuple(base.edge_choices(i, j)) == (1,) for j in range(i + 1, n)) for i in inner)
-        self.connects_loose_ends = self.virtual_end or self.reads_active or always_read
+        self.connects_loose_ends = self.virtual_end or (self.fixed_size and _ends_are_loose(base))
 
     # ---------------------------------------------------------------- to vertex graphs
 
@@ -228,6 +225,19 @@ class VertexAdapter:
 
     def __repr__(self) -> str:
         return f"VertexAdapter({self.space!r})"
+
+
+def _ends_are_loose(space: GraphSpace) -> bool:
+    """Whether the last node of every graph is fed by exactly the nodes that feed no other."""
+    n = space.max_nodes
+    for i in range(n - 1):
+        into_end = tuple(space.edge_choices(i, n - 1))
+        others = [tuple(space.edge_choices(i, j)) for j in range(i + 1, n - 1)]
+        never = into_end == (0,) and (1,) in others
+        always = into_end == (1,) and all(choices == (0,) for choices in others)
+        if not (never or always):
+            return False
+    return True
 
 
 def slot_ends(num_nodes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
