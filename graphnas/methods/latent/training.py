@@ -56,7 +56,9 @@ class LearningRate:
             return
         self.waited += 1
         if self.waited > self.config.patience:
-            self.rate, self.waited = self.rate * self.config.factor, 0
+            self.waited = 0
+            if self.rate * (1 - self.config.factor) > 1e-8:  # PyTorch's smallest step
+                self.rate *= self.config.factor
 
     def state(self) -> dict[str, float]:
         """What :meth:`load` needs."""
