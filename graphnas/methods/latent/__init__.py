@@ -11,7 +11,8 @@ from graphnas.methods.latent.config import (
 )
 from graphnas.methods.latent.dvae import DVAE, DVAEEmb
 from graphnas.methods.latent.gcn import GCN, GCNEmb
-from graphnas.methods.latent.svae import SVAE, GraphRNN
+from graphnas.methods.latent.graphrnn import GraphRNN
+from graphnas.methods.latent.svae import SVAE
 from graphnas.methods.latent.vertices import VertexAdapter, same_graphs
 
 MODELS: dict[str, type[GraphAutoencoder]] = {

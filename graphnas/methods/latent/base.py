@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 import os
-import pickle
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.latent.config import AutoencoderConfig
 from graphnas.methods.latent.drawing import DrawingMasks, GraphDrawing
+from graphnas.methods.latent.files import read_file, write_file
 from graphnas.methods.latent.networks import initialise
 from graphnas.methods.latent.vertices import VertexAdapter
 
@@ -355,32 +355,3 @@ class GraphAutoencoder(nn.Module):
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise CorruptData(f"{path} is no complete autoencoder: {error!r}") from error
         return model
-
-
-def write_file(path: Path, content: dict[str, Any]) -> None:
-    """Store ``content`` so that the file is either complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(content, part)
-    os.replace(part, path)
-
-
-def read_file(path: Path, expected: str, version: int) -> dict[str, Any]:
-    """The content of a file of the format ``expected``.
-
-    Raises:
-        DataNotFound: There is no file.
-        CorruptData: It is damaged, or of another format or version.
-    """
-    if not path.is_file():
-        raise DataNotFound(f"there is no file {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise CorruptData(f"{path} cannot be read: {error}") from error
-    found = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
-    if found != (expected, version):
-        raise CorruptData(
-            f"{path} has format {found[0]!r}, version {found[1]!r}; expected {expected!r}, version {version}"
-        )
-    return dict(content)

@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.latent.base import GraphAutoencoder, read_file, write_file
+from graphnas.methods.latent.base import GraphAutoencoder
 from graphnas.methods.latent.config import TrainingConfig
+from graphnas.methods.latent.files import read_file, write_file
 
 FORMAT = "graphnas.autoencoder.checkpoint"
 VERSION = 1
