@@ -189,8 +189,8 @@ class GraphAutoencoder(nn.Module):
         Args:
             architectures: The training set.
             progress: Show a bar.
-            checkpoint: A file written after every epoch. Where it exists, training goes on from it, and ends
-                with the same weights to the last bit as if it had not stopped.
+            checkpoint: A file written after every epoch. Where it exists, training goes on from it and, on
+                the processor, ends with the same weights to the last bit as if it had not stopped.
             on_epoch: Called after each epoch with the model, in evaluation mode, and the entry of
                 :attr:`history`; it must draw from no generator of the model's, so that it changes nothing.
 
@@ -312,7 +312,10 @@ class GraphAutoencoder(nn.Module):
             "seed": self.seed,
             "space": {"name": self.space.name, "arguments": self.space.arguments()},
             "history": self.history,
-            "weights": {name: value.cpu() for name, value in self.state_dict().items()},
+            "weights": {
+                name: value.cpu() if isinstance(value, Tensor) else value
+                for name, value in self.state_dict().items()
+            },
         }
         write_file(Path(path), content)
 
