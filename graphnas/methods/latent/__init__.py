@@ -10,13 +10,14 @@ from graphnas.methods.latent.config import (
     TrainingConfig,
 )
 from graphnas.methods.latent.dvae import DVAE, DVAEEmb
+from graphnas.methods.latent.feature_vae import FeatureVAE, FeatureVAEConfig
 from graphnas.methods.latent.gcn import GCN, GCNEmb
 from graphnas.methods.latent.graphrnn import GraphRNN
 from graphnas.methods.latent.svae import SVAE
 from graphnas.methods.latent.vertices import VertexAdapter, same_graphs
 
 MODELS: dict[str, type[GraphAutoencoder]] = {
-    model.__name__: model for model in (DVAE, DVAEEmb, GCN, GCNEmb, SVAE, GraphRNN)
+    model.__name__: model for model in (DVAE, DVAEEmb, GCN, GCNEmb, SVAE, GraphRNN, FeatureVAE)
 }
 """The models by the names of their classes, which saved files hold."""
 
@@ -31,6 +32,8 @@ __all__ = [
     "DVAEEmb",
     "DVAEEmbConfig",
     "Decoded",
+    "FeatureVAE",
+    "FeatureVAEConfig",
     "GCNConfig",
     "GCNEmb",
     "GCNEmbConfig",
