@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from graphnas.methods.base import Observation as Observation
     from graphnas.methods.base import SearchMethod as SearchMethod
     from graphnas.methods.evolution import RegularizedEvolution as RegularizedEvolution
+    from graphnas.methods.latent.bo_config import LatentBOConfig as LatentBOConfig
+    from graphnas.methods.latent.search import LatentBO as LatentBO
     from graphnas.methods.local_search import LocalSearch as LocalSearch
     from graphnas.methods.nasgem import NASGEM as NASGEM
     from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from graphnas.methods.trees import TreeSearch as TreeSearch
 
 _HOMES = {
+    "LatentBO": "graphnas.methods.latent.search",
+    "LatentBOConfig": "graphnas.methods.latent.bo_config",
     "LocalSearch": "graphnas.methods.local_search",
     "NASGEM": "graphnas.methods.nasgem",
     "NASGEMConfig": "graphnas.methods.nasgem",
@@ -30,6 +34,8 @@ _HOMES = {
 }
 __all__ = [
     "NASGEM",
+    "LatentBO",
+    "LatentBOConfig",
     "LocalSearch",
     "NASGEMConfig",
     "Observation",
