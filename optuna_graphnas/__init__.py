@@ -13,6 +13,7 @@ from graphnas.optional import require
 if TYPE_CHECKING:
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.sampler import GraphSampler as GraphSampler
+    from optuna_graphnas.samplers import LatentBOSampler as LatentBOSampler
     from optuna_graphnas.samplers import LocalSearchSampler as LocalSearchSampler
     from optuna_graphnas.samplers import NASGEMSampler as NASGEMSampler
     from optuna_graphnas.samplers import RandomArchitectureSampler as RandomArchitectureSampler
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "GraphSampler": "optuna_graphnas.sampler",
+    "LatentBOSampler": "optuna_graphnas.samplers",
     "LocalSearchSampler": "optuna_graphnas.samplers",
     "NASGEMSampler": "optuna_graphnas.samplers",
     "Objective": "optuna_graphnas.objective",
@@ -32,6 +34,7 @@ _HOMES = {
 }
 __all__ = [
     "GraphSampler",
+    "LatentBOSampler",
     "LocalSearchSampler",
     "NASGEMSampler",
     "Objective",

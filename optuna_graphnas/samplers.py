@@ -16,6 +16,7 @@ from graphnas.methods.base import SearchMethod
 from optuna_graphnas.sampler import GraphSampler
 
 if TYPE_CHECKING:
+    from graphnas.methods.latent.bo_config import LatentBOConfig
     from graphnas.methods.nasgem import NASGEMConfig
 
 Constraints = Callable[[FrozenTrial], Sequence[float]]
@@ -79,6 +80,57 @@ class NASGEMSampler(GraphSampler):
         super().__init__(
             space,
             functools.partial(make_method, "NASGEM", space, {"config": settings}),
+            seed=seed,
+            n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
+            independent_sampler=independent_sampler,
+            warn_independent_sampling=warn_independent_sampling,
+            constraints_func=constraints_func,
+            lease_seconds=lease_seconds,
+        )
+
+
+class LatentBOSampler(GraphSampler):
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours).
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.LatentBO`. The autoencoder
+    is trained when the random trials are over, seconds with the default model, once for all samplers of the
+    same space object, configuration and seed.
+
+    Args:
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        config: Settings of the method; by default what searches best in our benchmarks.
+        preset: Instead of ``config``: ``"default"`` or ``"paper"``, the search of D-VAE.
+        seed: Seed of everything random; drawn at random when None.
+        n_startup_trials: Random architectures before the first model, other than ``config`` says, and random
+            trials of the default inner sampler.
+        independent_sampler: Sampler of all other parameters; as in :class:`optuna_graphnas.GraphSampler`.
+        warn_independent_sampling: As in :class:`optuna_graphnas.GraphSampler`.
+        constraints_func: As in :class:`optuna_graphnas.GraphSampler`.
+        lease_seconds: As in :class:`optuna_graphnas.GraphSampler`.
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``, or an option outside of what is allowed.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        *,
+        config: LatentBOConfig | None = None,
+        preset: str | None = None,
+        seed: int | None = None,
+        n_startup_trials: int | None = None,
+        independent_sampler: BaseSampler | None = None,
+        warn_independent_sampling: bool = True,
+        constraints_func: Constraints | None = None,
+        lease_seconds: float = 300.0,
+    ) -> None:
+        from graphnas.methods.latent.bo_config import with_startup
+
+        settings = with_startup(config, preset, n_startup_trials)
+        super().__init__(
+            space,
+            functools.partial(make_method, "LatentBO", space, {"config": settings}),
             seed=seed,
             n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
             independent_sampler=independent_sampler,

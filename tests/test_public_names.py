@@ -16,7 +16,7 @@ PUBLIC = {
         "__version__",
     ],
     "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
-    "graphnas.methods": ["NASGEM", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
+    "graphnas.methods": ["NASGEM", "LatentBO", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "efficiency_score"],
     "search_spaces": [
         "ENASMacro",
@@ -28,7 +28,13 @@ PUBLIC = {
         "get_space",
         "space_names",
     ],
-    "optuna_graphnas": ["NASGEMSampler", "GraphSampler", "Objective", "suggest_architecture"],
+    "optuna_graphnas": [
+        "NASGEMSampler",
+        "LatentBOSampler",
+        "GraphSampler",
+        "Objective",
+        "suggest_architecture",
+    ],
 }
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "nasgem": "NASGEMSampler",
+    "latentbo": "LatentBOSampler",
     "random": "RandomArchitectureSampler",
     "evolution": "RegularizedEvolutionSampler",
     "local_search": "LocalSearchSampler",
@@ -22,8 +23,11 @@ METHODS = {
 """Our samplers, and Optuna's TPE to compare with: it sees the same parameters, but not the graph."""
 
 
-STARTUP = ("nasgem", "tpe")
+STARTUP = ("nasgem", "latentbo", "tpe")
 """Methods that begin with a number of random trials."""
+
+PRESETS = ("nasgem", "latentbo")
+"""Methods whose configuration has presets."""
 
 
 def make_sampler(
@@ -35,7 +39,7 @@ def make_sampler(
         method: One of :data:`METHODS`.
         space: The search space.
         seed: Seed of everything random.
-        preset: A preset of NASGEM's configuration.
+        preset: A preset of the configuration of a method in :data:`PRESETS`.
         startup: Random trials at the beginning, of a method in :data:`STARTUP`.
 
     Raises:
@@ -44,8 +48,10 @@ def make_sampler(
     """
     if method not in METHODS:
         raise InvalidArgument(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    if preset is not None and method != "nasgem":
-        raise InvalidArgument(f"--preset {preset} is for the method nasgem, not for {method}")
+    if preset is not None and method not in PRESETS:
+        raise InvalidArgument(
+            f"--preset {preset} is for the methods {' and '.join(PRESETS)}, not for {method}"
+        )
     if startup is not None and method not in STARTUP:
         raise InvalidArgument(
             f"--startup {startup} is for the methods {' and '.join(STARTUP)}, not for {method}"

@@ -38,13 +38,15 @@ def add_parser(commands: Any) -> None:
     add_space_arguments(parser, required=True)
     parser.add_argument("--method", choices=METHODS, default="nasgem", help="search method (default: nasgem)")
     parser.add_argument(
-        "--preset", metavar="NAME", help="configuration of nasgem: default, or paper for the published"
+        "--preset",
+        metavar="NAME",
+        help="configuration of nasgem or latentbo: default, or paper for the published",
     )
     parser.add_argument(
         "--startup",
         type=integer(0),
         metavar="N",
-        help="random trials that nasgem or tpe begins with (default: its own)",
+        help="random trials that nasgem, latentbo or tpe begins with (default: its own)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
