@@ -13,6 +13,7 @@ from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.methods.latent import DVAE, GCN, MODELS, SVAE, AutoencoderConfig, DVAEConfig, GCNConfig
 from graphnas.methods.latent.drawing import GraphDrawing
+from graphnas.methods.latent.repeated import RepeatedLinear
 from search_spaces import ENASMacro6, NASBench101, NASBench201, RandWire
 
 SPACES = {
@@ -291,3 +292,22 @@ def test_presets():
     assert MODELS["DVAEEmb"].config_class.preset("paper").rounds == 4
     assert MODELS["GCNEmb"].config_class.preset("paper").rounds == 1
     assert DVAEConfig.preset("paper", latent=8).latent == 8
+
+
+def test_repeated_layer_is_a_linear_layer():
+    """Its results and gradients are those of single applications, also where one of them is not used."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = (torch.randn(*shape, generator=generator) for shape in ((4, 3), (4,)))
+    rows = [torch.randn(n, 3, generator=generator) for n in (2, 1, 5)]
+    found = []
+    for repeated in (False, True):
+        parts = [t.clone().requires_grad_() for t in (weight, bias, *rows)]
+        layer = RepeatedLinear(parts[0], parts[1])
+        outputs = [layer(x) if repeated else x @ parts[0].T + parts[1] for x in parts[2:]]
+        (outputs[0].square().sum() + outputs[2].sin().sum()).backward()
+        found.append([*outputs, *(p.grad for p in parts if p.grad is not None)])
+        assert parts[3].grad is None
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+    with torch.no_grad():
+        torch.testing.assert_close(RepeatedLinear(weight, bias)(rows[0]), rows[0] @ weight.T + bias)

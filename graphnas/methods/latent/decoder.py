@@ -134,21 +134,22 @@ class DVAEDecoder(nn.Module):
         plan = plan_decisions(graphs, self.num_types)
         edges, types = graphs.adjacency > 0, graphs.operations.long()
         count, longest = len(types), int(graphs.num_nodes.max())
-        table = self.gru.table(features)
-        finals = [self.gru(table[START].expand(count, -1), torch.tanh(self.start(z)))]
+        table, recurrence, product = self.gru.table(features), self.gru.recurrence(), message.product()
+        finals = [self.gru(table[START].expand(count, -1), torch.tanh(self.start(z)), recurrence)]
         messages: list[Tensor] = []
         sums, inputs = [], []
         for v in range(1, longest):
             sender = torch.tensor(v - 1, device=z.device)
-            messages.append(message(finals[-1], sender))
+            messages.append(message(finals[-1], sender, product))
             accepted = edges[:, :v, v].flip(1)
             totals = (torch.stack(messages[::-1], 1) * accepted[:, :, None]).cumsum(1)
             inputs.append(table[types[:, v]])
-            finals.append(self.gru(inputs[-1], totals[:, -1]))
+            finals.append(self.gru(inputs[-1], totals[:, -1], recurrence))
             graph, place = plan.intermediate[v - 1]
             sums.append((totals[graph, place], inputs[-1][graph]))
         final = torch.cat(finals)
-        between = self.gru(torch.cat([row for _, row in sums]), torch.cat([total for total, _ in sums]))
+        incoming = torch.cat([total for total, _ in sums])
+        between = self.gru(torch.cat([row for _, row in sums]), incoming, recurrence)
         states = torch.cat([self.gru.from_zero(table).to(final.dtype), between, final])
 
         targets = self.edge_scorer.target(states[plan.used])

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphnas.methods.latent.repeated import RepeatedLinear
+
 
 class GRUStep(nn.Module):
     """A gated recurrent unit whose inputs are few different rows, so that their half is looked up.
@@ -39,9 +41,13 @@ class GRUStep(nn.Module):
         new = torch.tanh(new_in + torch.sigmoid(reset_in + reset_b) * new_b)
         return (1 - torch.sigmoid(update_in + update_b)) * new
 
-    def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
+    def recurrence(self) -> RepeatedLinear:
+        """The state's half of the gates, for the many steps of one pass."""
+        return RepeatedLinear(self.weight_hh, self.bias_hh)
+
+    def forward(self, inputs: Tensor, state: Tensor, recurrence: RepeatedLinear | None = None) -> Tensor:
         """New states ``(B, H)`` from rows of the table ``(B, 3H)`` and states ``(B, H)``."""
-        recurrent = F.linear(state, self.weight_hh, self.bias_hh)
+        recurrent = (recurrence or self.recurrence())(state)
         reset_in, update_in, new_in = inputs.chunk(3, -1)
         reset_h, update_h, new_h = recurrent.chunk(3, -1)
         update = torch.sigmoid(update_in + update_h)
@@ -65,9 +71,13 @@ class GatedMessage(nn.Module):
         self.id_weight = nn.Parameter(torch.empty(max_vertices, 2 * hidden)) if max_vertices else None
         self.bias = nn.Parameter(torch.empty(hidden))
 
-    def forward(self, state: Tensor, senders: Tensor) -> Tensor:
+    def product(self) -> RepeatedLinear:
+        """Gate and mapper before the sender's number, for the many messages of one pass."""
+        return RepeatedLinear(self.weight)
+
+    def forward(self, state: Tensor, senders: Tensor, product: RepeatedLinear | None = None) -> Tensor:
         """Messages ``(B, H)`` of states ``(B, H)``, or ``(1, H)`` for all, of vertices numbered ``(B,)``."""
-        both = F.linear(state, self.weight)
+        both = (product or self.product())(state)
         if self.id_weight is not None:
             both = both + self.id_weight[senders]
         gate, mapped = both.chunk(2, -1)
