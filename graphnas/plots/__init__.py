@@ -11,10 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnas.plots.architecture import plot_architecture as plot_architecture
+    from graphnas.plots.latent_space import plot_latent_space as plot_latent_space
+    from graphnas.plots.prediction import plot_prediction as plot_prediction
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
+    from graphnas.plots.top_architectures import plot_top_architectures as plot_top_architectures
+    from graphnas.plots.training_curves import plot_training_curves as plot_training_curves
 
-_HOMES = {"plot_architecture": "architecture", "plot_search_curve": "search_curve"}
-__all__ = ["plot_architecture", "plot_search_curve"]
+_HOMES = {
+    "plot_architecture": "architecture",
+    "plot_latent_space": "latent_space",
+    "plot_prediction": "prediction",
+    "plot_search_curve": "search_curve",
+    "plot_top_architectures": "top_architectures",
+    "plot_training_curves": "training_curves",
+}
+__all__ = [
+    "plot_architecture",
+    "plot_latent_space",
+    "plot_prediction",
+    "plot_search_curve",
+    "plot_top_architectures",
+    "plot_training_curves",
+]
 
 
 def __getattr__(name: str) -> Any:
