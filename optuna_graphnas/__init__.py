@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.sampler import GraphSampler as GraphSampler
     from optuna_graphnas.samplers import GraphPNASSampler as GraphPNASSampler
+    from optuna_graphnas.samplers import LatentBOSampler as LatentBOSampler
     from optuna_graphnas.samplers import LocalSearchSampler as LocalSearchSampler
     from optuna_graphnas.samplers import NASGEMSampler as NASGEMSampler
     from optuna_graphnas.samplers import RandomArchitectureSampler as RandomArchitectureSampler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "GraphPNASSampler": "optuna_graphnas.samplers",
     "GraphSampler": "optuna_graphnas.sampler",
+    "LatentBOSampler": "optuna_graphnas.samplers",
     "LocalSearchSampler": "optuna_graphnas.samplers",
     "NASGEMSampler": "optuna_graphnas.samplers",
     "Objective": "optuna_graphnas.objective",
@@ -35,6 +37,7 @@ _HOMES = {
 __all__ = [
     "GraphPNASSampler",
     "GraphSampler",
+    "LatentBOSampler",
     "LocalSearchSampler",
     "NASGEMSampler",
     "Objective",

@@ -16,8 +16,7 @@ from graphnas.methods.base import SearchMethod
 from optuna_graphnas.sampler import GraphSampler
 
 if TYPE_CHECKING:
-    from graphnas.methods.graphpnas import GraphPNASConfig
-    from graphnas.methods.nasgem import NASGEMConfig
+    from graphnas.methods.configuration import Configuration
 
 Constraints = Callable[[FrozenTrial], Sequence[float]]
 
@@ -40,67 +39,16 @@ def make_method(name: str, space: GraphSpace, options: dict[str, Any], seed: int
     return made
 
 
-class NASGEMSampler(GraphSampler):
-    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates.
-
-    Several objectives and constraints are supported; see :class:`graphnas.methods.NASGEM`.
+class ConfiguredSampler(GraphSampler):
+    """Base of the samplers whose method has a configuration with presets.
 
     Args:
         space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
         config: Settings of the method; by default what searches best in our benchmarks.
-        preset: Instead of ``config``: ``"default"`` or ``"paper"``, the method as published.
+        preset: Instead of ``config``, the name of one: ``"default"``, ``"paper"`` for the method as
+            published, or others that the configuration's class lists.
         seed: Seed of everything random; drawn at random when None.
-        n_startup_trials: Random architectures before the first prediction, other than ``config`` says, and
-            random trials of the default inner sampler.
-        independent_sampler: Sampler of all other parameters; as in :class:`optuna_graphnas.GraphSampler`.
-        warn_independent_sampling: As in :class:`optuna_graphnas.GraphSampler`.
-        constraints_func: As in :class:`optuna_graphnas.GraphSampler`.
-        lease_seconds: As in :class:`optuna_graphnas.GraphSampler`.
-
-    Raises:
-        InvalidArgument: Both ``config`` and ``preset``, or an option outside of what is allowed.
-    """
-
-    def __init__(
-        self,
-        space: GraphSpace,
-        *,
-        config: NASGEMConfig | None = None,
-        preset: str | None = None,
-        seed: int | None = None,
-        n_startup_trials: int | None = None,
-        independent_sampler: BaseSampler | None = None,
-        warn_independent_sampling: bool = True,
-        constraints_func: Constraints | None = None,
-        lease_seconds: float = 300.0,
-    ) -> None:
-        from graphnas.methods.nasgem.search import with_startup
-
-        settings = with_startup(config, preset, n_startup_trials)
-        super().__init__(
-            space,
-            functools.partial(make_method, "NASGEM", space, {"config": settings}),
-            seed=seed,
-            n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
-            independent_sampler=independent_sampler,
-            warn_independent_sampling=warn_independent_sampling,
-            constraints_func=constraints_func,
-            lease_seconds=lease_seconds,
-        )
-
-
-class GraphPNASSampler(GraphSampler):
-    """GraphPNAS (TMLR 2023): samples of a generator of graphs that is fitted to the best so far.
-
-    Several objectives and constraints are supported; see :class:`graphnas.methods.GraphPNAS`.
-
-    Args:
-        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
-        config: Settings of the method; by default what searches best in our benchmarks.
-        preset: Instead of ``config``: ``"default"``, ``"paper"`` or the settings of one published experiment;
-            see :class:`graphnas.methods.GraphPNASConfig`.
-        seed: Seed of everything random; drawn at random when None.
-        n_startup_trials: Architectures of the explorer before the first update, other than ``config`` says,
+        n_startup_trials: Random architectures before the method's model is used, other than ``config`` says,
             and random trials of the default inner sampler.
         independent_sampler: Sampler of all other parameters; as in :class:`optuna_graphnas.GraphSampler`.
         warn_independent_sampling: As in :class:`optuna_graphnas.GraphSampler`.
@@ -111,11 +59,14 @@ class GraphPNASSampler(GraphSampler):
         InvalidArgument: Both ``config`` and ``preset``, or an option outside of what is allowed.
     """
 
+    _method_name: str
+    """The class in :mod:`graphnas.methods`; its configuration has this name and ``Config``."""
+
     def __init__(
         self,
         space: GraphSpace,
         *,
-        config: GraphPNASConfig | None = None,
+        config: Configuration | None = None,
         preset: str | None = None,
         seed: int | None = None,
         n_startup_trials: int | None = None,
@@ -124,12 +75,13 @@ class GraphPNASSampler(GraphSampler):
         constraints_func: Constraints | None = None,
         lease_seconds: float = 300.0,
     ) -> None:
-        from graphnas.methods.graphpnas.config import with_startup
+        from graphnas.methods.configuration import configured
 
-        settings = with_startup(config, preset, n_startup_trials)
+        kind = getattr(importlib.import_module("graphnas.methods"), f"{self._method_name}Config")
+        settings = configured(kind, config, preset, n_startup_trials)
         super().__init__(
             space,
-            functools.partial(make_method, "GraphPNAS", space, {"config": settings}),
+            functools.partial(make_method, self._method_name, space, {"config": settings}),
             seed=seed,
             n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
             independent_sampler=independent_sampler,
@@ -137,6 +89,38 @@ class GraphPNASSampler(GraphSampler):
             constraints_func=constraints_func,
             lease_seconds=lease_seconds,
         )
+
+
+class NASGEMSampler(ConfiguredSampler):
+    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates.
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.NASGEM`, and
+    :class:`ConfiguredSampler` for the arguments.
+    """
+
+    _method_name = "NASGEM"
+
+
+class GraphPNASSampler(ConfiguredSampler):
+    """GraphPNAS (TMLR 2023): samples of a generator of graphs that is fitted to the best so far.
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.GraphPNAS`, and
+    :class:`ConfiguredSampler` for the arguments. Further presets are the settings of single published
+    experiments; :class:`graphnas.methods.GraphPNASConfig` lists them.
+    """
+
+    _method_name = "GraphPNAS"
+
+
+class LatentBOSampler(ConfiguredSampler):
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours).
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.LatentBO`, and
+    :class:`ConfiguredSampler` for the arguments. The autoencoder is trained when the random trials are over,
+    seconds with the default model, once for all samplers of the same space object, configuration and seed.
+    """
+
+    _method_name = "LatentBO"
 
 
 class RandomArchitectureSampler(GraphSampler):

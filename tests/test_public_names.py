@@ -16,7 +16,14 @@ PUBLIC = {
         "__version__",
     ],
     "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
-    "graphnas.methods": ["NASGEM", "GraphPNAS", "RandomSearch", "RegularizedEvolution", "LocalSearch"],
+    "graphnas.methods": [
+        "NASGEM",
+        "GraphPNAS",
+        "LatentBO",
+        "RandomSearch",
+        "RegularizedEvolution",
+        "LocalSearch",
+    ],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
     "search_spaces": [
         "ENASMacro",
@@ -31,6 +38,7 @@ PUBLIC = {
     "optuna_graphnas": [
         "NASGEMSampler",
         "GraphPNASSampler",
+        "LatentBOSampler",
         "GraphSampler",
         "Objective",
         "suggest_architecture",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 METHODS = {
     "nasgem": "NASGEMSampler",
     "graphpnas": "GraphPNASSampler",
+    "latentbo": "LatentBOSampler",
     "random": "RandomArchitectureSampler",
     "evolution": "RegularizedEvolutionSampler",
     "local_search": "LocalSearchSampler",
@@ -23,10 +24,10 @@ METHODS = {
 """Our samplers, and Optuna's TPE to compare with: it sees the same parameters, but not the graph."""
 
 
-STARTUP = ("nasgem", "graphpnas", "tpe")
+STARTUP = ("nasgem", "graphpnas", "latentbo", "tpe")
 """Methods that begin with a number of random trials."""
 
-PRESET = ("nasgem", "graphpnas")
+PRESETS = ("nasgem", "graphpnas", "latentbo")
 """Methods whose configuration has presets."""
 
 
@@ -39,7 +40,7 @@ def make_sampler(
         method: One of :data:`METHODS`.
         space: The search space.
         seed: Seed of everything random.
-        preset: A preset of the configuration, of a method in :data:`PRESET`.
+        preset: A preset of the configuration of a method in :data:`PRESETS`.
         startup: Random trials at the beginning, of a method in :data:`STARTUP`.
 
     Raises:
@@ -48,9 +49,9 @@ def make_sampler(
     """
     if method not in METHODS:
         raise InvalidArgument(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    if preset is not None and method not in PRESET:
+    if preset is not None and method not in PRESETS:
         raise InvalidArgument(
-            f"--preset {preset} is for the methods {' and '.join(PRESET)}, not for {method}"
+            f"--preset {preset} is for the methods {' and '.join(PRESETS)}, not for {method}"
         )
     if startup is not None and method not in STARTUP:
         raise InvalidArgument(

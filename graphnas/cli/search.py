@@ -40,13 +40,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="configuration of nasgem or graphpnas: default, or paper for the published",
+        help="configuration of nasgem, graphpnas or latentbo: default, or paper for the published",
     )
     parser.add_argument(
         "--startup",
         type=integer(0),
         metavar="N",
-        help="random trials that nasgem, graphpnas or tpe begins with (default: its own)",
+        help="random trials that nasgem, graphpnas, latentbo or tpe begins with (default: its own)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"

@@ -91,6 +91,11 @@ class WeisfeilerLehman:
             raise InvalidArgument("WeisfeilerLehman is not fitted: call fit(batch) first")
         return self._vocabulary
 
+    @vocabulary.setter
+    def vocabulary(self, labels: NDArray[np.uint64]) -> None:
+        """Take the columns of an earlier fit."""
+        self._vocabulary = labels
+
     def fit(self, batch: Graphs) -> WeisfeilerLehman:
         """Take the labels that occur in ``batch`` as the columns of :meth:`transform`."""
         self._vocabulary = np.unique(self._occurrences(batch).values)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from graphnas.methods.graphpnas import LearnedDistribution as LearnedDistribution
     from graphnas.methods.graphpnas import SupernetSearch as SupernetSearch
     from graphnas.methods.graphpnas import SupernetSearchConfig as SupernetSearchConfig
+    from graphnas.methods.latent.bo_config import LatentBOConfig as LatentBOConfig
+    from graphnas.methods.latent.search import LatentBO as LatentBO
     from graphnas.methods.local_search import LocalSearch as LocalSearch
     from graphnas.methods.nasgem import NASGEM as NASGEM
     from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
@@ -27,6 +29,8 @@ _HOMES = {
     "GraphPNAS": "graphnas.methods.graphpnas",
     "GraphPNASConfig": "graphnas.methods.graphpnas",
     "LearnedDistribution": "graphnas.methods.graphpnas",
+    "LatentBO": "graphnas.methods.latent.search",
+    "LatentBOConfig": "graphnas.methods.latent.bo_config",
     "LocalSearch": "graphnas.methods.local_search",
     "NASGEM": "graphnas.methods.nasgem",
     "NASGEMConfig": "graphnas.methods.nasgem",
@@ -42,6 +46,8 @@ __all__ = [
     "NASGEM",
     "GraphPNAS",
     "GraphPNASConfig",
+    "LatentBO",
+    "LatentBOConfig",
     "LearnedDistribution",
     "LocalSearch",
     "NASGEMConfig",

@@ -11,8 +11,8 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.methods.acquisition import expected_improvement, normal_scores
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores
 from graphnas.methods.nasgem.candidates import whole_space
 from graphnas.methods.nasgem.flatten import Flattener
 from graphnas.methods.objectives import scalarize

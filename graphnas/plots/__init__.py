@@ -14,21 +14,33 @@ if TYPE_CHECKING:
     from graphnas.plots.architecture_grid import plot_architectures as plot_architectures
     from graphnas.plots.architecture_grid import plot_samples as plot_samples
     from graphnas.plots.graph_properties import plot_graph_properties as plot_graph_properties
+    from graphnas.plots.latent_space import plot_latent_space as plot_latent_space
+    from graphnas.plots.prediction import plot_prediction as plot_prediction
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
+    from graphnas.plots.top_architectures import plot_top_architectures as plot_top_architectures
+    from graphnas.plots.training_curves import plot_training_curves as plot_training_curves
 
 _HOMES = {
     "plot_architecture": "architecture",
     "plot_architectures": "architecture_grid",
     "plot_graph_properties": "graph_properties",
+    "plot_latent_space": "latent_space",
+    "plot_prediction": "prediction",
     "plot_samples": "architecture_grid",
     "plot_search_curve": "search_curve",
+    "plot_top_architectures": "top_architectures",
+    "plot_training_curves": "training_curves",
 }
 __all__ = [
     "plot_architecture",
     "plot_architectures",
     "plot_graph_properties",
+    "plot_latent_space",
+    "plot_prediction",
     "plot_samples",
     "plot_search_curve",
+    "plot_top_architectures",
+    "plot_training_curves",
 ]
 
 

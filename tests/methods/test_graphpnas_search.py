@@ -12,8 +12,8 @@ from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument, SpaceExhausted
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.base import Observation
+from graphnas.methods.configuration import configured
 from graphnas.methods.graphpnas import PRESETS, RNNGenerator, sample_valid
-from graphnas.methods.graphpnas.config import with_startup
 from graphnas.methods.graphpnas.explorers import EXPLORERS, epsilon_at, make_explorer
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
@@ -294,11 +294,11 @@ def test_presets_are_the_published_settings():
     assert (paper.epochs, paper.training_batch_size, paper.keep_top, paper.warm_start) == (70, 2, 30, False)
     assert GraphPNASConfig.preset("nasbench201-cifar100").keep_top == 10
     assert GraphPNASConfig.preset("paper", epochs=3).epochs == 3
-    assert with_startup(None, "paper", 4).n_startup_trials == 4
+    assert configured(GraphPNASConfig, None, "paper", 4).n_startup_trials == 4
     with pytest.raises(InvalidArgument, match="'papers'"):
         GraphPNASConfig.preset("papers")
     with pytest.raises(InvalidArgument, match="either config or preset"):
-        with_startup(paper, "paper", None)
+        configured(GraphPNASConfig, paper, "paper")
     with pytest.raises(InvalidArgument, match="either config or preset"):
         GraphPNAS(NASBench201(), paper, preset="paper")
 

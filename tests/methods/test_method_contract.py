@@ -16,12 +16,15 @@ from graphnas.methods import (
     NASGEM,
     GraphPNAS,
     GraphPNASConfig,
+    LatentBO,
+    LatentBOConfig,
     LocalSearch,
     NASGEMConfig,
     RandomSearch,
     RegularizedEvolution,
     TreeSearch,
 )
+from graphnas.methods.latent import DVAEConfig, FeatureVAEConfig, TrainingConfig
 from graphnas.methods.nasgem import EncoderConfig, PredictorConfig
 from search_spaces import GEMNet, NASBench201
 
@@ -54,6 +57,36 @@ def generative(generator, **changes):
     )
 
 
+def latent_bo(**changes):
+    """With little training: what is tested is the loop, not the quality."""
+    training = TrainingConfig(epochs=2, batch_size=32)
+    settings = {
+        "model_config": FeatureVAEConfig(hidden=16, latent=8, training=training),
+        "training_size": 60,
+        "n_startup_trials": 4,
+        "enumerate_up_to": 0,
+        "candidates": 100,
+        "local_candidates": 20,
+        "decoded_candidates": 5,
+    }
+    return LatentBOConfig(**{**settings, **changes})
+
+
+def latent_rounds(**changes):
+    """The paper's search with a small autoencoder of its kind, few points and few decodings."""
+    training = TrainingConfig.preset("paper", epochs=1)
+    return LatentBOConfig.preset(
+        "paper",
+        model_config=DVAEConfig(hidden=8, latent=3, training=training),
+        training_size=40,
+        n_startup_trials=4,
+        batch_size=2,
+        grid=40,
+        decodings=6,
+        **changes,
+    )
+
+
 METHODS = {
     "random": lambda space, seed: RandomSearch(space, seed=seed),
     "evolution": lambda space, seed: RegularizedEvolution(
@@ -61,6 +94,9 @@ METHODS = {
     ),
     "local": lambda space, seed: LocalSearch(space, seed=seed),
     "trees": lambda space, seed: TreeSearch(space, seed=seed, n_startup_trials=4, candidates=200, trees=8),
+    "latentbo": lambda space, seed: LatentBO(space, latent_bo(), seed=seed),
+    "latentbo-whole": lambda space, seed: LatentBO(space, latent_bo(enumerate_up_to=20_000), seed=seed),
+    "latentbo-paper": lambda space, seed: LatentBO(space, latent_rounds(), seed=seed),
     "nasgem": lambda space, seed: NASGEM(
         space, NASGEMConfig(n_startup_trials=4, candidates=200, local_candidates=50), seed=seed
     ),

@@ -13,8 +13,8 @@ from sklearn.gaussian_process.kernels import RBF
 from graphnas import ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.graph.wl import WeisfeilerLehman
+from graphnas.methods.acquisition import expected_improvement, normal_scores, probability_below
 from graphnas.methods.nasgem import KernelFeatures, KernelPredictor, MLPPredictor, PredictorConfig
-from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores, probability_below
 from graphnas.methods.nasgem.marginal_likelihood import NOISE_FLOOR, fit_weights
 from graphnas.methods.objectives import scalarize
 from search_spaces import GEMNet, NASBench201

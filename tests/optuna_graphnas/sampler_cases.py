@@ -12,12 +12,15 @@ from graphnas.errors import DataNotFound, InvalidArchitecture
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
+from graphnas.methods import LatentBOConfig
 from graphnas.methods.graphpnas import GraphPNASConfig
+from graphnas.methods.latent import FeatureVAEConfig, TrainingConfig
 from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
 from graphnas.methods.random_search import RandomSearch
 from optuna_graphnas import (
     GraphPNASSampler,
     GraphSampler,
+    LatentBOSampler,
     LocalSearchSampler,
     NASGEMSampler,
     RandomArchitectureSampler,
@@ -105,6 +108,20 @@ def nasgem_paper(space: GraphSpace, *, n_startup_trials: int, **options: Any) ->
     return NASGEMSampler(space, config=config, **options)
 
 
+def latent_bo(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> GraphSampler:
+    """A small autoencoder, and the search of a space too large to be scored whole."""
+    config = LatentBOConfig(
+        model_config=FeatureVAEConfig(hidden=16, latent=8, training=TrainingConfig(epochs=2, batch_size=32)),
+        training_size=60,
+        n_startup_trials=n_startup_trials,
+        enumerate_up_to=0,
+        candidates=200,
+        local_candidates=50,
+        decoded_candidates=5,
+    )
+    return LatentBOSampler(space, config=config, **options)
+
+
 def evolution(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> GraphSampler:
     size = max(1, n_startup_trials)
     return RegularizedEvolutionSampler(space, population_size=size, tournament_size=min(2, size), **options)
@@ -133,6 +150,7 @@ MAKERS: dict[str, Callable[..., GraphSampler]] = {
     "nasgem_paper": nasgem_paper,
     "graphpnas": graphpnas,
     "graphpnas_rnn": functools.partial(graphpnas, generator="rnn"),
+    "latentbo": latent_bo,
     "random": RandomArchitectureSampler,
     "evolution": evolution,
     "local_search": LocalSearchSampler,

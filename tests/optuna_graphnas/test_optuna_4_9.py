@@ -33,7 +33,10 @@ def test_passes_on_optuna_4_9(files: tuple[str, ...], at_least: int) -> None:
     assert python("-c", "import optuna; print(optuna.__version__)").stdout.startswith("4.9.")
     # Three methods are enough: in how they meet Optuna the others do not differ.
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    options += ["-k", "not nasgem_paper and not graphpnas_rnn and not evolution and not local_search"]
+    options += [
+        "-k",
+        "not nasgem_paper and not graphpnas_rnn and not latentbo and not evolution and not local_search",
+    ]
     done = python("-m", "pytest", *options, *(str(HERE / file) for file in files))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     passed = re.search(r"(\d+) passed", done.stdout)

@@ -246,17 +246,3 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """Changes from the defaults by name: ``default``, ``paper``, and the settings of published experiments."""
-
-
-def with_startup(
-    config: GraphPNASConfig | None, preset: str | None, n_startup_trials: int | None
-) -> GraphPNASConfig:
-    """The configuration that samplers build from their arguments.
-
-    Raises:
-        InvalidArgument: Both ``config`` and ``preset``.
-    """
-    if config is not None and preset is not None:
-        raise InvalidArgument("give either config or preset, not both")
-    config = config or GraphPNASConfig.preset(preset or "default")
-    return config if n_startup_trials is None else replace(config, n_startup_trials=n_startup_trials)

@@ -12,6 +12,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
+from graphnas.methods.configuration import configured
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
 from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
@@ -66,9 +67,7 @@ class GraphPNAS(SearchMethod):
         seed: int = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        if config is not None and preset is not None:
-            raise InvalidArgument("give either config or preset, not both")
-        self.config = config or GraphPNASConfig.preset(preset or "default")
+        self.config = configured(GraphPNASConfig, config, preset)
         self._explorer = make_explorer(
             space,
             self.config.explorer,

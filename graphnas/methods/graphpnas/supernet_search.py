@@ -19,6 +19,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.methods.configuration import configured
 
 FORMAT = "graphnas.supernet-search"
 VERSION = 1
@@ -163,8 +164,7 @@ class SupernetSearch:
         checkpoint: str | os.PathLike[str] | None = None,
         progress: bool = True,
     ) -> None:
-        if config is not None and preset is not None:
-            raise InvalidArgument("give either config or preset, not both")
+        self.config = configured(SupernetSearchConfig, config, preset)
         spaces = [(space.name, space.max_nodes) for space in (method.space, evaluator.space)]
         if spaces[0] != spaces[1]:
             raise InvalidArgument(
@@ -172,7 +172,6 @@ class SupernetSearch:
             )
         self.method = method
         self.evaluator = evaluator
-        self.config = config or SupernetSearchConfig.preset(preset or "default")
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.progress = progress
         self.steps: list[SearchStep] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,12 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
+from graphnas.methods.configuration import configured
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
-from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate, TrainingSet
-from graphnas.methods.objectives import scalarize
+from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate
+from graphnas.methods.training_set import TrainingSet
 
 ELITES = 10
 """Number of best architectures whose changes are candidates too."""
@@ -56,9 +56,7 @@ class NASGEM(SearchMethod):
         encoder: KernelGuidedEncoder | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        if config is not None and preset is not None:
-            raise InvalidArgument("give either config or preset, not both")
-        self.config = config or NASGEMConfig.preset(preset or "default")
+        self.config = configured(NASGEMConfig, config, preset)
         if encoder is not None and self.config.predictor != "encoder":
             raise InvalidArgument("an encoder is only used with predictor='encoder'")
         self._given_encoder = encoder
@@ -95,7 +93,7 @@ class NASGEM(SearchMethod):
         waiting = tuple(pending) if self.config.predictor == "kernel" else ()
         state = (round_start, waiting)
         if self._ranking is None or self._ranking[0] != state:
-            data = self._training_set(finished[:round_start])
+            data = TrainingSet.from_observations(finished[:round_start], self.rng(_OBJECTIVES, round_start))
             pool, fixed = self._pool(data)
             if self.config.predictor == "kernel":
                 scores = self._kernel.score(data, waiting, pool, fixed=fixed)
@@ -109,15 +107,6 @@ class NASGEM(SearchMethod):
         """Numbers of finished evaluations at which the predictor was updated, up to ``count``."""
         first = min(max(self.config.n_startup_trials, 2), count)
         return list(range(first, count + 1, self.config.batch_size))
-
-    def _training_set(self, observations: list[Observation]) -> TrainingSet:
-        values = np.array([o.values for o in observations], float)
-        scores = scalarize(values, self.rng(_OBJECTIVES, len(observations)))
-        width = max(len(o.constraints) for o in observations)
-        violations = np.zeros((len(observations), width))
-        for row, observation in zip(violations, observations, strict=True):
-            row[: len(observation.constraints)] = observation.constraints
-        return TrainingSet([o.architecture for o in observations], scores, violations)
 
     def _pool(self, data: TrainingSet) -> tuple[ArchitectureBatch, bool]:
         """The candidates, and whether they are the same every time."""
@@ -147,17 +136,3 @@ class NASGEM(SearchMethod):
         if self.config.predictor != "encoder":
             raise InvalidArgument(f"predictor={self.config.predictor!r} has no encoder; use preset='paper'")
         return self._encoder.encoder
-
-
-def with_startup(
-    config: NASGEMConfig | None, preset: str | None, n_startup_trials: int | None
-) -> NASGEMConfig:
-    """The configuration that samplers build from their arguments.
-
-    Raises:
-        InvalidArgument: Both ``config`` and ``preset``.
-    """
-    if config is not None and preset is not None:
-        raise InvalidArgument("give either config or preset, not both")
-    config = config or NASGEMConfig.preset(preset or "default")
-    return config if n_startup_trials is None else replace(config, n_startup_trials=n_startup_trials)

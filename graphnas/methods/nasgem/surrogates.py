@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.nasgem.acquisition import expected_improvement, normal_scores, probability_below
+from graphnas.methods.acquisition import expected_improvement, normal_scores, probability_below
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
 from graphnas.methods.nasgem.kernel_predictor import (
@@ -22,28 +21,9 @@ from graphnas.methods.nasgem.kernel_predictor import (
     select_features,
 )
 from graphnas.methods.nasgem.predictor import MLPPredictor
+from graphnas.methods.training_set import TrainingSet
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a predictor learns from.
-
-    Attributes:
-        architectures: ``n`` evaluated architectures.
-        scores: (n,) one number each, larger is better.
-        violations: (n, c) constraint values, satisfied at most 0; c may be 0.
-    """
-
-    architectures: Sequence[Architecture]
-    scores: Vector
-    violations: NDArray[np.float64]
-
-    @property
-    def feasible(self) -> NDArray[np.bool_]:
-        """(n,) whether every constraint is satisfied."""
-        return np.asarray((self.violations <= 0).all(1))
 
 
 class KernelSurrogate:

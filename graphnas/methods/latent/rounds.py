@@ -1,0 +1,161 @@
+"""Batch Bayesian optimisation over the latent space as D-VAE does it: rounds of points, each decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import optimize
+
+from graphnas.graph.architecture import Architecture
+from graphnas.methods.acquisition import log_expected_improvement
+from graphnas.methods.latent.base import GraphAutoencoder
+from graphnas.methods.latent.bo_config import LatentBOConfig
+from graphnas.methods.latent.pool import generator
+from graphnas.methods.latent.surrogate import Surrogate, make_surrogate
+from graphnas.methods.training_set import TrainingSet
+
+Matrix = NDArray[np.float64]
+
+POLISH_ITERATIONS = 150
+_STEP = 1e-5
+"""Of the differences in a gradient, in units of the box."""
+
+
+class Rounds:
+    """The rounds of one search, in order; a round depends on those before it and on the data it is given.
+
+    As in D-VAE's code (methods of Snoek et al., 2012): the surrogate is fitted anew to all data, the
+    incumbent is the largest posterior mean, points are uniform in the box of the training latents, the best
+    by expected improvement is polished by L-BFGS-B, and further points are found after adding the earlier
+    ones with their predicted value. Each point is decoded many times and its most common valid decoding is
+    evaluated (what the paper says; the released code takes the first under Python 3). The pair that enters
+    the data is the point as selected, not the encoding of what it decoded to; a point that decodes to nothing
+    valid enters with the worst score. What was told from outside enters with its encoding.
+
+    Args:
+        config: Counts, and which surrogate.
+        seed: Of the sparse process's inducing points.
+        model: The trained autoencoder.
+        box: Lowest and highest latents ``(d,)`` of its training set.
+        encode: Latents ``(n, d)`` of architectures.
+        key: The space's key of an architecture.
+    """
+
+    def __init__(
+        self,
+        config: LatentBOConfig,
+        seed: int,
+        model: GraphAutoencoder,
+        box: tuple[Matrix, Matrix],
+        encode: Callable[[Sequence[Architecture]], Matrix],
+        key: Callable[[Architecture], str],
+    ) -> None:
+        self.config, self.seed, self.model = config, seed, model
+        self.low, self.high = box
+        self.encode, self.key = encode, key
+        self.milestones: list[int] = []
+        self._proposals: list[list[Architecture]] = []
+        self._selected: dict[str, Matrix] = {}
+        self._undecodable: list[Matrix] = []
+
+    def __len__(self) -> int:
+        return len(self._proposals)
+
+    def proposals(self, number: int) -> list[Architecture]:
+        """What round ``number`` decoded: of each point the most common, then the rarer ones."""
+        return self._proposals[number]
+
+    def plan(self, data: TrainingSet, rng: np.random.Generator) -> None:
+        """Add the next round, which follows from ``data``."""
+        latents = self.encode(data.architectures)
+        for row, architecture in zip(latents, data.architectures, strict=True):
+            selected = self._selected.get(self.key(architecture))
+            if selected is not None:
+                row[:] = selected
+        worst = float(data.scores.min())
+        scores = np.where(data.feasible, data.scores, worst)
+        points = np.concatenate([latents, *(z[None] for z in self._undecodable)])
+        scores = np.concatenate([scores, np.full(len(self._undecodable), worst)])
+        targets = (scores - scores.mean()) / max(float(scores.std()), 1e-12)
+        surrogate = make_surrogate(self.config, self.seed).fit(points, targets)
+        chosen = select_points(
+            surrogate, self.config.batch_size, self.config.grid, (self.low, self.high), rng
+        )
+        self.milestones.append(len(data.scores))
+        self._proposals.append(self._decode(chosen, rng))
+
+    def _decode(self, points: Matrix, rng: np.random.Generator) -> list[Architecture]:
+        repeated = torch.from_numpy(points).float().repeat_interleave(self.config.decodings, 0)
+        decoded = self.model.decode(repeated, generator(rng)).architectures
+        ranked: list[list[Architecture]] = []
+        for k, point in enumerate(points):
+            part = decoded[k * self.config.decodings : (k + 1) * self.config.decodings]
+            counts = Counter(architecture for architecture in part if architecture is not None)
+            ranked.append([architecture for architecture, _ in counts.most_common()])
+            if counts:
+                self._selected.setdefault(self.key(ranked[-1][0]), point)
+            else:
+                self._undecodable.append(point)
+        first = [options[0] for options in ranked if options]
+        return first + [architecture for options in ranked for architecture in options[1:]]
+
+
+def select_points(
+    surrogate: Surrogate,
+    count: int,
+    grid_size: int,
+    box: tuple[Matrix, Matrix],
+    rng: np.random.Generator,
+) -> Matrix:
+    """``count`` points ``(count, d)`` of the box, one after the other by expected improvement.
+
+    Args:
+        surrogate: Fitted; it is changed, because every point found is added to it (kriging believer).
+        count: Number of points.
+        grid_size: Uniform points that a search starts from.
+        box: Lowest and highest coordinates ``(d,)``.
+        rng: Of the uniform points.
+    """
+    low, high = box
+    grid = low + (high - low) * rng.random((grid_size, len(low)))
+    mean = surrogate.predict(grid)[0]
+    incumbent = _polished(lambda x: surrogate.predict(x)[0], grid[mean.argmax()], box)
+    best = max(float(surrogate.predict(incumbent[None])[0][0]), float(mean.max()))
+    found: list[Matrix] = []
+    for _ in range(count):
+
+        def improvement(x: Matrix) -> Matrix:
+            return log_expected_improvement(*surrogate.predict(x), best)
+
+        start = grid[improvement(grid).argmax()]
+        point = _polished(improvement, start, box)
+        found.append(point)
+        surrogate.believe(point[None])
+    return np.stack(found)
+
+
+def _polished(function: Callable[[Matrix], Matrix], start: Matrix, box: tuple[Matrix, Matrix]) -> Matrix:
+    """A local maximum of ``function`` in the box, by L-BFGS-B; forward differences, all in one call."""
+    low, high = box
+    size = np.where(high > low, high - low, 1.0)
+
+    def loss(unit: Matrix) -> tuple[float, Matrix]:
+        # Differences point into the box.
+        steps = np.where(unit < 0.5, _STEP, -_STEP)
+        values = function(low + size * np.vstack([unit, unit + np.diag(steps)]))
+        return -float(values[0]), -(values[1:] - values[0]) / steps
+
+    bounds = [(0.0, 1.0) if h > lo else (0.0, 0.0) for lo, h in zip(low, high, strict=True)]
+    result = optimize.minimize(
+        loss,
+        (start - low) / size,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": POLISH_ITERATIONS},
+    )
+    return np.asarray(low + size * np.clip(result.x, 0.0, 1.0))

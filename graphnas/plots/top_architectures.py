@@ -1,0 +1,136 @@
+"""The best architectures of a search side by side, each with its value (DVAE-EMB, Figs. 5-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.plots.architecture import plot_architecture
+from graphnas.plots.style import INK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH = 5.0
+"""Inches of a panel."""
+
+
+@dataclass(frozen=True)
+class _TopArchitecturesInfo:
+    """What to draw.
+
+    Attributes:
+        space: Of the architectures.
+        architectures: Best first, no two isomorphic.
+        values: One each.
+        value_name: What the values are.
+        columns: Panels in a row.
+    """
+
+    space: GraphSpace
+    architectures: tuple[Architecture, ...]
+    values: tuple[float, ...]
+    value_name: str
+    columns: int
+
+
+def plot_top_architectures(
+    architectures: Sequence[Architecture],
+    values: ArrayLike,
+    space: GraphSpace,
+    *,
+    count: int = 4,
+    columns: int = 2,
+    value_name: str = "accuracy",
+    minimize: bool = False,
+) -> Figure:
+    """Draw the best architectures, each as :func:`plot_architecture` does.
+
+    Args:
+        architectures: What was evaluated; of isomorphic ones the best counts.
+        values: One number each; NaN where an evaluation failed.
+        space: Gives the names of the operations.
+        count: How many to draw, if there are so many.
+        columns: Panels in a row.
+        value_name: What the values are.
+        minimize: Whether smaller is better.
+
+    Returns:
+        A ``matplotlib.figure.Figure`` that belongs to no window; use its ``savefig``.
+
+    Raises:
+        InvalidArgument: As many values are not given, none is a number, or a count is not positive.
+        InvalidArchitecture: An architecture is not in the space.
+        MissingExtra: matplotlib is not installed.
+    """
+    return _get_top_architectures_plot(
+        _get_top_architectures_info(
+            architectures,
+            values,
+            space,
+            count=count,
+            columns=columns,
+            value_name=value_name,
+            minimize=minimize,
+        )
+    )
+
+
+def _get_top_architectures_info(
+    architectures: Sequence[Architecture],
+    values: ArrayLike,
+    space: GraphSpace,
+    *,
+    count: int = 4,
+    columns: int = 2,
+    value_name: str = "accuracy",
+    minimize: bool = False,
+) -> _TopArchitecturesInfo:
+    numbers = np.asarray(values, float)
+    if numbers.shape != (len(architectures),):
+        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
+    if count < 1 or columns < 1:
+        raise InvalidArgument(f"count and columns must be at least 1, got {count} and {columns}")
+    best: dict[str, int] = {}
+    for k in np.argsort(numbers if minimize else -numbers, kind="stable").tolist():
+        if not np.isnan(numbers[k]):
+            best.setdefault(space.key(architectures[k]), k)
+    if not best:
+        raise InvalidArgument("no architecture has a value")
+    chosen = list(best.values())[:count]
+    return _TopArchitecturesInfo(
+        space=space,
+        architectures=tuple(architectures[k] for k in chosen),
+        values=tuple(float(numbers[k]) for k in chosen),
+        value_name=value_name,
+        columns=min(columns, len(chosen)),
+    )
+
+
+def _get_top_architectures_plot(info: _TopArchitecturesInfo) -> Figure:
+    images = [_image(plot_architecture(architecture, info.space)) for architecture in info.architectures]
+    tallest = max(image.shape[0] / image.shape[1] for image in images)
+    rows = -(-len(images) // info.columns)
+    figure = new_figure(WIDTH * info.columns, rows * (min(WIDTH * tallest, 6.0) + 0.4))
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(rows, info.columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for rank, (axes, image, value) in enumerate(zip(grid, images, info.values, strict=False), start=1):
+        axes.imshow(image, interpolation="antialiased")
+        axes.set_title(f"{rank}. {info.value_name} {value:.4g}", fontsize=10, color=INK)
+    return figure
+
+
+def _image(figure: Any) -> NDArray[np.uint8]:
+    """A drawing as pixels ``(height, width, 4)``: every architecture has a scale of its own."""
+    figure.set_dpi(150)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba()).copy()
