@@ -1,0 +1,104 @@
+"""What the tests of the door to NNI share: a space, its objective, and engines that run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import nni
+import torch
+from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.space import SimplifiedModelSpace
+from torch import nn
+
+from graphnas.errors import InvalidArchitecture
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+from graphnas.methods.evolution import RegularizedEvolution
+from graphnas.methods.random_search import RandomSearch
+from nni_graphnas.space import model_space
+
+
+class SmallSpace(GraphSpace):
+    """Cells of four nodes: 224 combinations that the rule accepts, 174 up to isomorphism."""
+
+    name = "small"
+    node_ops = ("input", "conv", "pool", "output")
+    max_nodes = 4
+
+    def node_choices(self, node: int) -> Sequence[int]:
+        return (0,) if node == 0 else (3,) if node == 3 else (1, 2)
+
+    def check(self, architecture: Architecture) -> None:
+        if architecture.num_nodes != 4 or not architecture.adjacency[:3, 3].any():
+            raise InvalidArchitecture(f"{self.name}: nothing feeds the output")
+
+    def size(self) -> int:
+        return 4 * 2**3 * 7
+
+    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> nn.Module:
+        self.validate(architecture)
+        return nn.Linear(int(architecture.adjacency.sum()), num_classes, **shape)
+
+
+SPACE = SmallSpace()
+ARCHITECTURES = 174
+
+
+def quality(architecture: Architecture) -> float:
+    """A value with one best architecture: many edges, convolutions late."""
+    edges = architecture.adjacency.sum()
+    late = sum(k * (architecture.operations[k] == 1) for k in (1, 2))
+    return float(edges + 0.5 * late - 2.0 * architecture.adjacency[0, 3])
+
+
+BEST = 6.5
+"""The largest quality; a test checks it."""
+
+
+def current_architecture(space: GraphSpace = SPACE) -> Architecture:
+    """In an evaluator: the architecture of the trial that runs."""
+    return space.from_parameters(nni.get_current_parameter().sample)
+
+
+def report_quality(model: nn.Module) -> None:
+    assert isinstance(model, nn.Module)
+    nni.report_final_result(quality(current_architecture()))
+
+
+def executable(
+    function: Callable[..., Any] = report_quality, space: GraphSpace = SPACE, **arguments: Any
+) -> SimplifiedModelSpace:
+    """What NNI makes of a model space and an evaluator when an experiment starts."""
+    made = model_space(space, num_classes=3)
+    return SimplifiedModelSpace.from_model(made, FunctionalEvaluator(function, **arguments))
+
+
+def engine(count: int = 30, *, continue_on_failure: bool = True) -> SequentialExecutionEngine:
+    return SequentialExecutionEngine(count, continue_on_failure=continue_on_failure)
+
+
+def random_search(space: GraphSpace, seed: int) -> SearchMethod:
+    return RandomSearch(space, seed)
+
+
+def evolution(space: GraphSpace, seed: int) -> SearchMethod:
+    return RegularizedEvolution(space, seed=seed, population_size=8, tournament_size=3)
+
+
+def same_network(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same layers and shapes in the same order."""
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in one.state_dict().items()]
+    return str(one) == str(other) and shapes == [
+        (name, tuple(tensor.shape)) for name, tensor in other.state_dict().items()
+    ]
+
+
+def output(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """What the network computes once all of its weights are set to the same fixed numbers."""
+    with torch.no_grad():
+        for k, parameter in enumerate(module.parameters()):
+            parameter.copy_(torch.linspace(-0.1, 0.1, parameter.numel()).reshape(parameter.shape) + 0.01 * k)
+        return module.eval()(inputs)
