@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,7 +60,7 @@ class GraphTuner(Tuner):
         journal: Another file for the journal.
 
     Raises:
-        InvalidArgument: A value outside of what is allowed. Inside NNI's dispatcher, which would hang, it is
+        InvalidArgument: A value outside of what is allowed; inside NNI's dispatcher, which would hang, it is
             raised with the first command instead, and NNI then shows it.
     """
 
@@ -81,37 +82,48 @@ class GraphTuner(Tuner):
         repairs.apply()
         self._inner_tuner = inner_tuner
         self._inner_tuner_args = dict(inner_tuner_args or {})
-        self._error: GraphNASError | None = None
+        self._journal = journal
+        self._checked: dict[str, Any] = {
+            "method": method,
+            "space": space,
+            "space_options": space_options,
+            "preset": preset,
+            "config": config,
+            "seed": seed,
+            "optimize_mode": optimize_mode,
+        }
         self._session: Session | None = None
-        try:
-            maker = checked_arguments(method, space, space_options, preset, config, seed, optimize_mode)
-            minimize = checked_mode(optimize_mode)
-            self._session = Session(*maker, seed=seed, minimize=minimize, fall_back=True)
-            path = self._journal_path(journal)
-            if path is not None:
-                self._session.open_journal(path)
-        except GraphNASError as error:
-            if os.environ.get("SDK_PROCESS") != "dispatcher":
-                raise
-            self._error = error
-
-    def _journal_path(self, journal: str | None) -> Path | None:
-        if journal is not None:
-            return Path(journal).expanduser()
-        directory = self.get_checkpoint_path()
-        return None if directory is None else Path(directory) / FILE_NAME
+        self._lock = threading.Lock()
+        # NNI gives its dispatcher ten seconds to connect, in which a busy machine does not load torch. And an
+        # error before that would leave the experiment waiting for ever.
+        if os.environ.get("SDK_PROCESS") != "dispatcher":
+            _ = self.session
 
     @property
     def session(self) -> Session:
-        """What was proposed and what came back.
+        """What was proposed and what came back; made with the first command where NNI runs the tuner.
 
         Raises:
-            GraphNASError: The error of the constructor, if there was one.
+            InvalidArgument: An argument of the constructor is outside of what is allowed.
+            CorruptData: The journal is no journal.
         """
-        if self._error is not None:
-            raise self._error
-        assert self._session is not None
-        return self._session
+        with self._lock:
+            if self._session is None:
+                space, method = checked_arguments(**self._checked)
+                minimize = checked_mode(self._checked["optimize_mode"])
+                seed = self._checked["seed"]
+                made = Session(space, method, seed=seed, minimize=minimize, fall_back=True)
+                path = self._journal_path()
+                if path is not None:
+                    made.open_journal(path)
+                self._session = made
+            return self._session
+
+    def _journal_path(self) -> Path | None:
+        if self._journal is not None:
+            return Path(self._journal).expanduser()
+        directory = self.get_checkpoint_path()
+        return None if directory is None else Path(directory) / FILE_NAME
 
     # ---------------------------------------------------------------- NNI's contract
 
@@ -142,10 +154,8 @@ class GraphTuner(Tuner):
 
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
         """Note that a job has ended; NNI calls it from another thread, and may name another's parameters."""
-        try:
-            self.session.end(parameter_id)
-        except Exception:  # it would end the thread that listens to NNI
-            _logger.exception("the end of trial %d could not be taken", parameter_id)
+        if self._session is not None:
+            self._session.end(parameter_id)
 
     def import_data(self, data: Sequence[Any]) -> None:
         """Take results of other trials, of an experiment that is resumed or that a user imports.
@@ -180,8 +190,8 @@ class GraphTuner(Tuner):
                 _logger.warning("a resumed trial is ignored: %s", error)
 
     def _on_exit(self) -> None:
-        if self._error is None:
-            self.session.settle()
+        if self._session is not None:
+            self._session.settle()
 
     # ---------------------------------------------------------------- what was found
 

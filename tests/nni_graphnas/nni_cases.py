@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import nni
@@ -10,9 +10,9 @@ import torch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
+from small_space import ARCHITECTURES, BEST, SmallSpace, quality
 from torch import nn
 
-from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
@@ -20,42 +20,9 @@ from graphnas.methods.evolution import RegularizedEvolution
 from graphnas.methods.random_search import RandomSearch
 from nni_graphnas.space import model_space
 
-
-class SmallSpace(GraphSpace):
-    """Cells of four nodes: 224 combinations that the rule accepts, 174 up to isomorphism."""
-
-    name = "small"
-    node_ops = ("input", "conv", "pool", "output")
-    max_nodes = 4
-
-    def node_choices(self, node: int) -> Sequence[int]:
-        return (0,) if node == 0 else (3,) if node == 3 else (1, 2)
-
-    def check(self, architecture: Architecture) -> None:
-        if architecture.num_nodes != 4 or not architecture.adjacency[:3, 3].any():
-            raise InvalidArchitecture(f"{self.name}: nothing feeds the output")
-
-    def size(self) -> int:
-        return 4 * 2**3 * 7
-
-    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> nn.Module:
-        self.validate(architecture)
-        return nn.Linear(int(architecture.adjacency.sum()), num_classes, **shape)
-
+__all__ = ["ARCHITECTURES", "BEST", "SPACE", "SmallSpace", "quality"]
 
 SPACE = SmallSpace()
-ARCHITECTURES = 174
-
-
-def quality(architecture: Architecture) -> float:
-    """A value with one best architecture: many edges, convolutions late."""
-    edges = architecture.adjacency.sum()
-    late = sum(k * (architecture.operations[k] == 1) for k in (1, 2))
-    return float(edges + 0.5 * late - 2.0 * architecture.adjacency[0, 3])
-
-
-BEST = 6.5
-"""The largest quality; a test checks it."""
 
 
 def current_architecture(space: GraphSpace = SPACE) -> Architecture:
