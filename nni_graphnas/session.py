@@ -132,8 +132,7 @@ class Session:
             parameters = self._inner.suggest(number) if self._inner is not None else {}
             proposal = Proposal(self.space.completed(architecture), parameters)
             self._proposals[number] = proposal
-            alive = sum(not p.ended for p in self._proposals.values())
-            self._most_alive = max(self._most_alive, alive)
+            self._most_alive = max(self._most_alive, self.running())
             return proposal
 
     def _ask(self, pending: list[Architecture]) -> Architecture:
@@ -212,12 +211,22 @@ class Session:
             if lost:
                 self._lose(number)
 
-    def settle(self) -> None:
-        """Count as failed what can no longer give a value."""
+    def running(self) -> int:
+        """Number of trials whose job has not ended."""
+        with self.lock:
+            return sum(not proposal.ended for proposal in self._proposals.values())
+
+    def settle(self, *, final: bool = False) -> None:
+        """Count as failed what can no longer give a value.
+
+        Args:
+            final: Whether nothing runs any more. What was proposed and never ended is not counted: it was
+                cut off, or NNI asked for one more than it could run.
+        """
         with self.lock:
             numbers = sorted(self._proposals)
             ended = [number for number in numbers if self._proposals[number].ended]
-            if len(ended) == len(numbers):
+            if final or len(ended) == len(numbers):
                 window = 0
             else:  # so many later jobs at most can have taken each other's parameters
                 window = self._most_alive + max(0, len(ended) - self._metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,9 @@ from nni_graphnas.journal import FILE_NAME, Result, best_of, metric_of  # noqa: 
 from nni_graphnas.methods import method_maker  # noqa: E402
 from nni_graphnas.session import Session  # noqa: E402
 from nni_graphnas.space import ArchitectureConstraint  # noqa: E402
+
+LAST_EVENTS_SECONDS = 5.0
+"""How long the end of a search waits for the events of its last trials."""
 
 _logger = logging.getLogger(__name__)
 
@@ -127,7 +131,6 @@ class GraphStrategy(Strategy):
         return model_space
 
     def _cleanup(self) -> None:
-        self.session.settle()
         self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
         self.engine.unregister_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
 
@@ -139,6 +142,11 @@ class GraphStrategy(Strategy):
                 break
             self.engine.submit_models(model)
         self.engine.wait_models()
+        # The last events come from another thread, maybe a moment after the status that ended the wait.
+        deadline = time.monotonic() + LAST_EVENTS_SECONDS
+        while self.session.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.session.settle(final=True)
 
     def _next_model(self) -> ExecutableModelSpace | None:
         """The next model to submit; None when no untried architecture is left."""

@@ -191,7 +191,7 @@ class GraphTuner(Tuner):
 
     def _on_exit(self) -> None:
         if self._session is not None:
-            self._session.settle()
+            self._session.settle(final=True)
 
     # ---------------------------------------------------------------- what was found
 

@@ -119,7 +119,7 @@ def _notes(versions: dict[str, str | None]) -> list[str]:
 
 def _nni_notes(versions: dict[str, str | None]) -> list[str]:
     """What NNI 3.0 needs and does not declare, and that it is 3.0."""
-    notes = []
+    notes: list[str] = []
     if not versions["nni"]:
         return notes
     setuptools = _version("setuptools")

@@ -85,6 +85,19 @@ def test_with_two_workers_the_dead_are_found_while_the_search_runs():
     assert set(lost(made)) == {*dead, running[58].architecture, running[59].architecture}
 
 
+def test_at_the_end_all_that_ended_is_settled_and_what_was_cut_off_is_not():
+    made = session()
+    first, second, _third = (made.propose(number) for number in range(3))
+    made.end(0)
+    made.end(1)
+    made.settle()
+    assert lost(made) == []
+    assert made.running() == 1
+    made.settle(final=True)
+    assert lost(made) == [first.architecture, second.architecture]
+    assert len(made.pending()) == 1
+
+
 def test_a_value_that_comes_after_all_is_taken():
     made = session()
     proposal = made.propose(0)
