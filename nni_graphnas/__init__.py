@@ -1,19 +1,51 @@
-"""Graph-based architecture search in NNI: a space as NNI's search space, and its samples as architectures.
+"""Graph-based architecture search in NNI: tuners, strategies, model spaces, and what a trial needs.
 
-With these two functions any tuner of NNI searches our spaces: :func:`search_space` writes the search space of
-the experiment, and :func:`architecture` reads in a trial what the tuner chose. Neither needs NNI itself.
+:func:`search_space` writes the search space of an experiment, and :func:`architecture` reads in a trial what
+the tuner chose, ours or NNI's own; :func:`report_final_result` reports a value together with it.
+:func:`results` and :func:`best` read what an experiment found. The tuners are in :mod:`nni_graphnas.tuner`,
+the strategies for ``NasExperiment`` in :mod:`nni_graphnas.strategy`, and model spaces in
+:mod:`nni_graphnas.space`. The names are imported on first use; only what talks to NNI needs it installed.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnas.graph.architecture import Architecture
     from graphnas.graph.space import GraphSpace
+    from nni_graphnas.journal import Result as Result
+    from nni_graphnas.journal import best as best
+    from nni_graphnas.journal import results as results
+    from nni_graphnas.space import model_space as model_space
 
-__all__ = ["architecture", "search_space"]
+_HOMES = {
+    "Result": "nni_graphnas.journal",
+    "best": "nni_graphnas.journal",
+    "model_space": "nni_graphnas.space",
+    "results": "nni_graphnas.journal",
+}
+__all__ = [
+    "Result",
+    "architecture",
+    "best",
+    "model_space",
+    "report_final_result",
+    "results",
+    "search_space",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def search_space(space: GraphSpace) -> dict[str, dict[str, Any]]:
@@ -43,3 +75,21 @@ def architecture(parameters: Mapping[str, Any], space: GraphSpace) -> Architectu
             with such a rule; report a bad value then.
     """
     return space.from_parameters(parameters)
+
+
+def report_final_result(value: float, architecture: Architecture) -> None:
+    """Report the value of a trial to NNI together with the architecture that it belongs to.
+
+    NNI confuses the parameters of trials that run side by side, in its lists, in its exports and when it
+    resumes; with this the pair stays right everywhere. ``nni.report_final_result(value)`` works too.
+
+    Args:
+        value: What the search optimises; NaN where the evaluation failed.
+        architecture: What was evaluated.
+
+    Raises:
+        MissingExtra: NNI is not installed.
+    """
+    from nni_graphnas.host import require_nni
+
+    require_nni().report_final_result({"default": value, "architecture": architecture.to_json()})

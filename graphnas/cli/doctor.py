@@ -114,9 +114,26 @@ def _notes(versions: dict[str, str | None]) -> list[str]:
                 import_torchvision()
             except (GraphNASError, ImportError, RuntimeError) as error:
                 notes.append(f"torchvision: installed, but does not work: {error}")
+    return notes + _nni_notes(versions)
+
+
+def _nni_notes(versions: dict[str, str | None]) -> list[str]:
+    """What NNI 3.0 needs and does not declare, and that it is 3.0."""
+    notes: list[str] = []
+    if not versions["nni"]:
+        return notes
     setuptools = _version("setuptools")
-    if versions["nni"] and (setuptools is None or int(setuptools.split(".")[0]) >= 82):
+    if setuptools is None or int(setuptools.split(".")[0]) >= 82:
         notes.append('nni: needs setuptools below 82 for nnictl; run: pip install "setuptools<81"')
+    lightning = versions["pytorch-lightning"]
+    if lightning is None or not (2, 6) <= tuple(map(int, lightning.split(".")[:2])) < (3, 0):
+        found = "is missing" if lightning is None else f"is {lightning}"
+        notes.append(
+            f"nni: pytorch-lightning {found}, which NasExperiment imports; "
+            'run: pip install "pytorch-lightning>=2.6,<3"'
+        )
+    if versions["nni"] != "3.0":
+        notes.append(f"nni: {versions['nni']} is not the 3.0 that is tested; run: pip install nni==3.0")
     return notes
 
 

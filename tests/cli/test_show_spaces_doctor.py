@@ -208,10 +208,26 @@ def test_doctor_knows_of_the_setuptools_that_nni_needs(monkeypatch):
     versions = dict.fromkeys((part.package for part in doctor.PARTS), None)
     monkeypatch.setattr(doctor, "_version", {"setuptools": "82.0.1"}.get)
     assert doctor._notes(versions) == []
-    (note,) = doctor._notes({**versions, "nni": "3.0"})
+    whole = {**versions, "nni": "3.0", "pytorch-lightning": "2.6.6"}
+    (note,) = doctor._notes(whole)
     assert "setuptools<81" in note
     monkeypatch.setattr(doctor, "_version", {"setuptools": "80.9.0"}.get)
-    assert doctor._notes({**versions, "nni": "3.0"}) == []
+    assert doctor._notes(whole) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "cure"),
+    [
+        ({"pytorch-lightning": None}, 'is missing.*pip install "pytorch-lightning>=2.6,<3"'),
+        ({"pytorch-lightning": "2.5.1"}, 'is 2.5.1.*pip install "pytorch-lightning>=2.6,<3"'),
+        ({"nni": "2.10"}, r"2\.10 is not the 3\.0.*pip install nni==3\.0"),
+    ],
+)
+def test_doctor_knows_what_else_nni_needs(monkeypatch, changed, cure):
+    monkeypatch.setattr(doctor, "_version", {"setuptools": "80.9.0"}.get)
+    versions = dict.fromkeys((part.package for part in doctor.PARTS), None)
+    (note,) = doctor._notes({**versions, "nni": "3.0", "pytorch-lightning": "2.6.6", **changed})
+    assert re.search(cure, note)
 
 
 def test_doctor_knows_every_package_that_users_may_need():

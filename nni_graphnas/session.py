@@ -1,0 +1,347 @@
+"""Session: a search method as NNI uses it, with proposals, results from any thread, losses and a journal."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphnas.errors import GraphNASError, InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+from nni_graphnas.inner import InnerTuner
+from nni_graphnas.journal import Journal, Result, read_journal, without_corrected
+
+STATE_VERSION = 1
+_FALLBACK = 7
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Proposal:
+    """One trial that was asked for.
+
+    Attributes:
+        architecture: What it was given.
+        parameters: The other hyper-parameters it was given.
+        ended: Whether NNI says that its job has ended; with several workers NNI may mean another's.
+        resolved: Whether its value is known, or that it has none.
+        reported: Whether a final metric came.
+    """
+
+    architecture: Architecture
+    parameters: dict[str, Any] = field(default_factory=dict)
+    ended: bool = False
+    resolved: bool = False
+    reported: bool = False
+
+
+class Session:
+    """A search method between NNI's threads.
+
+    Only a final metric says for certain which architecture it belongs to. That a job has ended is certain,
+    but not whose it was: NNI hands parameters to jobs in the order in which they ask, so the names of jobs
+    and parameters part when several start together, and for good when a job dies before it asks. So a trial
+    without a value counts as pending until it must have been lost: its own job has ended, and those of so
+    many later ones that no job left can be running it. Should a value arrive after that, it is taken.
+
+    Args:
+        space: The search space.
+        method: Makes the search method from the space and a seed.
+        seed: Seed of everything random; None: that of the journal, or else drawn.
+        inner: Chooses hyper-parameters that are not the architecture's, if there are any.
+        minimize: Whether small values are good; the method is told negated values then.
+        fall_back: Whether an error of the method is logged and a random architecture proposed instead.
+    """
+
+    def __init__(
+        self,
+        space: GraphSpace,
+        method: Callable[[GraphSpace, int], SearchMethod],
+        *,
+        seed: int | None = None,
+        inner: InnerTuner | None = None,
+        minimize: bool = False,
+        fall_back: bool = False,
+    ) -> None:
+        self.space = space
+        self.minimize = minimize
+        self.lock = threading.RLock()
+        self._sign = -1.0 if minimize else 1.0
+        self._factory = method
+        self._given_seed = seed
+        self.seed = secrets.randbelow(2**32) if seed is None else seed
+        self._fall_back = fall_back
+        self._inner = inner
+        self._journal: Journal | None = None
+        self._journal_path: Path | None = None
+        self._results: list[Result] = []
+        self._keys: set[str] = set()
+        self._proposals: dict[int, Proposal] = {}
+        self._elsewhere: list[Architecture] = []
+        self._metrics = 0
+        self._most_alive = 1
+        self._restart()
+
+    def _restart(self) -> None:
+        """Make the method anew and tell it what is known."""
+        self.method = self._factory(self.space, self.seed)
+        self._keys = set(self.space.keys([result.architecture for result in self._results]))
+        for result in self._results:
+            self._tell(result)
+        if self._inner is not None:
+            self._inner.replay(self._results, self._sign)
+
+    def _tell(self, result: Result) -> None:
+        value = None if result.value is None else self._sign * result.value
+        self.method.tell(result.architecture, value)
+
+    def use_inner(self, inner: InnerTuner) -> None:
+        """Let ``inner`` choose the other hyper-parameters from now on."""
+        with self.lock:
+            self._inner = inner
+            inner.replay(self._results, self._sign)
+
+    # ---------------------------------------------------------------- proposals
+
+    def propose(self, number: int, *, repeats: bool = True) -> Proposal | None:
+        """What trial ``number`` shall evaluate.
+
+        Args:
+            number: Numbers ascend in the order in which trials are submitted.
+            repeats: Whether to propose a known architecture again when none is left.
+
+        Returns:
+            None where no unknown architecture is left and ``repeats`` is false.
+        """
+        with self.lock:
+            self.settle()
+            pending = self.pending()
+            architecture = self._ask(pending)
+            if self.space.key(architecture) in self._seen(pending):
+                if not repeats:
+                    return None
+                _logger.warning("%s: every architecture was proposed; now they repeat", self.space.name)
+            parameters = self._inner.suggest(number) if self._inner is not None else {}
+            proposal = Proposal(self.space.completed(architecture), parameters)
+            self._proposals[number] = proposal
+            self._most_alive = max(self._most_alive, self.running())
+            return proposal
+
+    def _ask(self, pending: list[Architecture]) -> Architecture:
+        try:
+            return self.method.ask(1, pending)[0]
+        except Exception:
+            if not self._fall_back:
+                raise
+            _logger.exception("%r failed; a random architecture is proposed instead", self.method)
+        rng = np.random.default_rng([self.seed, _FALLBACK, len(self._results), len(pending)])
+        return self.method.unseen_sample(rng, self._seen(pending))
+
+    def _seen(self, pending: Iterable[Architecture]) -> set[str]:
+        return {*self._keys, *map(self.space.key, pending)}
+
+    def pending(self) -> list[Architecture]:
+        """The architectures whose value may still come."""
+        with self.lock:
+            running = [p.architecture for p in self._proposals.values() if not p.resolved]
+            return [*running, *self._elsewhere]
+
+    def expect(self, architecture: Architecture) -> None:
+        """Note that NNI runs ``architecture`` again, which an earlier process had proposed."""
+        with self.lock:
+            if self.space.is_valid(architecture):
+                self._elsewhere.append(architecture)
+
+    # ---------------------------------------------------------------- results
+
+    def finish(self, number: int, value: float | None, *, echoed: str | None = None, trial: str = "") -> None:
+        """Take the final metric of trial ``number``.
+
+        Args:
+            number: As given to :meth:`propose`.
+            value: As the trial reported it; None where that is no finite number.
+            echoed: The architecture as JSON that the trial says it evaluated; it has the last word.
+            trial: NNI's id of the trial.
+        """
+        with self.lock:
+            proposal = self._proposals.get(number)
+            if proposal is None:
+                _logger.warning("a result came for trial %d, which was not proposed here", number)
+                return
+            if proposal.reported:
+                _logger.info("trial %d reported a second final result, which is ignored: %r", number, value)
+                return
+            self._metrics += 1
+            proposal.reported = proposal.resolved = True
+            architecture, parameters = self._echoed(proposal, echoed), proposal.parameters
+            if self._inner is not None:
+                self._inner.tell(number, parameters, None if value is None else self._sign * value)
+            self._take(Result(architecture, value, parameters, trial))
+
+    def _echoed(self, proposal: Proposal, echoed: str | None) -> Architecture:
+        if echoed is not None:
+            try:
+                architecture = self.space.completed(Architecture.from_json(echoed))
+            except GraphNASError as error:
+                _logger.warning("the architecture that a trial echoed is ignored: %s", error)
+            else:
+                return architecture
+        return proposal.architecture
+
+    def end(self, number: int, *, lost: bool = False) -> None:
+        """Note that the job of trial ``number`` has ended.
+
+        Args:
+            number: As given to :meth:`propose`.
+            lost: Whether it is certain that this trial gives no value.
+        """
+        with self.lock:
+            proposal = self._proposals.get(number)
+            if proposal is None:
+                return
+            proposal.ended = True
+            if lost:
+                self._lose(number)
+
+    def running(self) -> int:
+        """Number of trials whose job has not ended."""
+        with self.lock:
+            return sum(not proposal.ended for proposal in self._proposals.values())
+
+    def settle(self, *, final: bool = False) -> None:
+        """Count as failed what can no longer give a value.
+
+        Args:
+            final: Whether nothing runs any more. What was proposed and never ended is not counted: it was
+                cut off, or NNI asked for one more than it could run.
+        """
+        with self.lock:
+            numbers = sorted(self._proposals)
+            ended = [number for number in numbers if self._proposals[number].ended]
+            if final or len(ended) == len(numbers):
+                window = 0
+            else:  # so many later jobs at most can have taken each other's parameters
+                window = self._most_alive + max(0, len(ended) - self._metrics)
+            for place, number in enumerate(numbers):
+                later = numbers[place : place + window + 1]
+                if len(later) == window + 1 and all(self._proposals[n].ended for n in later):
+                    self._lose(number)
+
+    def _lose(self, number: int) -> None:
+        proposal = self._proposals[number]
+        if proposal.resolved:
+            return
+        proposal.resolved = True
+        if self._inner is not None:
+            self._inner.tell(number, proposal.parameters, None)
+        self._take(Result(proposal.architecture, None, proposal.parameters))
+
+    def add(self, results: Iterable[Result]) -> int:
+        """Take results from elsewhere, unless their architecture is known already.
+
+        Returns:
+            How many were new and are in the space.
+        """
+        with self.lock:
+            new = 0
+            for result in results:
+                if not self.space.is_valid(result.architecture):
+                    _logger.warning("a result is ignored: %s refuses its architecture", self.space.name)
+                    continue
+                key = self.space.key(result.architecture)
+                self._elsewhere = [a for a in self._elsewhere if self.space.key(a) != key]
+                if key not in self._keys:
+                    new += 1
+                    self._take(result)
+            if new and self._inner is not None:
+                self._inner.replay(self._results, self._sign)
+            return new
+
+    def _take(self, result: Result) -> None:
+        self._results.append(result)
+        self._keys.add(self.space.key(result.architecture))
+        self._tell(result)
+        if self._journal is not None:
+            try:
+                self._journal.append(result)
+            except OSError:  # a full disk costs the journal, not the search
+                _logger.exception("the journal could not be written")
+
+    def results(self) -> list[Result]:
+        """The finished trials in the order they came."""
+        with self.lock:
+            return without_corrected(self._results)
+
+    # ---------------------------------------------------------------- continuing
+
+    def open_journal(self, path: Path) -> None:
+        """Go on from the results in the journal, if it exists, and write to it from now on.
+
+        Raises:
+            InvalidArgument: It is of another space, or of the other direction.
+            CorruptData: It is no journal.
+        """
+        with self.lock:
+            if path.exists() and path.stat().st_size:
+                contents = read_journal(path)
+                self._check(contents.space, contents.minimize, path)
+                if self._given_seed is None:
+                    self.seed = contents.seed
+                self._merge(contents.results)
+            self._journal = Journal(path, self.space, self.seed, self.minimize)
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-ready state; what is running is not part of it, because it runs again."""
+        with self.lock:
+            return {
+                "version": STATE_VERSION,
+                "space": self.space.name,
+                "minimize": self.minimize,
+                "seed": self.seed,
+                "results": [result.to_dict() for result in self.results()],
+                "running": [architecture.to_dict() for architecture in self.pending()],
+            }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of :meth:`state_dict` and from what the journal holds beyond it.
+
+        Raises:
+            InvalidArgument: It is damaged, or of another version, space or direction; nothing is changed.
+        """
+        with self.lock:
+            if not isinstance(state, Mapping) or state.get("version") != STATE_VERSION:
+                raise InvalidArgument(f"not a state of version {STATE_VERSION}: {str(state)[:100]}")
+            try:
+                seed, found = int(state["seed"]), [Result.from_dict(entry) for entry in state["results"]]
+                space, minimize = state["space"], bool(state["minimize"])
+            except (KeyError, TypeError, ValueError, GraphNASError) as error:
+                raise InvalidArgument(f"the state is damaged: {error!r}") from error
+            self._check(space, minimize, "the state")
+            if self._given_seed is None:
+                self.seed = seed
+            before, self._results = self._results, []
+            self._merge([*found, *before])
+
+    def _merge(self, found: Iterable[Result]) -> None:
+        """Replace the results by ``found``, of each trial once, and make the method anew from them."""
+        merged: list[Result] = []
+        for result in [*self._results, *found]:
+            if result not in merged:
+                self.space.validate(result.architecture)
+                merged.append(result)
+        self._results = without_corrected(merged)
+        self._restart()
+
+    def _check(self, space: object, minimize: bool, where: object) -> None:
+        if space != self.space.name:
+            raise InvalidArgument(f"{where} is of the space {space!r}, not of {self.space.name!r}")
+        if minimize != self.minimize:
+            raise InvalidArgument(f"{where} is of a search that {'mini' if minimize else 'maxi'}mizes")

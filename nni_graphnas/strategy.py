@@ -1,0 +1,314 @@
+"""The strategies for ``NasExperiment``: each is a GraphStrategy with one search method."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+from nni_graphnas.host import require_nas
+
+require_nas()
+
+from nni.mutable import Categorical, MutableSymbol, Numerical  # noqa: E402
+from nni.nas.execution.event import ModelEventType  # noqa: E402
+from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
+from nni.nas.strategy.base import Strategy  # noqa: E402
+
+from nni_graphnas import repairs  # noqa: E402
+from nni_graphnas.inner import InnerTuner  # noqa: E402
+from nni_graphnas.journal import FILE_NAME, Result, best_of, metric_of  # noqa: E402
+from nni_graphnas.methods import method_maker  # noqa: E402
+from nni_graphnas.session import Session  # noqa: E402
+from nni_graphnas.space import ArchitectureConstraint  # noqa: E402
+
+LAST_EVENTS_SECONDS = 5.0
+"""How long the end of a search waits for the events of its last trials."""
+
+_logger = logging.getLogger(__name__)
+
+
+class GraphStrategy(Strategy):
+    """NNI strategy that explores a space of :func:`nni_graphnas.space.model_space` by a search method.
+
+    * It submits while workers are idle, learns from final metrics only, and maximises, as every strategy of
+      NNI does. A metric is a number, or a dictionary with the number under ``default``.
+    * An architecture that is finished or running is not submitted again (up to isomorphism); when none is
+      left the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
+      a failure, and its architecture is not tried again.
+    * Mutables of the evaluator (a learning rate, a batch size) are chosen by one of NNI's tuners.
+    * Under the training service the journal is written into the experiment's checkpoint directory, and a
+      resumed experiment goes on from it, also when it was killed. Elsewhere name a file.
+    * :meth:`list_models`, and with it ``export_top_models``, lists what was really measured: NNI's own list
+      confuses the results of trials that ran side by side.
+
+    Args:
+        method: Makes the search method from a space and a seed.
+        seed: Seed of everything random; None: drawn, or that of the journal.
+        inner_tuner: Name of the NNI tuner for mutables other than the architecture.
+        inner_tuner_args: Its class arguments.
+        journal: File of results, which is read where it exists; None: see above.
+
+    Raises:
+        InvalidArgument: ``seed`` is no non-negative integer.
+    """
+
+    def __init__(
+        self,
+        method: Callable[[GraphSpace, int], SearchMethod],
+        *,
+        seed: int | None = None,
+        inner_tuner: str = "TPE",
+        inner_tuner_args: Mapping[str, Any] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+            raise InvalidArgument(f"seed must be None or a non-negative integer, got {seed!r}")
+        repairs.apply(nas=True)
+        self._method = method
+        self._seed = seed
+        self._inner_tuner = inner_tuner
+        self._inner_tuner_args = dict(inner_tuner_args or {})
+        self._journal = None if journal is None else Path(journal)
+        self._session: Session | None = None
+        self._submitted = 0
+        # The engine holds weak references only, and who finishes is told by the very model submitted.
+        self._models: list[ExecutableModelSpace] = []
+        self._numbers: dict[int, int] = {}
+        self._earlier: list[Result] = []
+
+    def extra_repr(self) -> str:
+        """What the strategy was made with."""
+        name = getattr(self._method, "__name__", repr(self._method))
+        return f"method={name}, seed={self._seed}"
+
+    @property
+    def session(self) -> Session:
+        """What was proposed and what came back.
+
+        Raises:
+            RuntimeError: The strategy has not been initialised with a model space.
+        """
+        if self._session is None:
+            raise RuntimeError("the strategy is not initialised: it has no model space yet")
+        return self._session
+
+    # ---------------------------------------------------------------- NNI's contract
+
+    def _initialize(self, model_space: ExecutableModelSpace, engine: Any) -> ExecutableModelSpace:
+        mutables = model_space.simplify()
+        rules = [mutable for mutable in mutables.values() if isinstance(mutable, ArchitectureConstraint)]
+        if len(rules) != 1:
+            raise InvalidArgument(
+                f"the model space holds {len(rules)} architectures, but must hold one: make it with "
+                "nni_graphnas.space.model_space(space, num_classes=...)"
+            )
+        space = rules[0].space
+        self._session = Session(space, self._method, seed=self._seed)
+        names = space.parameters().keys()
+        others = {
+            str(name): search_space_of(mutable)
+            for name, mutable in mutables.items()
+            if isinstance(mutable, MutableSymbol) and name not in names
+        }
+        if others:
+            seed = self._session.seed
+            self._session.use_inner(InnerTuner(others, self._inner_tuner, self._inner_tuner_args, seed=seed))
+        path = self._journal or _experiment_journal(engine)
+        if path is not None:
+            self._session.open_journal(path)
+            self._earlier = self._session.results()
+        engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+        engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
+        return model_space
+
+    def _cleanup(self) -> None:
+        self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+        self.engine.unregister_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
+
+    def _run(self) -> None:
+        while self.wait_for_resource():
+            model = self._next_model()
+            if model is None:
+                _logger.info("every architecture was tried; the search ends before its budget")
+                break
+            self.engine.submit_models(model)
+        self.engine.wait_models()
+        # The last events come from another thread, maybe a moment after the status that ended the wait.
+        deadline = time.monotonic() + LAST_EVENTS_SECONDS
+        while self.session.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.session.settle(final=True)
+
+    def _next_model(self) -> ExecutableModelSpace | None:
+        """The next model to submit; None when no untried architecture is left."""
+        number = self._submitted
+        proposal = self.session.propose(number, repeats=False)
+        if proposal is None:
+            return None
+        sample = {**self.session.space.to_parameters(proposal.architecture), **proposal.parameters}
+        model = self.model_space.freeze(sample)
+        self._submitted += 1
+        self._models.append(model)
+        self._numbers[id(model)] = number
+        return model
+
+    # ---------------------------------------------------------------- events, from the engine's thread
+
+    def _on_final_metric(self, event: Any) -> None:
+        self._guarded(self._take_metric, event)
+
+    def _on_training_end(self, event: Any) -> None:
+        self._guarded(self._take_end, event)
+
+    def _guarded(self, take: Callable[[int, Any], None], event: Any) -> None:
+        # An exception would end the thread that listens to NNI, and the experiment would wait for ever.
+        number = self._numbers.get(id(event.model))
+        if number is None:
+            return  # submitted by a middleware, or by another strategy on the same engine
+        try:
+            take(number, event)
+        except Exception:
+            _logger.exception("an event of trial %d could not be taken: %s", number, event)
+
+    def _take_metric(self, number: int, event: Any) -> None:
+        value, echoed = metric_of(event.metric)
+        self.session.finish(number, value, echoed=echoed)
+
+    def _take_end(self, number: int, event: Any) -> None:
+        if event.status == ModelStatus.Interrupted:
+            return  # by the user, so it is no failure and runs again when the search is resumed
+        # Invalid is a middleware's word, given about this very model; the others are NNI's about some job.
+        self.session.end(number, lost=event.status == ModelStatus.Invalid)
+
+    # ---------------------------------------------------------------- what was found
+
+    def results(self) -> list[Result]:
+        """Every finished trial in the order they came, those before a resumption included."""
+        return self.session.results()
+
+    def best(self) -> Result:
+        """The best finished trial.
+
+        Raises:
+            DataNotFound: No trial has a value yet.
+        """
+        return best_of(self.results())
+
+    def list_models(self, sort: bool = True, limit: int | None = None) -> Iterator[ExecutableModelSpace]:
+        """The models searched, those before a resumption included.
+
+        Args:
+            sort: From the best down, and only those with a value.
+            limit: At most so many.
+        """
+        models = [*map(self._model_of, self._earlier), *self._models]
+        if sort:
+            models = [model for model in models if metric_of(model.metric)[0] is not None]
+            models.sort(key=lambda model: metric_of(model.metric)[0] or 0.0, reverse=True)
+        yield from models[:limit]
+
+    def _model_of(self, result: Result) -> ExecutableModelSpace:
+        sample = {**self.session.space.to_parameters(result.architecture), **result.parameters}
+        model = self.model_space.freeze(sample)
+        model.metrics.final = result.value
+        model.status = ModelStatus.Failed if result.value is None else ModelStatus.Trained
+        return model
+
+    # ---------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-ready state, from which another process goes on; what is running then runs again."""
+        return self.session.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state; to be called between ``initialize`` and ``run``.
+
+        Raises:
+            InvalidArgument: The state is damaged, or of another space.
+        """
+        self.session.load_state_dict(state_dict)
+        self._earlier = self.session.results()
+
+
+def search_space_of(mutable: Any) -> dict[str, Any]:
+    """A mutable other than the architecture's, in the form in which NNI's tuners take it.
+
+    Raises:
+        InvalidArgument: It is no choice, and no number of a uniform or normal distribution, log or not.
+    """
+    if isinstance(mutable, Categorical):
+        return {"_type": "choice", "_value": list(mutable.values)}
+    if isinstance(mutable, Numerical):
+        normal = mutable.mu is not None and mutable.sigma is not None
+        values = [mutable.mu, mutable.sigma] if normal else [mutable.low, mutable.high]
+        if all(math.isfinite(value) for value in values):
+            name = ("log" if mutable.log_distributed else "") + ("normal" if normal else "uniform")
+            if mutable.quantize is not None:
+                return {"_type": f"q{name}", "_value": [*values, mutable.quantize]}
+            return {"_type": name, "_value": values}
+    raise InvalidArgument(f"only choices and uniform or normal numbers can be searched, not {mutable!r}")
+
+
+def _experiment_journal(engine: Any) -> Path | None:
+    """The journal of the experiment that ``engine`` works for, perhaps below middleware; None without one."""
+    while getattr(engine, "_engine", None) is not None:
+        engine = engine._engine
+    experiment = getattr(engine, "nodejs_binding", None)
+    directory = getattr(experiment, "_checkpoint_directory", None)
+    return None if directory is None else Path(directory) / FILE_NAME
+
+
+class MethodStrategy(GraphStrategy):
+    """A strategy of one of our methods, by its name, with the arguments that all of them share.
+
+    Args:
+        config: Settings of the method; by default what searches best in our benchmarks.
+        preset: Instead of ``config``: ``"default"`` or ``"paper"``, the method as published.
+        seed: Seed of everything random; None: drawn, or that of the journal.
+        inner_tuner: As in :class:`GraphStrategy`.
+        inner_tuner_args: As in :class:`GraphStrategy`.
+        journal: As in :class:`GraphStrategy`.
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``, or a value outside of what is allowed.
+    """
+
+    method_name: ClassVar[str]
+
+    def __init__(
+        self,
+        config: Any = None,
+        *,
+        preset: str | None = None,
+        seed: int | None = None,
+        inner_tuner: str = "TPE",
+        inner_tuner_args: Mapping[str, Any] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(
+            method_maker(self.method_name, config=config, preset=preset),
+            seed=seed,
+            inner_tuner=inner_tuner,
+            inner_tuner_args=inner_tuner_args,
+            journal=journal,
+        )
+        self._settings = f"preset={preset or 'default'!r}" if config is None else f"config={config!r}"
+
+    def extra_repr(self) -> str:
+        """The configuration and the seed."""
+        return f"{self._settings}, seed={self._seed}"
+
+
+class NASGEM(MethodStrategy):
+    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates."""
+
+    method_name = "NASGEM"
