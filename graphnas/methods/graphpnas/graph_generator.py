@@ -138,10 +138,9 @@ class GraphGenerator(ArchitectureGenerator):
 
     def _edge_logits(self, states: Tensor, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor | None]:
         """Theta ``(P, K)`` and labels ``(P, L)`` of the pairs, and log alpha ``(T, K)`` of the sub-graphs."""
-        difference = states.index_select(0, wiring.pair_new) - states.index_select(0, wiring.pair_old)
-        if self.config.self_pair:
-            difference = torch.cat([difference, states.new_zeros(1, states.shape[1])])
-        theta, alpha, *labels = self.edge_heads(difference)
+        theta, alpha, *labels = self.edge_heads(
+            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
+        )
         count = len(wiring.pair_new)
         logits = mixture_logits(
             alpha,
@@ -156,7 +155,7 @@ class GraphGenerator(ArchitectureGenerator):
         """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
         states = self._states(wiring)
         theta, log_alpha, labels = self._edge_logits(states, wiring)
-        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        (operations,) = self.operation_head(states, wiring.new)
         return theta, log_alpha, operations, theta[:0] if labels is None else labels
 
     # ---------------------------------------------------------------- likelihood
@@ -194,7 +193,7 @@ class GraphGenerator(ArchitectureGenerator):
             rows.sign.to(dtype),
             rows.free.to(dtype),
         )
-        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        (operations,) = self.operation_head(states, wiring.new)
         masked = operations.index_select(0, rows.graph) + self.operation_mask.index_select(0, rows.node)
         operation = torch.log_softmax(masked, 1).gather(1, rows.operation[:, None])[:, 0]
         label = torch.zeros_like(edges)
