@@ -16,7 +16,9 @@ from graphnas.methods.base import SearchMethod
 from optuna_graphnas.sampler import GraphSampler
 
 if TYPE_CHECKING:
-    from graphnas.methods.graphpnas import GraphPNASConfig
+    from optuna.study import Study
+
+    from graphnas.methods.graphpnas import GraphPNASConfig, LearnedDistribution
     from graphnas.methods.nasgem import NASGEMConfig
 
 Constraints = Callable[[FrozenTrial], Sequence[float]]
@@ -137,6 +139,15 @@ class GraphPNASSampler(GraphSampler):
             constraints_func=constraints_func,
             lease_seconds=lease_seconds,
         )
+
+    def distribution(self, study: Study) -> LearnedDistribution:
+        """The distribution of architectures learned from the finished trials of ``study``.
+
+        Raises:
+            InvalidArgument: Fewer than two trials have a value.
+        """
+        learned: LearnedDistribution = self.method_of(study).distribution()  # type: ignore[attr-defined]
+        return learned
 
 
 class RandomArchitectureSampler(GraphSampler):
