@@ -70,3 +70,21 @@ def test_speed_benchmark(tmp_path):
     assert record["training"]["iteration"] == 20
     assert len(record["seconds"]) == 4
     assert "one bootstrap over 300" in printed
+
+
+@pytest.mark.usefixtures("table")
+def test_graphpnas_benchmark_is_resumed(tmp_path):
+    arguments = ["--dataset", "imagenet16-120", "--workers", "1", "--methods"]
+    output = tmp_path / "search.json"
+    _, first = run("graphpnas_nasbench201.py", *arguments, "random search", "--seeds", "1", output=output)
+    methods = ["random search", "RNN, same settings"]
+    printed, record = run("graphpnas_nasbench201.py", *arguments, *methods, "--seeds", "2", output=output)
+    assert "1 searches of" in printed
+    assert first["runs"][0] in record["runs"]
+    assert [(r["method"], r["seed"]) for r in record["runs"]] == [(m, s) for m in methods for s in (0, 1)]
+    for method in methods:
+        own = [r for r in record["runs"] if r["method"] == method]
+        selected = [r["reported"][int(np.argmax(r["values"]))] for r in own]
+        assert record["summary"][method]["test"][0] == pytest.approx(np.mean(selected))
+        assert f"{np.mean(selected):.3f} ±" in printed
+        assert all(len(r["values"]) == 100 for r in own)
