@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 _threshold_backward = torch.ops.aten.threshold_backward.default
 
@@ -115,37 +114,3 @@ class _Perceptrons(torch.autograd.Function):
             d_states.index_add_(0, ctx.other, d_x, alpha=-1)
         d_first, d_first_bias = torch.mm(x.t(), d_flat), d_flat.sum(0)
         return d_states, None, None, None, None, d_first, *d_matrices, d_first_bias, *d_biases
-
-
-def mixture_logits(
-    alpha: Tensor, pair_graph: Tensor, num_graphs: int, pairs: Tensor, *, mean: bool
-) -> Tensor:
-    """Logits of the mixture's components ``(T, K)`` from those of the pairs (eq. 4).
-
-    Args:
-        alpha: ``(P, K)`` or, with the self pair (a difference of 0, the same for all) last, ``(P + 1, K)``.
-        pair_graph: ``(P,)``, the sub-graph of each pair.
-        num_graphs: T.
-        pairs: ``(T, 1)`` float, pairs of each sub-graph, without the self pair.
-        mean: Divide by the number of pairs.
-    """
-    own = len(alpha) > len(pair_graph)
-    start = alpha[-1].expand(num_graphs, -1) if own else alpha.new_zeros(num_graphs, alpha.shape[1])
-    total = start.index_add(0, pair_graph, alpha[: len(pair_graph)])
-    return total / (pairs + float(own)).clamp(min=1) if mean else total
-
-
-def row_log_likelihood(theta: Tensor, log_alpha: Tensor, row: Tensor, sign: Tensor, free: Tensor) -> Tensor:
-    """Log-probability of the edges of each row under its mixture of Bernoullis (eq. 2), ``(R,)``.
-
-    The paper prints the product of theta alone; the likelihood is that of theta^A (1 - theta)^(1 - A).
-
-    Args:
-        theta: ``(Q, K)`` logits, a line for each earlier node of each row.
-        log_alpha: ``(R, K)`` log-probabilities of the components.
-        row: ``(Q,)``, the row of each line.
-        sign: ``(Q, 1)``, 1 where there is an edge, else -1.
-        free: ``(Q, 1)``, 0 where there is no choice, else 1.
-    """
-    bernoulli = F.logsigmoid(theta * sign) * free
-    return torch.logsumexp(log_alpha.index_add(0, row, bernoulli), 1)
