@@ -88,3 +88,18 @@ def test_graphpnas_benchmark_is_resumed(tmp_path):
         assert record["summary"][method]["test"][0] == pytest.approx(np.mean(selected))
         assert f"{np.mean(selected):.3f} ±" in printed
         assert all(len(r["values"]) == 100 for r in own)
+
+
+def test_graph_generator_speed_benchmark(tmp_path):
+    arguments = ["--hidden-size", "16", "--repeats", "2", "--samples", "4", "--queries", "0"]
+    printed, record = run("graphpnas_speed.py", *arguments, output=tmp_path / "speed.json")
+    assert set(record["updates"]) == {
+        f"{space}, {size} graphs" for space in ("nasbench101", "nasbench201", "randwire") for size in (2, 16)
+    }
+    row = record["updates"]["nasbench101, 16 graphs"]
+    assert row["processor_ms_per_graph"] == pytest.approx(row["processor_ms_lowest"] / 16)
+    assert row["times_faster_per_graph"] == pytest.approx(30 / row["processor_ms_per_graph"])
+    assert 0 < row["processor_ms_lowest"] <= row["processor_ms"]
+    assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
+    assert "search" not in record
+    assert f"{row['times_faster_per_graph']:.1f}x" in printed
