@@ -1,7 +1,6 @@
 """The log-probabilities of the decisions of all rows, from the heads' logits (eq. 2, 4, 5).
 
-The backward pass is written by hand, as that of the messages and for the same reason: these are many small
-operations. In the comments, the gradient of what is called x is d_x.
+The backward pass is written by hand, as that of the messages and for the same reason; d_x is the gradient of x.
 """
 
 from __future__ import annotations
