@@ -35,7 +35,9 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def write_record(path: Path, figures: dict[str, Any], packages: Sequence[str] = PACKAGES) -> None:
+def write_record(
+    path: Path, figures: dict[str, Any], packages: Sequence[str] = PACKAGES, *, quiet: bool = False
+) -> None:
     """Store ``figures`` with the command, the versions and the machine they were made with."""
     record = {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
@@ -44,5 +46,9 @@ def write_record(path: Path, figures: dict[str, Any], packages: Sequence[str] = 
         **figures,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written to {path}")
+    # Beside and then in place, so that who is interrupted keeps the record from before.
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(record, indent=2) + "\n")
+    beside.replace(path)
+    if not quiet:
+        print(f"written to {path}")

@@ -183,6 +183,18 @@ class GraphSampler(BaseSampler):
             study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
         self._independent_sampler.after_trial(study, trial, state, values)
 
+    # ---------------------------------------------------------------- what was learned
+
+    def method_of(self, study: Study) -> SearchMethod:
+        """The search method as the finished trials of ``study`` leave it, to look at what it learned.
+
+        It is the sampler's own, so it must not be told anything else.
+        """
+        with self._lock:
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+            self._history.belongs_to(study._storage, study._study_id)
+            return self._method_told(self._history.told(trials, study.directions))
+
     # ---------------------------------------------------------------- proposals
 
     def _propose(self, study: Study, trial: FrozenTrial) -> Architecture:

@@ -16,7 +16,10 @@ from graphnas.methods.base import SearchMethod
 from optuna_graphnas.sampler import GraphSampler
 
 if TYPE_CHECKING:
+    from optuna.study import Study
+
     from graphnas.methods.configuration import Configuration
+    from graphnas.methods.graphpnas import LearnedDistribution
 
 Constraints = Callable[[FrozenTrial], Sequence[float]]
 
@@ -110,6 +113,15 @@ class GraphPNASSampler(ConfiguredSampler):
     """
 
     _method_name = "GraphPNAS"
+
+    def distribution(self, study: Study) -> LearnedDistribution:
+        """The distribution of architectures learned from the finished trials of ``study``.
+
+        Raises:
+            InvalidArgument: Fewer than two trials have a value.
+        """
+        learned: LearnedDistribution = self.method_of(study).distribution()  # type: ignore[attr-defined]
+        return learned
 
 
 class LatentBOSampler(ConfiguredSampler):

@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
     print(architecture_text(best.architecture, space))
     if args.output is not None:
-        _write(args, space, evaluator, outcomes, settings, best)
+        _write(args, space, evaluator, outcomes, settings, best, studies[0])
     if url is not None:
         print(f"\nThe study is in {without_password(url)}. Run again, it goes on from there.")
     return 0
@@ -185,11 +185,18 @@ def _write(
     outcomes: list[Outcome],
     settings: dict[str, Any],
     best: Found,
+    study: optuna.Study,
 ) -> None:
+    from optuna_graphnas import GraphPNASSampler
+
     directory: Path = args.output
     draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
     extra: dict[str, Any] = {}
     written = ["results.json", "best_cell.png", "search_curve.png"]
+    sampler = study.sampler
+    if isinstance(sampler, GraphPNASSampler) and len(outcomes[0].values) - outcomes[0].failed >= 2:
+        sampler.distribution(study).save(directory / "distribution.pt")
+        written.append("distribution.pt")
     if settings["evaluator"] == "train" and args.retrain_epochs != 0:
         try:
             extra["retrained"] = _retrain(args, space, evaluator, settings, best)

@@ -88,3 +88,36 @@ def test_sampling_speed_benchmark(tmp_path):
         rows = [row for row in record["spaces"] if row == name or row.startswith(f"{name}, ")]
         assert len(rows) == (3 if name == "randwire" else 1)
         assert all(row in printed and record["spaces"][row]["distinct"] > 90 for row in rows)
+
+
+@pytest.mark.usefixtures("table")
+def test_graphpnas_benchmark_is_resumed(tmp_path):
+    arguments = ["--dataset", "imagenet16-120", "--workers", "1", "--methods"]
+    output = tmp_path / "search.json"
+    _, first = run("graphpnas_nasbench201.py", *arguments, "random search", "--seeds", "1", output=output)
+    methods = ["random search", "RNN, same settings"]
+    printed, record = run("graphpnas_nasbench201.py", *arguments, *methods, "--seeds", "2", output=output)
+    assert "1 searches of" in printed
+    assert first["runs"][0] in record["runs"]
+    assert [(r["method"], r["seed"]) for r in record["runs"]] == [(m, s) for m in methods for s in (0, 1)]
+    for method in methods:
+        own = [r for r in record["runs"] if r["method"] == method]
+        selected = [r["reported"][int(np.argmax(r["values"]))] for r in own]
+        assert record["summary"][method]["test"][0] == pytest.approx(np.mean(selected))
+        assert f"{np.mean(selected):.3f} ±" in printed
+        assert all(len(r["values"]) == 100 for r in own)
+
+
+def test_graph_generator_speed_benchmark(tmp_path):
+    arguments = ["--hidden-size", "16", "--repeats", "2", "--samples", "4", "--queries", "0"]
+    printed, record = run("graphpnas_speed.py", *arguments, output=tmp_path / "speed.json")
+    assert set(record["updates"]) == {
+        f"{space}, {size} graphs" for space in ("nasbench101", "nasbench201", "randwire") for size in (2, 16)
+    }
+    row = record["updates"]["nasbench101, 16 graphs"]
+    assert row["processor_ms_per_graph"] == pytest.approx(row["processor_ms_lowest"] / 16)
+    assert row["times_faster_per_graph"] == pytest.approx(30 / row["processor_ms_per_graph"])
+    assert 0 < row["processor_ms_lowest"] <= row["processor_ms"]
+    assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
+    assert "search" not in record
+    assert f"{row['times_faster_per_graph']:.1f}x" in printed

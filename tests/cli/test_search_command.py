@@ -16,6 +16,7 @@ from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import load_dataset, load_model
 from graphnas.graph import Architecture
+from graphnas.methods import LearnedDistribution
 from search_spaces import ENASMacro6, GEMNet, NASBench201
 from search_spaces.tables import open_table
 
@@ -200,6 +201,18 @@ def test_every_method_has_a_sampler_that_proposes(method):
     trial = study.ask()
     chosen = {name: trial.suggest_categorical(name, c) for name, c in space.parameters().items()}
     space.validate(space.from_parameters(chosen))
+
+
+def test_graphpnas_leaves_what_it_learned(command, tmp_path):
+    done = command(
+        *("search", *TINY, "--trials", 2, "--method", "graphpnas", "--retrain-epochs", 0),
+        *("--output", tmp_path),
+    )
+    assert done.code == 0
+    assert "search_curve.png, distribution.pt" in done.out
+    learned = LearnedDistribution.load(tmp_path / "distribution.pt")
+    assert learned.space.arguments()["num_nodes"] == 4
+    assert len(learned.sample(2)) == 2
 
 
 def test_an_unknown_method_is_refused():

@@ -33,7 +33,8 @@ class GraphPNASConfig:
             in the released code, ``"operation"`` as in the paper, or ``"both"``.
         n_startup_trials: Random architectures, from the explorer, before the first update.
         batch_size: Evaluations between two updates.
-        explorer: Where random architectures come from; see :func:`.explorers.make_explorer`.
+        explorer: Where random architectures come from; see :func:`.explorers.make_explorer`. ``"auto"`` is
+            ``"labels"`` in a space that labels edges and ``"uniform"`` in others.
         explorer_sizes: Range of the number of nodes of the explorer's graphs, in spaces of several sizes.
         edge_probability: Range of the Erdos-Renyi explorer's p.
         neighbors: Range of the Watts-Strogatz explorer's k.
@@ -65,13 +66,13 @@ class GraphPNASConfig:
     """
 
     generator: str = "graph"
-    hidden_size: int = 128
-    steps: int = 7
-    mixtures: int = 10
+    hidden_size: int = 32
+    steps: int = 3
+    mixtures: int = 4
     node_input: str = "both"
     n_startup_trials: int = 20
     batch_size: int = 5
-    explorer: str = "uniform"
+    explorer: str = "auto"
     explorer_sizes: tuple[int, int] | None = None
     edge_probability: tuple[float, float] = (0.25, 0.25)
     neighbors: tuple[int, int] = (2, 6)
@@ -81,7 +82,7 @@ class GraphPNASConfig:
     epsilon_steps: int = 0
     epsilon_factor: float = 1.0
     epsilon_per: str = "sample"
-    keep_top: Keep | tuple[tuple[int, Keep], ...] = 15
+    keep_top: Keep | tuple[tuple[int, Keep], ...] = 8
     reward: str = "cdf"
     loss: str = "reweighted"
     probability: str = "decision"
@@ -90,9 +91,9 @@ class GraphPNASConfig:
     warm_start: bool = True
     warm_epochs: int = 10
     training_batch_size: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.0
-    clip_norm: float | None = 1.0
+    clip_norm: float | None = None
     chunk: int = 64
     likeliest: bool = True
     candidates: int = 2_000
@@ -153,6 +154,9 @@ class GraphPNASConfig:
 # that beta has no effect there. One update on NAS-Bench-201 is 560 gradient steps of 2 graphs: these presets
 # take minutes.
 _CODE: dict[str, Any] = {
+    "hidden_size": 128,
+    "steps": 7,
+    "mixtures": 10,
     "node_input": "inputs",
     "reward": "cdf",
     "epochs": 70,
@@ -173,6 +177,9 @@ _NASBENCH101: dict[str, Any] = {
 }
 _NASBENCH201: dict[str, Any] = {**_CODE, "hidden_size": 24, "batch_size": 1, "explorer": "labels"}
 _WHOLE: dict[str, Any] = {
+    "hidden_size": 128,
+    "steps": 7,
+    "mixtures": 10,
     "node_input": "operation",
     "reward": "standardised",
     "beta": 0.05,

@@ -12,7 +12,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import MAX_TRIES, GraphSpace
 from search_spaces.random_graphs import erdos_renyi, watts_strogatz
 
-EXPLORERS = ("uniform", "erdos-renyi", "watts-strogatz", "labels")
+EXPLORERS = ("auto", "uniform", "erdos-renyi", "watts-strogatz", "labels")
 SCHEDULES = ("step", "linear", "geometric")
 
 Explorer = Callable[[np.random.Generator, int], list[Architecture]]
@@ -58,7 +58,8 @@ def make_explorer(
     ``"uniform"``: what the space's own sampler draws. ``"labels"``: every operation and edge label uniform
     among its choices, but never "no edge" (``none``) where an edge has several other labels; NAS-Bench-201's
     explorer. ``"erdos-renyi"`` and ``"watts-strogatz"``: edges from the random graph as far as the space
-    leaves a choice, labels and operations uniform.
+    leaves a choice, labels and operations uniform. ``"auto"``: ``"labels"`` in a space that labels edges,
+    ``"uniform"`` in others.
 
     With ``sizes``, for spaces of graphs of several sizes, an Erdos-Renyi graph has a number of nodes drawn
     uniformly from it, and is drawn again at that size until it is valid and each node but the first has an
@@ -77,6 +78,8 @@ def make_explorer(
     """
     if name not in EXPLORERS:
         raise InvalidArgument(f"explorer must be one of {EXPLORERS}, got {name!r}")
+    if name == "auto":
+        name = "labels" if len(space.edge_ops) > 2 else "uniform"
     if name == "uniform":
         return lambda rng, n: space.sample_batch(rng, n).to_architectures()
     for what, (low, high) in {"edge_probability": edge_probability, "rewiring": rewiring_probability}.items():

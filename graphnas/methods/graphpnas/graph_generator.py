@@ -14,9 +14,10 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
-from graphnas.methods.graphpnas.heads import Heads, mixture_logits, row_log_likelihood
+from graphnas.methods.graphpnas.heads import Heads
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
+from graphnas.methods.graphpnas.row_likelihood import mixture, row_log_likelihood
 from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of
 
 NODE_INPUTS = ("inputs", "operation", "both")
@@ -137,27 +138,21 @@ class GraphGenerator(ArchitectureGenerator):
         return states
 
     def _edge_logits(self, states: Tensor, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Theta ``(P, K)`` and labels ``(P, L)`` of the pairs, and log alpha ``(T, K)`` of the sub-graphs."""
-        difference = states.index_select(0, wiring.pair_new) - states.index_select(0, wiring.pair_old)
-        if self.config.self_pair:
-            difference = torch.cat([difference, states.new_zeros(1, states.shape[1])])
-        theta, alpha, *labels = self.edge_heads(difference)
-        count = len(wiring.pair_new)
-        logits = mixture_logits(
-            alpha,
-            wiring.pair_graph,
-            len(wiring.new),
-            wiring.pairs.to(alpha.dtype),
-            mean=self.config.mixture_logits == "mean",
+        """Logits theta and alpha ``(P, K)`` and of labels ``(P, L)``, with a row more for the self pair."""
+        theta, alpha, *labels = self.edge_heads(
+            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
         )
-        return theta[:count], torch.log_softmax(logits, 1), labels[0][:count] if labels else None
+        return theta, alpha, labels[0] if labels else None
 
     def _logits(self, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
         states = self._states(wiring)
-        theta, log_alpha, labels = self._edge_logits(states, wiring)
-        (operations,) = self.operation_head(states.index_select(0, wiring.new))
-        return theta, log_alpha, operations, theta[:0] if labels is None else labels
+        theta, alpha, labels = self._edge_logits(states, wiring)
+        (operations,) = self.operation_head(states, wiring.new)
+        count = len(wiring.pair_new)
+        labels = theta[:0] if labels is None else labels[:count]
+        log_alpha = mixture(alpha, wiring, mean=self.config.mixture_logits == "mean")
+        return theta[:count], log_alpha, operations, labels
 
     # ---------------------------------------------------------------- likelihood
 
@@ -185,31 +180,21 @@ class GraphGenerator(ArchitectureGenerator):
             part = self.prepare(batch.batch if isinstance(batch, PreparedBatch) else batch).whole()
         wiring, rows = part.wiring, part.rows
         states = self._states(wiring)
-        theta, log_alpha, labels = self._edge_logits(states, wiring)
-        dtype = states.dtype
-        edges = row_log_likelihood(
-            theta.index_select(0, rows.pair),
-            log_alpha.index_select(0, rows.graph),
-            rows.row,
-            rows.sign.to(dtype),
-            rows.free.to(dtype),
-        )
-        (operations,) = self.operation_head(states.index_select(0, wiring.new))
-        masked = operations.index_select(0, rows.graph) + self.operation_mask.index_select(0, rows.node)
-        operation = torch.log_softmax(masked, 1).gather(1, rows.operation[:, None])[:, 0]
-        label = torch.zeros_like(edges)
-        if labels is not None:
-            chosen = labels.index_select(0, rows.pair.index_select(0, rows.labelled))
-            among = torch.log_softmax(chosen + self.label_mask.index_select(0, rows.slot), 1)
-            label = label.index_add(
-                0, rows.row.index_select(0, rows.labelled), among.gather(1, rows.label[:, None])[:, 0]
-            )
-        shape = (len(part), self.decisions.num_nodes)
-        placed = edges.new_zeros(3, shape[0] * shape[1]).index_add(
-            1, rows.place, torch.stack([edges, operation, label])
-        )
-        per_row = placed.view(3, *shape)
-        return LogLikelihood(per_row[0], per_row[1], per_row[2], part.num_nodes, part.num_labels)
+        theta, alpha, labels = self._edge_logits(states, wiring)
+        (operations,) = self.operation_head(states, wiring.new)
+        size = len(part) * self.decisions.num_nodes
+        edges, operation, label = row_log_likelihood(
+            theta,
+            alpha,
+            operations,
+            labels,
+            wiring,
+            rows,
+            (self.operation_mask, self.label_mask),
+            size,
+            mean=self.config.mixture_logits == "mean",
+        ).view(3, len(part), -1)
+        return LogLikelihood(edges, operation, label, part.num_nodes, part.num_labels)
 
     # ---------------------------------------------------------------- sampling
 

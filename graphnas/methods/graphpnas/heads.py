@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.autograd.function import once_differentiable
+
+_threshold_backward = torch.ops.aten.threshold_backward.default
 
 
 class Heads(nn.Module):
     """Several perceptrons on the same input, with ReLU between their linear layers, computed side by side.
+
+    The backward pass is written by hand, as that of the messages and for the same reason.
 
     Args:
         width: H, of the input and the hidden layers.
@@ -32,48 +37,80 @@ class Heads(nn.Module):
         self.last = nn.ParameterList(draw(width, out) for out in outputs)
         self.last_bias = nn.ParameterList(draw(out) for out in outputs)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """The outputs ``(P, out)`` for inputs ``(P, H)``."""
-        count = len(self.last)
-        h = torch.addmm(self.first_bias, x, self.first).relu()
-        h = h.view(len(x), count, x.shape[1]).transpose(0, 1)
-        for weight, bias in zip(self.hidden, self.hidden_bias, strict=True):
-            h = torch.baddbmm(bias, h, weight).relu()
-        return [
-            torch.addmm(bias, part, weight)
-            for part, weight, bias in zip(h, self.last, self.last_bias, strict=True)
-        ]
+    def forward(
+        self, states: Tensor, node: Tensor, other: Tensor | None = None, *, zero: bool = False
+    ) -> list[Tensor]:
+        """The outputs ``(P, out)`` of each perceptron.
+
+        Args:
+            states: ``(V, H)``.
+            node: ``(P,)``; the input is the state of these nodes,
+            other: ``(P,)``, less that of these where they are given.
+            zero: Append an input of zeros; outputs then have ``P + 1`` rows.
+        """
+        layers = len(self.hidden)
+        weights = (self.first, *self.hidden, *self.last, self.first_bias, *self.hidden_bias, *self.last_bias)
+        outputs = _Perceptrons.apply(states, node, other, zero, layers, *weights)  # type: ignore[no-untyped-call]
+        return list(outputs)
 
 
-def mixture_logits(
-    alpha: Tensor, pair_graph: Tensor, num_graphs: int, pairs: Tensor, *, mean: bool
-) -> Tensor:
-    """Logits of the mixture's components ``(T, K)`` from those of the pairs (eq. 4).
+class _Perceptrons(torch.autograd.Function):
+    """Differences of states and the perceptrons on them, with a backward pass in few operations."""
 
-    Args:
-        alpha: ``(P, K)`` or, with the self pair (a difference of 0, the same for all) last, ``(P + 1, K)``.
-        pair_graph: ``(P,)``, the sub-graph of each pair.
-        num_graphs: T.
-        pairs: ``(T, 1)`` float, pairs of each sub-graph, without the self pair.
-        mean: Divide by the number of pairs.
-    """
-    own = len(alpha) > len(pair_graph)
-    start = alpha[-1].expand(num_graphs, -1) if own else alpha.new_zeros(num_graphs, alpha.shape[1])
-    total = start.index_add(0, pair_graph, alpha[: len(pair_graph)])
-    return total / (pairs + float(own)).clamp(min=1) if mean else total
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        node: Tensor,
+        other: Tensor | None,
+        zero: bool,
+        layers: int,
+        *weights: Tensor,
+    ) -> tuple[Tensor, ...]:
+        half = len(weights) // 2
+        (first, *matrices), (first_bias, *biases) = weights[:half], weights[half:]
+        count = len(matrices) - layers
+        x = states.index_select(0, node)
+        if other is not None:
+            x -= states.index_select(0, other)
+        if zero:
+            x = torch.cat([x, x.new_zeros(1, x.shape[1])])
+        flat = torch.addmm(first_bias, x, first).relu_()
+        saved = [flat.view(len(x), count, x.shape[1]).transpose(0, 1)]
+        for matrix, bias in zip(matrices[:layers], biases[:layers], strict=True):
+            saved.append(torch.baddbmm(bias, saved[-1], matrix).relu_())
+        ctx.save_for_backward(x, node, first, *matrices)
+        ctx.other, ctx.zero, ctx.layers, ctx.hidden, ctx.nodes = other, zero, layers, saved, len(states)
+        return tuple(
+            torch.addmm(bias, part, matrix)
+            for part, matrix, bias in zip(saved[-1], matrices[layers:], biases[layers:], strict=True)
+        )
 
-
-def row_log_likelihood(theta: Tensor, log_alpha: Tensor, row: Tensor, sign: Tensor, free: Tensor) -> Tensor:
-    """Log-probability of the edges of each row under its mixture of Bernoullis (eq. 2), ``(R,)``.
-
-    The paper prints the product of theta alone; the likelihood is that of theta^A (1 - theta)^(1 - A).
-
-    Args:
-        theta: ``(Q, K)`` logits, a line for each earlier node of each row.
-        log_alpha: ``(R, K)`` log-probabilities of the components.
-        row: ``(Q,)``, the row of each line.
-        sign: ``(Q, 1)``, 1 where there is an edge, else -1.
-        free: ``(Q, 1)``, 0 where there is no choice, else 1.
-    """
-    bernoulli = F.logsigmoid(theta * sign) * free
-    return torch.logsumexp(log_alpha.index_add(0, row, bernoulli), 1)
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *d_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, node, first, *matrices = ctx.saved_tensors
+        layers, hidden = ctx.layers, ctx.hidden
+        rows, width = x.shape
+        d_matrices, d_biases = [], []
+        d_h = torch.empty_like(hidden[-1])
+        for d_output, part, matrix, d_part in zip(
+            d_outputs, hidden[-1], matrices[layers:], d_h.unbind(), strict=True
+        ):
+            d_matrices.append(torch.mm(part.t(), d_output))
+            d_biases.append(d_output.sum(0))
+            torch.mm(d_output, matrix.t(), out=d_part)
+        for level in reversed(range(layers)):
+            d_h = _threshold_backward(d_h, hidden[level + 1], 0)
+            d_matrices.insert(0, torch.bmm(hidden[level].transpose(1, 2), d_h))
+            d_biases.insert(0, d_h.sum(1, keepdim=True))
+            d_h = torch.bmm(d_h, matrices[level].transpose(1, 2))
+        d_flat = _threshold_backward(d_h, hidden[0], 0).transpose(0, 1).reshape(rows, -1)
+        d_x = torch.mm(d_flat, first.t())
+        if ctx.zero:
+            d_x = d_x[:-1]
+        d_states = x.new_zeros(ctx.nodes, width).index_add_(0, node, d_x)
+        if ctx.other is not None:
+            d_states.index_add_(0, ctx.other, d_x, alpha=-1)
+        d_first, d_first_bias = torch.mm(x.t(), d_flat), d_flat.sum(0)
+        return d_states, None, None, None, None, d_first, *d_matrices, d_first_bias, *d_biases

@@ -2,8 +2,8 @@
 
 The first linear layer of messages and gates acts on ``[h_s - h_d, e]``. It is split: its part for ``h`` is
 computed per node, where subtraction is cheap, and its part for the few-hot edge features ``e`` is a table.
-The backward pass is written by hand: on one core a training step is a few hundred small operations, and
-recording them would cost as much as running them.
+The backward pass is written by hand, since a training step is a few hundred small operations whose number
+counts: it fuses what automatic differentiation would do one by one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from torch.autograd.function import once_differentiable
 
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
-# Signs of the ends of an edge (source, target, type) and of the edges around a node (outgoing, incoming).
-_END_SIGNS = (1.0, -1.0, 1.0)
-_AROUND_SIGNS = (1.0, -1.0)
 _glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.default
 _tanh_backward = torch.ops.aten.tanh_backward.default
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.default
@@ -121,7 +118,7 @@ def _propagate(
     width, edges, kinds, steps = x.shape[1], len(wiring.target), len(code), len(node)
     every = torch.arange(3 * edges, device=x.device)
     ends = every[::3]
-    signs = x.new_tensor(_END_SIGNS).repeat(edges)
+    signs = wiring.end_signs.to(x.dtype)
     # What does not depend on the states: rows of edge types, then of nodes; beside them the GRU's bias.
     tables = x.new_empty(steps, kinds + len(x), 5 * width)
     torch.baddbmm(first_bias, code.expand(steps, -1, -1), marker, out=tables[:, :kinds, : 2 * width])
@@ -171,7 +168,6 @@ class _Propagate(torch.autograd.Function):
     ) -> Tensor:
         ctx.saved, ctx.wiring = [], wiring
         ctx.save_for_backward(code, node, second, aggregate)
-        ctx.numbers = position.shape[1]
         weights = (
             marker,
             first_bias,
@@ -191,7 +187,7 @@ class _Propagate(torch.autograd.Function):
         code, node, second, aggregate = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
         (nodes, width), steps, edges = d_h.shape, len(node), len(wiring.target)
-        signs = d_h.new_tensor(_AROUND_SIGNS).repeat(edges)
+        signs = wiring.around_signs.to(d_h.dtype)
         around = 2 * wiring.begin
         kind = wiring.kind.to(d_h.dtype).t()
         d_weights, d_second, d_aggregate = map(torch.empty_like, (node, second, aggregate))
@@ -230,7 +226,7 @@ class _Propagate(torch.autograd.Function):
             d_h = d_past.addmm_(d_node, of_node.t())
             if step:
                 d_h = _threshold_backward(d_h, h, 0)
-        numbers = torch.nn.functional.one_hot(wiring.node, ctx.numbers).to(d_h.dtype)
+        numbers = wiring.number.to(d_h.dtype)
         return (
             *(d_h, None, None),
             *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True)),

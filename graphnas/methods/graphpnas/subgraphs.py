@@ -33,6 +33,7 @@ class Subgraphs:
         target: ``(E,)``, the node that it goes to.
         reverse: ``(E,)``, the number of the edge that goes the other way.
         kind: ``(E,)``, the type.
+        num_numbers: N.
     """
 
     node_start: Integers
@@ -44,6 +45,7 @@ class Subgraphs:
     target: Integers
     reverse: Integers
     kind: Integers
+    num_numbers: int
 
     @classmethod
     def of(cls, rows: Integers, steps: Integers, features: NDArray[np.float32], num_labels: int) -> Subgraphs:
@@ -79,6 +81,7 @@ class Subgraphs:
             target=target,
             reverse=number[graph, source, target],
             kind=kinds[graph, target, source] - 1,
+            num_numbers=n,
         )
 
 
@@ -125,11 +128,14 @@ class Wiring:
 
     Attributes:
         node: ``(V,)``, number of each node in its graph.
+        number: ``(V, N)`` float, the same one-hot.
         features: ``(V, F)``.
-        ends: ``(3E,)``, for each edge its source, its target and its type, with weights 1, -1 and 1.
+        ends: ``(3E,)``, for each edge its source, its target and its type.
+        end_signs: ``(3E,)`` float, their weights 1, -1 and 1.
         begin: ``(V,)``, the first edge into each node.
         target: ``(E,)``.
-        around: ``(2E,)``, for each edge the one that goes the other way and itself, with weights 1 and -1.
+        around: ``(2E,)``, for each edge the one that goes the other way and itself.
+        around_signs: ``(2E,)`` float, their weights 1 and -1.
         kind: ``(E, kinds)`` float, one-hot types.
         new: ``(T,)``, the new node of each sub-graph.
         pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
@@ -139,11 +145,14 @@ class Wiring:
     """
 
     node: Tensor
+    number: Tensor
     features: Tensor
     ends: Tensor
+    end_signs: Tensor
     begin: Tensor
     target: Tensor
     around: Tensor
+    around_signs: Tensor
     kind: Tensor
     new: Tensor
     pair_new: Tensor
@@ -205,11 +214,14 @@ class Wirings:
         old = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
         whole = Wiring(
             node=torch.from_numpy(subgraphs.node[nodes]),
+            number=torch.from_numpy(np.eye(subgraphs.num_numbers, dtype=np.float32)[subgraphs.node[nodes]]),
             features=torch.from_numpy(subgraphs.features[nodes]),
             ends=torch.from_numpy(np.stack([source + kinds, target + kinds, kind], 1).reshape(-1)),
+            end_signs=torch.tensor([1.0, -1.0, 1.0]).repeat(len(edges)),
             begin=torch.from_numpy(begin),
             target=torch.from_numpy(target),
             around=torch.from_numpy(np.stack([reverse, own], 1).reshape(-1)),
+            around_signs=torch.tensor([1.0, -1.0]).repeat(len(edges)),
             kind=torch.from_numpy(np.eye(kinds, dtype=np.float32)[kind]),
             new=torch.from_numpy(new),
             pair_new=torch.from_numpy(np.repeat(new, pair_count)),
@@ -235,11 +247,14 @@ class Wirings:
         edge, pair = slice(first, last), slice(self.pairs[number], self.pairs[number + 1])
         return Wiring(
             node=whole.node[node],
+            number=whole.number[node],
             features=whole.features[node],
             ends=whole.ends[3 * first : 3 * last],
+            end_signs=whole.end_signs[3 * first : 3 * last],
             begin=whole.begin[node],
             target=whole.target[edge],
             around=whole.around[2 * first : 2 * last],
+            around_signs=whole.around_signs[2 * first : 2 * last],
             kind=whole.kind[edge],
             new=whole.new[graph],
             pair_new=whole.pair_new[pair],

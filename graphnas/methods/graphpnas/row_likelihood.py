@@ -1,0 +1,141 @@
+"""The log-probabilities of the decisions of all rows, from the heads' logits (eq. 2, 4, 5).
+
+The backward pass is written by hand, as that of the messages and for the same reason; d_x is the gradient of x.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from graphnas.methods.graphpnas.prepared import Rows
+from graphnas.methods.graphpnas.subgraphs import Wiring
+
+
+def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool) -> Tensor:
+    """Log-probabilities of the mixture's components ``(T, K)`` from the logits of the pairs (eq. 4).
+
+    Args:
+        alpha: ``(P, K)`` or, with the self pair (a difference of 0, the same for all) last, ``(P + 1, K)``.
+        wiring: The sub-graphs.
+        mean: Divide the sum over the pairs by their number.
+    """
+    count = len(wiring.pair_graph)
+    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1])
+    logits.index_add_(0, wiring.pair_graph, alpha[:count])
+    if len(alpha) > count:
+        logits += alpha[count]
+    if mean:
+        logits /= _divisor(alpha, wiring)
+    return torch.log_softmax(logits, 1)
+
+
+def row_log_likelihood(
+    theta: Tensor,
+    alpha: Tensor,
+    operations: Tensor,
+    labels: Tensor | None,
+    wiring: Wiring,
+    rows: Rows,
+    masks: tuple[Tensor, Tensor],
+    size: int,
+    *,
+    mean: bool,
+) -> Tensor:
+    """Log-probabilities ``(3, size)`` of edges, operations and labels, each row at its place.
+
+    Of edges it is that of a mixture of Bernoullis: the paper prints the product of theta alone (eq. 2), the
+    likelihood is that of ``theta^A (1 - theta)^(1 - A)``.
+
+    Args:
+        theta: ``(P, K)`` logits of the pairs' edges (a last one more is not read).
+        alpha: See :func:`mixture`.
+        operations: ``(T, C)`` logits.
+        labels: ``(P, L)`` logits, where labels are chosen.
+        wiring: The sub-graphs.
+        rows: The decisions.
+        masks: What to add to the logits of operations ``(N, C)`` and of labels ``(N N, L)``.
+        size: Places, B N.
+        mean: See :func:`mixture`.
+    """
+    found: Tensor = _RowLogLikelihood.apply(  # type: ignore[no-untyped-call]
+        theta, alpha, operations, labels, wiring, rows, masks, size, mean
+    )
+    return found
+
+
+class _RowLogLikelihood(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        theta: Tensor,
+        alpha: Tensor,
+        operations: Tensor,
+        labels: Tensor | None,
+        wiring: Wiring,
+        rows: Rows,
+        masks: tuple[Tensor, Tensor],
+        size: int,
+        mean: bool,
+    ) -> Tensor:
+        log_alpha = mixture(alpha, wiring, mean=mean)
+        signed = theta.index_select(0, rows.pair).mul_(rows.sign)
+        bernoulli = F.logsigmoid(signed).mul_(rows.free)
+        components = log_alpha.index_select(0, rows.graph).index_add_(0, rows.row, bernoulli)
+        masked = operations.index_select(0, rows.graph).add_(masks[0].index_select(0, rows.node))
+        log_operation = torch.log_softmax(masked, 1)
+        terms = theta.new_zeros(3, len(rows.place))
+        terms[0] = torch.logsumexp(components, 1)
+        terms[1] = log_operation.gather(1, rows.operation[:, None])[:, 0]
+        log_label = pair = row = None
+        if labels is not None:
+            pair, row = rows.pair.index_select(0, rows.labelled), rows.row.index_select(0, rows.labelled)
+            masked = labels.index_select(0, pair).add_(masks[1].index_select(0, rows.slot))
+            log_label = torch.log_softmax(masked, 1)
+            terms[2].index_add_(0, row, log_label.gather(1, rows.label[:, None])[:, 0])
+        ctx.saved = signed, components, log_alpha, log_operation, log_label, pair, row
+        ctx.given = wiring, rows, mean, labels
+        ctx.save_for_backward(theta, alpha, operations)
+        return terms.new_zeros(3, size).index_copy_(1, rows.place, terms)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_placed: Tensor) -> tuple[Tensor | None, ...]:
+        theta, alpha, operations = ctx.saved_tensors
+        signed, components, log_alpha, log_operation, log_label, pair, row = ctx.saved
+        wiring, rows, mean, labels = ctx.given
+        d_edges, d_operation, d_label = d_placed.index_select(1, rows.place)[..., None].unbind()
+        d_components = torch.softmax(components, 1).mul_(d_edges)
+        # log sigmoid(s theta) has the derivative s sigmoid(-s theta).
+        d_pairs = d_components.index_select(0, rows.row).mul_(rows.sign * rows.free)
+        d_pairs.mul_(torch.sigmoid(-signed))
+        d_theta = torch.zeros_like(theta).index_add_(0, rows.pair, d_pairs)
+        d_log_alpha = torch.zeros_like(log_alpha).index_add_(0, rows.graph, d_components)
+        d_logits = d_log_alpha - log_alpha.exp() * d_log_alpha.sum(1, keepdim=True)
+        if mean:
+            d_logits /= _divisor(alpha, wiring)
+        d_alpha = d_logits.index_select(0, wiring.pair_graph)
+        if len(alpha) > len(d_alpha):
+            d_alpha = torch.cat([d_alpha, d_logits.sum(0, keepdim=True)])
+        d_operations = _choice_gradient(log_operation, rows.operation, d_operation)
+        d_operations = torch.zeros_like(operations).index_add_(0, rows.graph, d_operations)
+        d_labels = None
+        if labels is not None:
+            d_chosen = _choice_gradient(log_label, rows.label, d_label.index_select(0, row))
+            d_labels = torch.zeros_like(labels).index_add_(0, pair, d_chosen)
+        return d_theta, d_alpha, d_operations, d_labels, None, None, None, None, None
+
+
+def _divisor(alpha: Tensor, wiring: Wiring) -> Tensor:
+    """Number of pairs of each sub-graph, ``(T, 1)``; the self pair counts where ``alpha`` has it."""
+    own = float(len(alpha) > len(wiring.pair_graph))
+    return (wiring.pairs + own).clamp_(min=1)
+
+
+def _choice_gradient(log_probability: Tensor, chosen: Tensor, d_chosen: Tensor) -> Tensor:
+    """Gradient of the logits, for gradients ``(R, 1)`` of the log-probability of what was chosen ``(R,)``."""
+    return log_probability.exp().mul_(-d_chosen).scatter_add_(1, chosen[:, None], d_chosen)
