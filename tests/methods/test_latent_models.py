@@ -269,6 +269,7 @@ def test_noise_is_scaled_and_absent_in_evaluation():
     [
         (lambda: GCN(ENASMacro6(), DVAEConfig()), "GCNConfig"),
         (lambda: SVAE(ENASMacro6(), DVAEConfig()), "AutoencoderConfig"),
+        (lambda: SVAE(ENASMacro6(), AutoencoderConfig(hidden=4), seed=-1), "seed"),
         (lambda: GCNConfig(propagation="both"), "propagation"),
         (lambda: GCNConfig(levels=0), "levels"),
         (lambda: AutoencoderConfig(hidden=0), "hidden"),

@@ -83,7 +83,8 @@ class GraphAutoencoder(nn.Module):
             (means per graph, in nats) and ``learning_rate``; ``round`` where there are several.
 
     Raises:
-        InvalidArgument: The space labels nodes and edges, or ``config`` is of another model.
+        InvalidArgument: The space labels nodes and edges, ``config`` is of another model, or ``seed`` is no
+            non-negative integer.
     """
 
     config_class: ClassVar[type[AutoencoderConfig]] = AutoencoderConfig
@@ -97,13 +98,15 @@ class GraphAutoencoder(nn.Module):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
         if config is not None and type(config) is not self.config_class:
             raise InvalidArgument(
                 f"{type(self).__name__} needs a {self.config_class.__name__}, got {type(config).__name__}"
             )
         self.space = space
         self.config = config if config is not None else self.config_class()
-        self.seed = seed
+        self.seed = int(seed)
         self.adapter = VertexAdapter(space)
         self.history: list[dict[str, float]] = []
         with torch.device("meta"):

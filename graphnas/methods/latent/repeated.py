@@ -30,19 +30,20 @@ class RepeatedLinear:
         if not self.collects:
             return
         self._rows: Rows = []
-        self._token = _Collect.apply(weight, bias, self._rows)
+        self._token = _Collect.apply(weight, bias, self._rows)  # type: ignore[no-untyped-call]
         # Autocast would convert the weights anew at every call, since it only remembers those of leaves.
-        self._fixed = [None if part is None else part.detach() for part in (weight, bias)]
         device = weight.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            self._fixed = [None if part is None else part.to(dtype) for part in self._fixed]
+        autocast = torch.is_autocast_enabled(device)
+        self._dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
+        self._weight = weight.detach().to(self._dtype)
+        self._bias = None if bias is None else bias.detach().to(self._dtype)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """The layer's output ``(..., outputs)`` for ``(B, inputs)``."""
         if not self.collects:
             return F.linear(rows, self.weight, self.bias)
-        found: Tensor = _Apply.apply(rows.to(self._fixed[0].dtype), self._token, *self._fixed, self._rows)  # type: ignore[union-attr]
+        parts = (rows.to(self._dtype), self._token, self._weight, self._bias, self._rows)
+        found: Tensor = _Apply.apply(*parts)  # type: ignore[no-untyped-call]
         return found
 
 

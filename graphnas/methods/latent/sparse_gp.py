@@ -48,8 +48,8 @@ class SparseGP:
         *,
         ard: bool = True,
         seed: int = 0,
-        fit_size: int = 6000,
-        max_iterations: int = 60,
+        fit_size: int = 3000,
+        max_iterations: int = 40,
     ) -> None:
         for name, value in (
             ("inducing", inducing),
