@@ -312,3 +312,15 @@ class NASGEM(MethodStrategy):
     """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates."""
 
     method_name = "NASGEM"
+
+
+class GraphPNAS(MethodStrategy):
+    """GraphPNAS (TMLR 2023): samples of a generator of graphs that is fitted to the best so far."""
+
+    method_name = "GraphPNAS"
+
+
+class LatentBO(MethodStrategy):
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours)."""
+
+    method_name = "LatentBO"

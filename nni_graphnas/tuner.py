@@ -330,5 +330,29 @@ class NASGEMArgumentsValidator(MethodArgumentsValidator):
     method_name = "NASGEM"
 
 
-TUNERS: tuple[type[MethodTuner], ...] = (NASGEMTuner,)
+class GraphPNASTuner(MethodTuner):
+    """GraphPNAS (TMLR 2023): samples of a generator of graphs that is fitted to the best so far."""
+
+    method_name = "GraphPNAS"
+
+
+class GraphPNASArgumentsValidator(MethodArgumentsValidator):
+    """Checks the arguments of :class:`GraphPNASTuner`."""
+
+    method_name = "GraphPNAS"
+
+
+class LatentBOTuner(MethodTuner):
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours)."""
+
+    method_name = "LatentBO"
+
+
+class LatentBOArgumentsValidator(MethodArgumentsValidator):
+    """Checks the arguments of :class:`LatentBOTuner`."""
+
+    method_name = "LatentBO"
+
+
+TUNERS: tuple[type[MethodTuner], ...] = (NASGEMTuner, GraphPNASTuner, LatentBOTuner)
 """What ``graphnas nni register`` registers, each under the name of its method."""
