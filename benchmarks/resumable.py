@@ -108,7 +108,7 @@ def run_all(
     workers: int,
     fresh: bool,
 ) -> list[Run]:
-    """Run what ``output`` does not hold, and write it anew after each run.
+    """Run what ``output`` does not hold, and write it anew after each run; other methods in it are kept.
 
     Args:
         job: Runs a method with a seed.
@@ -121,8 +121,9 @@ def run_all(
         fresh: Run again what is there.
     """
     runs = [] if fresh else stored_runs(output, settings)
-    runs = [run for run in runs if run.method in methods and run.seed in seeds[run.method]]
+    runs = [run for run in runs if run.method not in methods or run.seed in seeds[run.method]]
     done = {(run.method, run.seed) for run in runs}
+    order = list(dict.fromkeys([*methods, *(run.method for run in runs)]))
     longest = max(len(seeds[method]) for method in methods)
     # Seed by seed, so that an interrupted benchmark has all methods.
     todo = [(m, seeds[m][k]) for k in range(longest) for m in methods if k < len(seeds[m])]
@@ -133,7 +134,7 @@ def run_all(
         futures = [pool.submit(job, method, seed) for method, seed in todo]
         for future in tqdm(as_completed(futures), total=len(futures), unit="search", disable=None):
             runs.append(future.result())
-            runs.sort(key=lambda run: (methods.index(run.method), run.seed))
+            runs.sort(key=lambda run: (order.index(run.method), run.seed))
             figures = {**settings, **summarize(runs), "runs": [asdict(run) for run in runs]}
             write_record(output, figures, quiet=len(runs) < len(done) + len(todo))
     return runs

@@ -219,6 +219,20 @@ def test_epsilon_is_drawn_by_sample_or_by_step(unit):
     assert (np.ptp(coins.astype(int), axis=1) == 0).all() == (unit == "step")
 
 
+def test_the_share_of_the_likeliest():
+    """All proposals are from the same samples: the likeliest of them, the next ones, or some of both."""
+    proposals = {}
+    for share in (0.0, 0.5, 1.0):
+        settings = SMALL | {"batch_size": 30, "chunk": 200}
+        method = GraphPNAS(NASBench201(), GraphPNASConfig(**settings, likeliest=share), seed=0)
+        drive(method, 8)
+        generator = method.generator
+        found = method.ask(20)
+        likelihood = generator.log_prob(ArchitectureBatch.from_architectures(found))
+        proposals[share] = likelihood.mean().item()
+    assert proposals[1.0] > proposals[0.5] > proposals[0.0]
+
+
 def test_failed_and_infeasible_architectures_are_not_what_it_learns_from():
     space = NASBench201()
     method = GraphPNAS(space, GraphPNASConfig(**SMALL), seed=0)
@@ -309,6 +323,7 @@ def test_presets_are_the_published_settings():
         {"generator": "tree"},
         {"reward": "rank"},
         {"epsilon": (1.5, 0.0)},
+        {"likeliest": 1.5},
         {"epsilon_schedule": "cosine"},
         {"epochs": -1},
         {"learning_rate": 0.0},

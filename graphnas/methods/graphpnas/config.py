@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS
@@ -59,8 +61,8 @@ class GraphPNASConfig:
         weight_decay: Of Adam.
         clip_norm: Largest norm of the gradient; None does not clip.
         chunk: Samples drawn jointly when proposals are looked for; more, if these do not hold enough.
-        likeliest: Whether the likeliest unseen ones of the samples drawn jointly are proposed, which exploits
-            what was learned; otherwise samples are proposed as they come (the paper).
+        likeliest: Probability that a proposal is the likeliest unseen one of the samples drawn jointly, which
+            exploits what was learned, and not simply the next sample (in the paper, all are that).
         candidates: So many samples in a row that are invalid or known end the search for proposals in an
             update's distribution; then the explorer is asked.
     """
@@ -95,7 +97,7 @@ class GraphPNASConfig:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     chunk: int = 64
-    likeliest: bool = True
+    likeliest: float = 1.0
     candidates: int = 2_000
 
     def __post_init__(self) -> None:
@@ -128,10 +130,9 @@ class GraphPNASConfig:
         }.items():
             if not getattr(self, name) >= least:
                 raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not all(0 <= value <= 1 for value in (*self.epsilon, self.epsilon_factor)):
-            raise InvalidArgument(
-                f"epsilon and its factor must be within 0..1, got {self.epsilon} and {self.epsilon_factor}"
-            )
+        for name in ("epsilon", "epsilon_factor", "likeliest"):
+            if not all(0 <= share <= 1 for share in np.atleast_1d(getattr(self, name))):
+                raise InvalidArgument(f"{name} must be within 0..1, got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
         if self.clip_norm is not None and not self.clip_norm > 0:
@@ -165,7 +166,7 @@ _CODE: dict[str, Any] = {
     "learning_rate": 1e-3,
     "clip_norm": None,
     "epsilon": (0.0, 0.0),
-    "likeliest": False,
+    "likeliest": 0.0,
 }
 _NASBENCH101: dict[str, Any] = {
     **_CODE,
@@ -189,7 +190,7 @@ _WHOLE: dict[str, Any] = {
     "warm_start": False,
     "epochs": 2000,
     "explorer": "erdos-renyi",
-    "likeliest": False,
+    "likeliest": 0.0,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """The log-probabilities of the decisions of all rows, from the heads' logits (eq. 2, 4, 5).
 
-The backward pass is written by hand, as that of the messages and for the same reason; d_x is the gradient of x.
+The backward pass is written by hand, as that of the messages and for the same reason; d_x is x's gradient.
 """
 
 from __future__ import annotations

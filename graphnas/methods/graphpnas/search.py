@@ -26,7 +26,7 @@ from graphnas.methods.objectives import feasible_first, scalarize
 from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.
-_LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER = range(6)
+_LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER, _LIKELIEST = range(7)
 
 EXPLORER_CHUNK = 32
 EXPLORER_PATIENCE = 1600
@@ -80,7 +80,7 @@ class GraphPNAS(SearchMethod):
 
     def _forget(self) -> None:
         self._learner = Learner(self._new_generator, self.config, _seed(self.rng(_LEARNER)))
-        self._samples: tuple[int, CandidateStream] | None = None
+        self._samples: dict[tuple[int, bool], CandidateStream] = {}
         self._exploration = CandidateStream(self.space, self._explore, EXPLORER_PATIENCE)
 
     def _new_generator(self, source: torch.Generator) -> ArchitectureGenerator:
@@ -95,7 +95,8 @@ class GraphPNAS(SearchMethod):
         if started >= self.config.n_startup_trials and len(finished) >= 2:
             updates = self._updates(len(finished))
             if not self._explores(updates[-1], started):
-                proposal = self._sample_stream(updates).first_unseen(seen)
+                likeliest = bool(self.rng(_LIKELIEST, started).random() < self.config.likeliest)
+                proposal = self._sample_stream(updates, likeliest).first_unseen(seen)
         proposal = proposal or self._exploration.first_unseen(seen)
         if proposal is None:
             return self.unseen_sample(self.rng(_LEFT_OVER, started), seen, tries=1000)
@@ -116,21 +117,19 @@ class GraphPNAS(SearchMethod):
     def _explore(self, chunk: int) -> Iterable[Architecture]:
         return self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
 
-    def _sample_stream(self, updates: Sequence[int]) -> CandidateStream:
+    def _sample_stream(self, updates: Sequence[int], likeliest: bool) -> CandidateStream:
+        """Samples of the last update's generator, the same ones in either order."""
         update = updates[-1]
-        if self._samples is None or self._samples[0] != update:
-            generator = self._learner.at(updates, self._buffer)
-            seed = _seed(self.rng(_SAMPLES, update))
-            config = self.config
-            stream = generator_stream(
-                generator,
-                [seed],
-                chunk=config.chunk,
-                candidates=config.candidates,
-                likeliest=config.likeliest,
+        if (update, likeliest) not in self._samples:
+            self._samples = {key: stream for key, stream in self._samples.items() if key[0] == update}
+            self._samples[update, likeliest] = generator_stream(
+                self._learner.at(updates, self._buffer),
+                [_seed(self.rng(_SAMPLES, update))],
+                chunk=self.config.chunk,
+                candidates=self.config.candidates,
+                likeliest=likeliest,
             )
-            self._samples = update, stream
-        return self._samples[1]
+        return self._samples[update, likeliest]
 
     # ---------------------------------------------------------------- learning
 
