@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("candidates", "rounds")
 SURROGATES = ("exact", "sparse")
-MODELS = ("features", "dvae", "gcn", "svae", "graphrnn")
+MODELS = ("features", "dvae", "gcn", "svae", "graphrnn", "vsgae")
 PRESETS = ("default", "paper")
 
 
@@ -28,7 +28,7 @@ class LatentBOConfig:
         strategy: ``"candidates"`` scores the encodings of real architectures, and of architectures decoded
             from a trust region around the best; ``"rounds"`` optimises over the box and decodes.
         model: The autoencoder: ``"features"`` (:class:`.feature_vae.FeatureVAE`), ``"dvae"``, ``"gcn"``,
-            ``"svae"`` or ``"graphrnn"``.
+            ``"svae"``, ``"graphrnn"`` or ``"vsgae"``.
         model_config: Its settings; None means its defaults.
         training_size: Random architectures that it is trained on before the search, without accuracies.
         n_startup_trials: Random architectures before the first model. D-VAE starts from 17,118 known
