@@ -19,10 +19,10 @@ class TrainingConfig:
 
     ``TrainingConfig.preset("paper")`` is the schedule of D-VAE (NeurIPS 2019, section 4; its code): 300
     epochs of Adam at 1e-4 in batches of 32, the rate divided by 10 when the training loss has not fallen for
-    10 epochs. The default is ours, for a shorter training: a third of the epochs, larger batches, which cost a
-    processor less per graph, and a rate that rises to its maximum and falls to almost nothing ("one cycle",
-    Smith and Topin, 2018). In 5 epochs on the ENAS graphs (D-VAE, 128 hidden units) a maximum of 3e-3 came
-    to a loss of 13.1 where 1e-3 came to 17.3.
+    10 epochs. The default is ours, for a shorter training: a third of the epochs, larger batches, which cost
+    less per graph on a processor, and a rate that rises to its maximum and falls to almost nothing ("one
+    cycle", Smith and Topin, 2018). In 5 epochs on the ENAS graphs (D-VAE, 128 hidden units) a maximum of
+    3e-3 came to a loss of 13.1 where 1e-3 came to 17.3.
 
     Attributes:
         epochs: Passes over the training graphs.
