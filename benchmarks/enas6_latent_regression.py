@@ -51,10 +51,10 @@ PUBLISHED = {
 class Data:
     """The published split, as bits: six one-hot operations and 15 skip bits."""
 
-    def __init__(self) -> None:
+    def __init__(self, graphs: int | None = None) -> None:
         self.space = ENASMacro6()
         table = open_table(self.space)
-        rows, held_out = table.split()
+        rows, held_out = (part[:graphs] for part in table.split())
         targets = table.standardised_targets()
         everything = ArchitectureBatch.from_architectures(table.architectures())
         self.train, self.test = everything[rows], everything[held_out]
@@ -183,12 +183,13 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--baseline-seeds", type=int, help="by default as many as --seeds")
+    parser.add_argument("--graphs", type=int, help="only so many of each set, for a trial run")
     parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "enas6_latent_regression.json")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(limits=1):
-        data, record = Data(), Record(given.output, given.fresh)
+        data, record = Data(given.graphs), Record(given.output, given.fresh)
         latent_space(record, data, "supervised", True, given)
         baseline_seeds = given.seeds if given.baseline_seeds is None else given.baseline_seeds
         for name, (predict, seeded) in BASELINES.items():
@@ -197,7 +198,7 @@ def main() -> int:
         latent_space(record, data, "unsupervised", False, given)
     record.write()
 
-    print(f"\nENAS, 17,118 training and {len(data.test_y)} test architectures, targets in sigma units")
+    print(f"\nENAS, {len(data.y)} training and {len(data.test_y)} test architectures, targets in sigma units")
     print(f"{'':42} {'RMSE':>17} {'r':>17} seeds")
     for name, row in sorted(record.summary().items(), key=lambda item: item[1]["rmse"]):
         print(

@@ -38,7 +38,7 @@ def rng(seed=0):
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
-@pytest.mark.parametrize("name", ["DVAE", "GCN", "SVAE", "GraphRNN"])
+@pytest.mark.parametrize("name", ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE"])
 def test_constrained_decoding_is_valid(name, space):
     """Of an untrained model, whose free draws are mostly invalid."""
     model = small(name, space)
@@ -87,7 +87,7 @@ def test_restricted_space_lets_only_its_own_through():
     assert all(space.key(a) in keys for a in decoded.architectures if a is not None)
 
 
-@pytest.mark.parametrize("name", ["DVAE", "DVAEEmb", "GCN", "GCNEmb", "SVAE", "GraphRNN"])
+@pytest.mark.parametrize("name", ["DVAE", "DVAEEmb", "GCN", "GCNEmb", "SVAE", "GraphRNN", "VSGAE"])
 @pytest.mark.parametrize("constrained", [False, True])
 def test_same_generator_same_graphs(name, constrained):
     model = small(name, NASBench101())

@@ -30,7 +30,7 @@ from graphnas.methods.latent.training import LearningRate
 from search_spaces import ENASMacro, ENASMacro6, NASBench201
 
 SPACE = ENASMacro(3)
-EPOCHS = {"DVAE": 120, "DVAEEmb": 120, "GCN": 250, "GCNEmb": 250, "SVAE": 300, "GraphRNN": 160}
+EPOCHS = {"DVAE": 120, "DVAEEmb": 120, "GCN": 250, "GCNEmb": 250, "SVAE": 300, "GraphRNN": 160, "VSGAE": 100}
 BRIEF = TrainingConfig(epochs=3, batch_size=16, learning_rate=3e-3)
 
 

@@ -1,4 +1,4 @@
-"""Graph autoencoders (D-VAE, GCN, S-VAE, GraphRNN, DVAE-EMB, GCN-EMB) and search in their latent spaces."""
+"""Graph autoencoders (D-VAE, GCN, S-VAE, GraphRNN, operation embeddings, VS-GAE), search in latent spaces."""
 
 from graphnas.methods.latent.base import ELBO, Decoded, GraphAutoencoder
 from graphnas.methods.latent.config import (
@@ -15,9 +15,10 @@ from graphnas.methods.latent.gcn import GCN, GCNEmb
 from graphnas.methods.latent.graphrnn import GraphRNN
 from graphnas.methods.latent.svae import SVAE
 from graphnas.methods.latent.vertices import VertexAdapter, same_graphs
+from graphnas.methods.latent.vsgae import VSGAE, VSGAEConfig
 
 MODELS: dict[str, type[GraphAutoencoder]] = {
-    model.__name__: model for model in (DVAE, DVAEEmb, GCN, GCNEmb, SVAE, GraphRNN, FeatureVAE)
+    model.__name__: model for model in (DVAE, DVAEEmb, GCN, GCNEmb, SVAE, GraphRNN, VSGAE, FeatureVAE)
 }
 """The models by the names of their classes, which saved files hold."""
 
@@ -27,6 +28,7 @@ __all__ = [
     "GCN",
     "MODELS",
     "SVAE",
+    "VSGAE",
     "AutoencoderConfig",
     "DVAEConfig",
     "DVAEEmb",
@@ -40,6 +42,7 @@ __all__ = [
     "GraphAutoencoder",
     "GraphRNN",
     "TrainingConfig",
+    "VSGAEConfig",
     "VertexAdapter",
     "same_graphs",
 ]

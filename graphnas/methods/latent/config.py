@@ -19,8 +19,10 @@ class TrainingConfig:
 
     ``TrainingConfig.preset("paper")`` is the schedule of D-VAE (NeurIPS 2019, section 4; its code): 300
     epochs of Adam at 1e-4 in batches of 32, the rate divided by 10 when the training loss has not fallen for
-    10 epochs. The default reaches the same loss in a fraction of the updates: larger batches and a rate that
-    rises to its maximum and falls to almost nothing ("one cycle", Smith and Topin, 2018).
+    10 epochs. The default is ours, for a shorter training: a third of the epochs, larger batches, which cost
+    less per graph on a processor, and a rate that rises to its maximum and falls to almost nothing ("one
+    cycle", Smith and Topin, 2018). In 5 epochs on the ENAS graphs (D-VAE, 128 hidden units) a maximum of
+    3e-3 came to a loss of 13.1 where 1e-3 came to 17.3.
 
     Attributes:
         epochs: Passes over the training graphs.
@@ -37,7 +39,7 @@ class TrainingConfig:
 
     epochs: int = 100
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     schedule: str = "one_cycle"
     warmup: float = 0.1
     factor: float = 0.1

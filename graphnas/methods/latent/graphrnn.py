@@ -36,19 +36,20 @@ class GraphRNN(SequenceAutoencoder):
         tokens = self.tokens(graphs)
         count, length, width = tokens.shape
         inputs = self.decoder.table(torch.cat([tokens.new_zeros(count, 1, width), tokens[:, :-1]], 1))
-        state = torch.relu(self.start(z))
+        state, recurrence = torch.relu(self.start(z)), self.decoder.recurrence()
         states = []
         for v in range(length):
-            state = self.decoder(inputs[:, v], state)
+            state = self.decoder(inputs[:, v], state, recurrence)
             states.append(state)
         vertex_states = torch.stack(states, 1)
         # A bit is 0 or 1, so the input's half of the gates has two different rows.
         zero, one = self._bit_inputs()
         bits = tokens[:, :, self.adapter.num_types :].bool().flatten(0, 1)
         edge_state, edge_states = vertex_states.flatten(0, 1), []
+        recurrence = self.edge_decoder.recurrence()
         for u in range(length):
             before = zero if u == 0 else torch.where(bits[:, u - 1, None], one, zero)
-            edge_state = self.edge_decoder(before, edge_state)
+            edge_state = self.edge_decoder(before, edge_state, recurrence)
             edge_states.append(edge_state)
         edge_logits = self.edge_scorer(torch.stack(edge_states, 1)).view(count, length, length)
         return self._sequence_loss(graphs, self.type_scorer(vertex_states), edge_logits)

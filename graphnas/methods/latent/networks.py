@@ -47,7 +47,10 @@ class GRUStep(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor, recurrence: RepeatedLinear | None = None) -> Tensor:
         """New states ``(B, H)`` from rows of the table ``(B, 3H)`` and states ``(B, H)``."""
-        recurrent = (recurrence or self.recurrence())(state)
+        return self.combined(inputs, (recurrence or self.recurrence())(state), state)
+
+    def combined(self, inputs: Tensor, recurrent: Tensor, state: Tensor) -> Tensor:
+        """New states ``(B, H)`` from both halves of the gates, each ``(B, 3H)``."""
         reset_in, update_in, new_in = inputs.chunk(3, -1)
         reset_h, update_h, new_h = recurrent.chunk(3, -1)
         update = torch.sigmoid(update_in + update_h)

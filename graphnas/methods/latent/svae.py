@@ -36,10 +36,10 @@ class SequenceAutoencoder(GraphAutoencoder):
         return self.adapter.num_types + self.adapter.max_vertices - 1
 
     def _encode(self, graphs: ArchitectureBatch) -> tuple[Tensor, Tensor]:
-        inputs = self.encoder.table(self.tokens(graphs))
+        inputs, recurrence = self.encoder.table(self.tokens(graphs)), self.encoder.recurrence()
         state = self.encoder.from_zero(inputs[:, 0])
         for v in range(1, inputs.shape[1]):
-            state = self.encoder(inputs[:, v], state)
+            state = self.encoder(inputs[:, v], state, recurrence)
         return self.mean(state), self.log_variance(state)
 
     def tokens(self, graphs: ArchitectureBatch) -> Tensor:
@@ -79,9 +79,9 @@ class SVAE(SequenceAutoencoder):
 
     def _states(self, z: Tensor) -> Tensor:
         inputs = self.decoder.table(torch.relu(self.start(z)))
-        states = [self.decoder.from_zero(inputs)]
+        states, recurrence = [self.decoder.from_zero(inputs)], self.decoder.recurrence()
         for _ in range(2, self.adapter.max_vertices):
-            states.append(self.decoder(inputs, states[-1]))
+            states.append(self.decoder(inputs, states[-1], recurrence))
         return torch.stack(states, 1)
 
     def _reconstruction(self, graphs: ArchitectureBatch, z: Tensor) -> Tensor:

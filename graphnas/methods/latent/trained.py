@@ -14,7 +14,14 @@ from graphnas.methods.latent.base import GraphAutoencoder
 from graphnas.methods.latent.bo_config import LatentBOConfig
 from graphnas.methods.nasgem.candidates import whole_space
 
-CLASSES = {"features": "FeatureVAE", "dvae": "DVAE", "gcn": "GCN", "svae": "SVAE", "graphrnn": "GraphRNN"}
+CLASSES = {
+    "features": "FeatureVAE",
+    "dvae": "DVAE",
+    "gcn": "GCN",
+    "svae": "SVAE",
+    "graphrnn": "GraphRNN",
+    "vsgae": "VSGAE",
+}
 """The class in :data:`graphnas.methods.latent.MODELS` of each ``LatentBOConfig.model``."""
 
 _Known = dict[tuple[Any, ...], tuple[GraphAutoencoder, ArchitectureBatch]]
