@@ -325,6 +325,11 @@ class Session:
             except (KeyError, TypeError, ValueError, GraphNASError) as error:
                 raise InvalidArgument(f"the state is damaged: {error!r}") from error
             self._check(space, minimize, "the state")
+            for result in found:
+                if not self.space.is_valid(result.architecture):
+                    raise InvalidArgument(
+                        f"the state is damaged: {self.space!r} refuses {result.architecture!r}"
+                    )
             if self._given_seed is None:
                 self.seed = seed
             before, self._results = self._results, []

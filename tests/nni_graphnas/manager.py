@@ -118,7 +118,7 @@ class Manager:
             if reached():
                 return
             time.sleep(0.3)
-        raise AssertionError(f"not reached in {seconds} seconds, status {self.status()}:\n{self.logs()}")
+        raise AssertionError(f"not reached in {seconds} seconds:\n{self.logs()}")
 
     def wait_for(self, status: str, seconds: float = PATIENCE) -> None:
         """Wait for a status."""

