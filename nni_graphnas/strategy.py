@@ -321,6 +321,6 @@ class GraphPNAS(MethodStrategy):
 
 
 class LatentBO(MethodStrategy):
-    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours)."""
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, ours)."""
 
     method_name = "LatentBO"

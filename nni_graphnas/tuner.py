@@ -343,7 +343,7 @@ class GraphPNASArgumentsValidator(MethodArgumentsValidator):
 
 
 class LatentBOTuner(MethodTuner):
-    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, and ours)."""
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, ours)."""
 
     method_name = "LatentBO"
 

@@ -130,7 +130,8 @@ def test_gpytorchs_process_agrees_with_ours():
     np.testing.assert_allclose(deviation.mean(), unsure.mean(), rtol=0.5)
     again = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit(x, y).predict(test_x)
     np.testing.assert_array_equal(again[0], mean)
-    few = latent_regression(x[:20], y[:20], test_x, test_x[:, 0], seeds=[0], inducing=5, process="variational")
+    options = {"seeds": [0], "inducing": 5, "process": "variational"}
+    few = latent_regression(x[:20], y[:20], test_x, test_x[:, 0], **options)
     assert np.isfinite(few.rmse[0])
 
 
