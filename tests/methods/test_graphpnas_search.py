@@ -122,7 +122,7 @@ def test_a_stream_gives_valid_architectures_of_new_keys_and_ends():
 
     def draw(chunk):
         asked.append(chunk)
-        return [foreign, *cells] if chunk == 1 else cells[:1]
+        return (5, [foreign, *cells]) if chunk == 1 else (1, cells[:1])
 
     stream = CandidateStream(space, draw, patience=3)
     assert [a for a, _ in stream] == [cells[0], cells[2], cells[3]]
@@ -138,7 +138,7 @@ def test_isomorphic_samples_are_one():
     cell = space.from_string("|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|nor_conv_1x1~1|none~2|")
     mirror = space.from_string("|skip_connect~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|nor_conv_1x1~2|")
     assert cell != mirror
-    assert [a for a, _ in CandidateStream(space, lambda _: [cell, mirror], patience=2)] == [cell]
+    assert [a for a, _ in CandidateStream(space, lambda _: (2, [cell, mirror]), patience=2)] == [cell]
 
 
 def test_sample_valid():
@@ -159,14 +159,17 @@ def test_sample_valid():
 
 
 def test_the_likeliest_of_the_samples_come_first():
-    space = NASBench201()
+    space = RandWire(4)
     generator = RNNGenerator(space, hidden_size=8, generator=torch_generator([0]))
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter *= 3
     options = {"chunk": 50, "candidates": 50}
-    plain = list(generator_stream(generator, [1], **options)._draw(0))
-    ordered = list(generator_stream(generator, [1], likeliest=True, **options)._draw(0))
+    count, plain = generator_stream(generator, [1], **options)._draw(0)
+    _, ordered = generator_stream(generator, [1], likeliest=True, **options)._draw(0)
+    plain, ordered = list(plain), list(ordered)
+    assert count == 50
+    assert len(set(plain)) == len(plain) < 50
     assert Counter(plain) == Counter(ordered)
     likelihood = generator.log_prob(ArchitectureBatch.from_architectures(ordered)).tolist()
     assert likelihood == pytest.approx(sorted(likelihood, reverse=True))

@@ -22,9 +22,10 @@ UNITS = ("sample", "step")
 class GraphPNASConfig:
     """Settings of :class:`graphnas.methods.graphpnas.GraphPNAS`.
 
-    The default is what searches best in our benchmark. ``GraphPNASConfig.preset("paper")`` is the published
-    method; :data:`PRESETS` has it with the settings of each of its experiments. Where paper and released code
-    differ, the experiments on tables follow the code, whose logs the paper's figures come from.
+    The default is what searches best in our benchmark: a small network that goes on from its weights, few
+    architectures to learn from, and of its samples the likeliest. ``GraphPNASConfig.preset("paper")`` is the
+    published method; :data:`PRESETS` has it with the settings of each of its experiments. Where paper and
+    released code differ, the experiments on tables follow the code, whose logs the paper's figures come from.
 
     Attributes:
         generator: ``"graph"``, the paper's graph neural network, or ``"rnn"``, its baseline.

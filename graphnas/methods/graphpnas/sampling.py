@@ -9,14 +9,15 @@ import torch
 
 from graphnas.errors import InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 
 LARGEST_CHUNK = 1024
 """Samples of a generator drawn jointly, at most, unless more are asked for."""
 
-Draw = Callable[[int], Iterable[Architecture]]
-"""Gives the candidates of a chunk by the chunk's number."""
+Draw = Callable[[int], tuple[int, Iterable[Architecture]]]
+"""Gives, by the number of a chunk, how many candidates were drawn, and those of them that differ."""
 
 
 class CandidateStream:
@@ -56,9 +57,9 @@ class CandidateStream:
         return next((architecture for architecture, key in self if key not in seen), None)
 
     def _extend(self) -> None:
-        candidates = list(self._draw(self._drawn))
+        count, candidates = self._draw(self._drawn)
         self._drawn += 1
-        self._in_vain += max(1, len(candidates))
+        self._in_vain += count
         valid = [a for a in dict.fromkeys(candidates) if self._space.is_valid(a)]
         for architecture, key in zip(valid, self._space.keys(valid) if valid else (), strict=True):
             if key not in self._known:
@@ -92,17 +93,24 @@ def generator_stream(
             first, rather than left in the order in which they were drawn.
     """
 
-    def draw(number: int) -> Iterable[Architecture]:
+    def draw(number: int) -> tuple[int, Iterable[Architecture]]:
         source = torch_generator([*seed, number])
         size = max(chunk, min(chunk << min(number, 20), LARGEST_CHUNK))
-        drawn = generator.sample(size, source)
-        if not likeliest:
-            return drawn.to("cpu")
-        with torch.no_grad():
-            order = generator.log_prob(drawn).argsort(descending=True, stable=True)
-        return drawn[order].to("cpu")
+        drawn = _distinct(generator.sample(size, source))
+        if likeliest:
+            with torch.no_grad():
+                drawn = drawn[generator.log_prob(drawn).argsort(descending=True, stable=True)]
+        return size, drawn.to("cpu")
 
     return CandidateStream(generator.space, draw, candidates)
+
+
+def _distinct(batch: ArchitectureBatch) -> ArchitectureBatch:
+    """Each graph once, where it first comes: late in a search, most samples are the same few."""
+    adjacency, operations, sizes = batch.to_arrays()
+    rows = np.concatenate([adjacency.reshape(len(sizes), -1), operations, sizes[:, None]], 1, dtype=np.int16)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return batch[np.sort(first)]
 
 
 def sample_valid(

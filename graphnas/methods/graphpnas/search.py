@@ -114,8 +114,8 @@ class GraphPNAS(SearchMethod):
         turn = update if config.epsilon_per == "step" else started
         return bool(self.rng(_COIN, turn).random() < epsilon)
 
-    def _explore(self, chunk: int) -> Iterable[Architecture]:
-        return self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
+    def _explore(self, chunk: int) -> tuple[int, Iterable[Architecture]]:
+        return EXPLORER_CHUNK, self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
 
     def _sample_stream(self, updates: Sequence[int], likeliest: bool) -> CandidateStream:
         """Samples of the last update's generator, the same ones in either order."""
