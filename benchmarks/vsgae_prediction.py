@@ -100,7 +100,7 @@ class Data:
                 best = rows[np.argmax(self.targets[train][rows])]
                 found[rows] = edit_distances(part[rows], part.architecture(int(best)))
             return train[by_edit_distance(found, share, seed)]
-        # A space that takes a second: means are principal components of graph features, found from 2,000 cells.
+        # A space that takes a second: its means are principal components of the features of 2,000 cells.
         model = FeatureVAE(
             self.space, FeatureVAEConfig(latent=8, estimates=0, training=TrainingConfig(epochs=1))
         )
