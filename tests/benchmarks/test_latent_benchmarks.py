@@ -35,6 +35,7 @@ def test_speed_benchmark(tmp_path):
         "--models",
         "DVAE",
         "SVAE",
+        "VSGAE-nasbench101",
         "--hidden",
         "8",
         "--batch-sizes",
@@ -45,11 +46,15 @@ def test_speed_benchmark(tmp_path):
         "2",
     ]
     printed, record = run("latent_speed.py", *sizes, output=tmp_path / "speed.json")
-    assert set(record["seconds"]) == {"DVAE", "SVAE"}
+    assert set(record["seconds"]) == {"DVAE", "SVAE", "VSGAE-nasbench101"}
     for found in record["seconds"].values():
         assert len(found) == 5
         assert all(len(times) == 2 and min(times) > 0 for times in found.values())
     assert record["times_as_fast"] == {}  # only at the published size
+    times = record["seconds"]["VSGAE-nasbench101"]["update of 4 graphs, float32"]
+    rate = record["graphs_per_second"]["VSGAE-nasbench101"]["update of 4 graphs, float32"]
+    assert rate == pytest.approx(4 / (sum(times) / 2))  # the median of two
+    assert f"{rate:,.0f} graphs/s (update of 4 graphs, float32)" in printed
     assert f"{sorted(record['seconds']['SVAE']['generation of 10 graphs'])[0]:8.3f}" in printed
 
 

@@ -25,11 +25,16 @@ def read(head, states: list[Tensor]) -> Tensor:
     return sum(torch.sigmoid(head.gate(h)) * head.value(h) for h in states)
 
 
-def encode(model, graph: Graph) -> tuple[Tensor, Tensor]:
-    encoder = model.encoder
+def encoded_states(encoder, graph: Graph) -> list[Tensor]:
     states = [encoder.embedding.weight[t] for t in graph.types]
     for layer in [encoder.first_layer, *encoder.layers]:
         states = passed(layer, states, graph.edges)
+    return states
+
+
+def encode(model, graph: Graph) -> tuple[Tensor, Tensor]:
+    encoder = model.encoder
+    states = encoded_states(encoder, graph)
     return read(encoder.mean, states), read(encoder.log_variance, states)
 
 

@@ -13,6 +13,7 @@ from graphnas.methods.latent.dvae import DVAE, DVAEEmb
 from graphnas.methods.latent.feature_vae import FeatureVAE, FeatureVAEConfig
 from graphnas.methods.latent.gcn import GCN, GCNEmb
 from graphnas.methods.latent.graphrnn import GraphRNN
+from graphnas.methods.latent.performance import PerformancePredictor, PredictorConfig
 from graphnas.methods.latent.svae import SVAE
 from graphnas.methods.latent.vertices import VertexAdapter, same_graphs
 from graphnas.methods.latent.vsgae import VSGAE, VSGAEConfig
@@ -41,6 +42,8 @@ __all__ = [
     "GCNEmbConfig",
     "GraphAutoencoder",
     "GraphRNN",
+    "PerformancePredictor",
+    "PredictorConfig",
     "TrainingConfig",
     "VSGAEConfig",
     "VertexAdapter",

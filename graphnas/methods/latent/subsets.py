@@ -1,0 +1,255 @@
+"""Which architectures to train a predictor on: VS-GAE's splits and its ways to sample part of a training set.
+
+Source: Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
+Prediction" (2019), sections 5 and 6, and their code. All functions give indices, in ascending order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+
+Indices = NDArray[np.int64]
+
+SHARES = (0.7, 0.1, 0.2)
+"""Training, validation and test."""
+
+BINS = dict(
+    zip(
+        (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90),
+        (12, 16, 18, 20, 22, 23, 24, 25, 26, 27, 35, 42, 48, 54, 61, 70, 82, 104),
+        strict=True,
+    )
+)
+"""Bins per dimension that the released code uses for each percentage of its 296,536 training cells."""
+
+DIMENSIONS = 4
+"""Principal components in which latents are binned."""
+
+_CHUNK = 20_000
+
+
+class Split(NamedTuple):
+    """Three disjoint sets of rows."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+def random_split(count: int, seed: int, shares: Sequence[float] = SHARES) -> Split:
+    """70 % training, 10 % validation and 20 % test rows of ``count``, at random.
+
+    The paper's own split was drawn with equal shares of every edit distance and is not published; at these
+    sizes a random one has the same shares but for chance.
+
+    Raises:
+        InvalidArgument: Shares that are not three positive numbers of sum 1, or too few rows.
+    """
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise InvalidArgument(f"shares must be three positive numbers of sum 1, got {tuple(shares)}")
+    ends = np.round(np.cumsum(shares[:2]) * count).astype(int)
+    parts = np.split(np.random.default_rng(seed).permutation(count), ends)
+    if min(len(part) for part in parts) < 1:
+        raise InvalidArgument(f"{count} rows are too few for the shares {tuple(shares)}")
+    return Split(*(np.sort(part) for part in parts))
+
+
+def zero_shot_split(sizes: ArrayLike, held_out: int, seed: int, validation: float = 0.1) -> Split:
+    """Test on the graphs of one size, train on all others (the paper: on 6 or on 7 vertices).
+
+    Args:
+        sizes: (n,) numbers of vertices.
+        held_out: The size tested on.
+        seed: Of the choice of the validation rows.
+        validation: Share of the other graphs that validates.
+
+    Raises:
+        InvalidArgument: No graph, or no other graph, has that size; or a share not between 0 and 1.
+    """
+    if not 0 < validation < 1:
+        raise InvalidArgument(f"validation must be between 0 and 1, exclusive, got {validation}")
+    values = np.asarray(sizes)
+    test, others = np.flatnonzero(values == held_out), np.flatnonzero(values != held_out)
+    cut = max(round(validation * len(others)), 1)
+    if not len(test) or len(others) <= cut:
+        raise InvalidArgument(f"{len(test)} graphs have size {held_out} and {len(others)} have not")
+    order = np.random.default_rng(seed).permutation(others)
+    return Split(np.sort(order[cut:]), np.sort(order[:cut]), test)
+
+
+# -------------------------------------------------------------------- part of a training set
+
+
+def uniform_over_sizes(sizes: ArrayLike, share: float, seed: int) -> Indices:
+    """The same share of the graphs of every size, at random (the code's "random").
+
+    Args:
+        sizes: (n,) numbers of vertices.
+        share: In 0..1.
+        seed: Of the draws.
+
+    Raises:
+        InvalidArgument: A share out of range.
+    """
+    return _of_every_group(np.asarray(sizes), share, seed)
+
+
+def by_edit_distance(distances: ArrayLike, share: float, seed: int) -> Indices:
+    """The same share of the graphs at every edit distance (the code's "edit").
+
+    The released code takes the first of each group in the order of a Python set; here the draw is random.
+
+    Args:
+        distances: (n,) of :func:`edit_distances`.
+        share: In 0..1; of each group its size times ``share`` is taken, rounded up as in the code.
+        seed: Of the draws.
+
+    Raises:
+        InvalidArgument: A share out of range.
+    """
+    return _of_every_group(np.asarray(distances), share, seed, up=True)
+
+
+def _of_every_group(groups: NDArray[np.int64], share: float, seed: int, *, up: bool = False) -> Indices:
+    _check_share(share)
+    rng, found = np.random.default_rng(seed), []
+    for group in np.unique(groups):
+        members = rng.permutation(np.flatnonzero(groups == group))
+        # A product such as .07 * 100 must not be rounded up for its last bit.
+        wanted = np.ceil(share * len(members) - 1e-9) if up else np.round(share * len(members))
+        found.append(members[: int(wanted)])
+    return np.sort(np.concatenate(found))
+
+
+def edit_distances(graphs: ArchitectureBatch, reference: Architecture) -> Indices:
+    """``(B,)``: smallest number of edges and operations to change that makes a graph the reference.
+
+    This is the edit distance of NAS-Bench-101 (Ying et al., 2019, section 4.3), over all orders of the inner
+    vertices; first and last vertex stay. What VS-GAE's stored distances are taken to is not published: we
+    take the cell of the best validation accuracy.
+
+    Args:
+        graphs: Graphs of any sizes; a graph of another size than the reference is compared as if padded with
+            vertices before its last, each of which costs one change beside its edges.
+        reference: Any graph of at most 8 vertices (there are 720 orders then).
+
+    Raises:
+        InvalidArgument: A larger reference or larger graphs.
+    """
+    adjacency, operations, sizes = graphs.to_arrays()
+    width = max(int(sizes.max()), reference.num_nodes)
+    if width > 8:
+        raise InvalidArgument(f"edit distances are for graphs of at most 8 vertices, got {width}")
+    edges, labels = _padded(adjacency, operations, sizes, width)
+    one, kind = _padded(
+        reference.adjacency[None], reference.operations[None], np.array([reference.num_nodes]), width
+    )
+    # Whole matrices are compared, since edges of a reordered graph may point backwards.
+    orders = np.array([(0, *inner, width - 1) for inner in itertools.permutations(range(1, width - 1))])
+    wanted_edges = one[0][orders[:, :, None], orders[:, None, :]].reshape(len(orders), -1)
+    wanted_labels = kind[0][orders]
+    found = np.empty(len(sizes), np.int64)
+    codes = np.unique(np.concatenate([labels.ravel(), kind.ravel()]))
+    symbols = np.concatenate([wanted_labels == code for code in codes], 1).astype(np.float32)
+    pattern = wanted_edges.astype(np.float32)
+    for start in range(0, len(sizes), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        mine = edges[rows].reshape(len(edges[rows]), -1).astype(np.float32)
+        same = np.concatenate([labels[rows] == code for code in codes], 1).astype(np.float32) @ symbols.T
+        different = mine.sum(1)[:, None] + pattern.sum(1)[None] - 2 * mine @ pattern.T
+        found[rows] = np.round((different + width - same).min(1))
+    return found
+
+
+def _padded(
+    adjacency: NDArray[np.int8], operations: NDArray[np.int16], sizes: NDArray[np.int64], width: int
+) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+    """Graphs of ``width`` vertices, with missing ones (label -1, no edges) before the last."""
+    edges = np.zeros((len(sizes), width, width), np.int8)
+    labels = np.full((len(sizes), width), -1, np.int16)
+    for n in np.unique(sizes).tolist():
+        rows = np.flatnonzero(sizes == n)
+        places = np.array([*range(n - 1), width - 1])
+        edges[rows[:, None, None], places[:, None], places] = adjacency[rows, :n, :n] != 0
+        labels[rows[:, None], places] = operations[rows, :n]
+    return edges, labels
+
+
+def latent_bins(
+    latents: ArrayLike, share: float, seed: int, *, bins: int | None = None, dimensions: int = DIMENSIONS
+) -> Indices:
+    """Graphs spread evenly over a latent space (section 6; the code's "even").
+
+    The first principal components are cut into bins of equal width, the grid shifted at random; of each bin
+    that is not empty, the graph nearest to its middle is taken. Too many are dropped at random; while there
+    are too few, every bin, or a random part of them, gives one more of its graphs at random.
+
+    Departs from the released code, which shifts by a fraction of the number of bins instead of their width,
+    and moves on at most one bin per graph, so that every gap shifts the bins behind it.
+
+    Args:
+        latents: (n, d) posterior means.
+        share: In 0..1, of which ``round(share n)`` graphs are taken.
+        seed: Of the shift and the draws.
+        bins: Per dimension; by default those of :data:`BINS`, interpolated, which suit some 300,000 graphs.
+        dimensions: Principal components used.
+
+    Raises:
+        InvalidArgument: Latents of another shape, or a share or count out of range.
+    """
+    _check_share(share)
+    points = np.asarray(latents, np.float64)
+    if points.ndim != 2 or not len(points):
+        raise InvalidArgument(f"latents must have shape (n, d), got {points.shape}")
+    if dimensions < 1 or (bins is not None and bins < 1):
+        raise InvalidArgument(f"bins and dimensions must be at least 1, got {bins} and {dimensions}")
+    if bins is None:
+        bins = int(np.round(np.interp(100 * share, list(BINS), list(BINS.values()))))
+    rng = np.random.default_rng(seed)
+    wanted = int(np.round(share * len(points)))
+    centred = points - points.mean(0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    projected = centred @ vectors[:, ::-1][:, :dimensions]
+    low = projected.min(0)
+    width = np.maximum((projected.max(0) - low) / bins, 1e-12)
+    shift = rng.random(projected.shape[1])
+    places = (projected - low) / width + shift
+    bin_of = np.floor(places)
+    from_middle = ((places - bin_of - 0.5) ** 2 * width**2).sum(1)
+    _, number = np.unique(bin_of, axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    # By bin; in each the one nearest to the middle first, the others in random order.
+    order = rng.permutation(len(points))
+    order = order[np.argsort(number[order], kind="stable")]
+    starts = np.flatnonzero(np.r_[True, np.diff(number[order]) > 0])
+    nearest = np.lexsort((from_middle, number))[starts]
+    chosen = [nearest]
+    rest = order[~np.isin(order, nearest)]
+    # The k-th round takes the k-th graph of each bin that has so many.
+    firsts = np.r_[True, np.diff(number[rest]) > 0] if len(rest) else np.zeros(0, bool)
+    heads = np.flatnonzero(firsts)
+    turn = np.arange(len(rest)) - np.repeat(heads, np.diff(np.r_[heads, len(rest)]))
+    missing = wanted - len(nearest)
+    if missing < 0:
+        return np.sort(rng.permutation(nearest)[:wanted])
+    for k in range(int(turn.max(initial=-1)) + 1):
+        if missing <= 0:
+            break
+        taken = rng.permutation(rest[turn == k])[:missing]
+        chosen.append(taken)
+        missing -= len(taken)
+    return np.sort(np.concatenate(chosen))
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise InvalidArgument(f"share must be above 0 and at most 1, got {share!r}")
