@@ -219,7 +219,8 @@ class GraphStrategy(Strategy):
     def _model_of(self, result: Result) -> ExecutableModelSpace:
         sample = {**self.session.space.to_parameters(result.architecture), **result.parameters}
         model = self.model_space.freeze(sample)
-        model.metrics.final = result.value
+        if result.value is not None:
+            model.metrics.final = result.value
         model.status = ModelStatus.Failed if result.value is None else ModelStatus.Trained
         return model
 

@@ -403,6 +403,24 @@ def test_the_journal_goes_on_after_a_kill(tmp_path: Path):
     assert cases.SPACE.from_parameters(best.sample) == strategy.best().architecture
 
 
+def test_models_from_before_are_listed_with_those_that_failed(tmp_path):
+    def report(model):
+        if cases.current_architecture().adjacency[0, 1]:
+            nni.report_final_result(cases.quality(cases.current_architecture()))
+
+    journal = tmp_path / "journal.jsonl"
+    first = GraphStrategy(cases.random_search, seed=0, journal=journal)
+    first(cases.executable(report), cases.engine(12))
+    later = GraphStrategy(cases.random_search, journal=journal)
+    later(cases.executable(report), cases.engine(4))
+    assert len(list(later.list_models(sort=False))) == 16
+    statuses = [model.status for model in later.list_models(sort=False)][:12]
+    assert [s == ModelStatus.Trained for s in statuses] == [r.value is not None for r in first.results()]
+    assert ModelStatus.Failed in statuses
+    values = [model.metric for model in later.list_models()]
+    assert values == sorted((r.value for r in later.results() if r.value is not None), reverse=True)
+
+
 def test_a_journal_of_another_space_is_refused(tmp_path):
     journal = tmp_path / "journal.jsonl"
     NASGEM(seed=0, journal=journal)(cases.executable(), cases.engine(3))
