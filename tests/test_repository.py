@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import graphnas
+from graphnas import Architecture
 from graphnas.cli.main import build_parser
 from graphnas.errors import DataNotFound
 from search_spaces import NASBench201
@@ -111,7 +112,7 @@ def test_links_and_paths_in_documents_lead_somewhere(document):
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     paths = re.findall(
-        r"`((?:tests|examples|benchmarks|graphnas|search_spaces|optuna_graphnas)/[\w/.]+)`", text
+        r"`((?:tests|examples|benchmarks|graphnas|search_spaces|optuna_graphnas|nni_graphnas)/[\w/.]+)`", text
     )
     for link in {*links, *paths}:
         assert any((ROOT / f"{link}{end}").exists() for end in ("", ".py")), link
@@ -154,4 +155,6 @@ def test_the_trial_of_the_nni_snippet_runs(monkeypatch):
     exec(compile(snippet, "README.md", "exec"), {})
     from graphnas.evaluate import TabularEvaluator
 
-    assert reported == [TabularEvaluator(space).evaluate(space.at(7777)).value]
+    value = TabularEvaluator(space).evaluate(space.at(7777)).value
+    assert [metric["default"] for metric in reported] == [value]
+    assert Architecture.from_json(reported[0]["architecture"]) == space.at(7777)
