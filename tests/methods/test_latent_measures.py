@@ -125,13 +125,13 @@ def test_gpytorchs_process_agrees_with_ours():
     process = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit(x, y)
     assert torch.equal(torch.random.get_rng_state(), state)
     mean, deviation = process.predict(test_x)
-    other, unsure = SparseGP(25).fit(x, y).predict(test_x)
-    np.testing.assert_allclose(mean, other, atol=0.15)
-    np.testing.assert_allclose(deviation.mean(), unsure.mean(), rtol=0.5)
+    np.testing.assert_allclose(mean, SparseGP(25).fit(x, y).predict(test_x)[0], atol=0.15)
+    assert 0 < deviation.mean() < 0.2  # before any data it is 1
     again = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit(x, y).predict(test_x)
     np.testing.assert_array_equal(again[0], mean)
-    options = {"seeds": [0], "inducing": 5, "process": "variational"}
-    few = latent_regression(x[:20], y[:20], test_x, test_x[:, 0], **options)
+    few = latent_regression(
+        x[:20], y[:20], test_x, test_x[:, 0], seeds=[0], inducing=5, process="variational"
+    )
     assert np.isfinite(few.rmse[0])
 
 
