@@ -47,7 +47,7 @@ class ConfiguredSampler(GraphSampler):
 
     Args:
         space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
-        config: Settings of the method; by default what searches best in our benchmarks.
+        config: Settings of the method; by default those chosen in our benchmarks.
         preset: Instead of ``config``, the name of one: ``"default"``, ``"paper"`` for the method as
             published, or others that the configuration's class lists.
         seed: Seed of everything random; drawn at random when None.
