@@ -312,13 +312,9 @@ class GraphSpace(ABC):
         return self._valid_changes(architecture)
 
     def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
-        found = []
-        for _name, i, j, labels in self._layout.slots:
-            for label in labels:
-                changed = with_label(architecture, i, j, label)
-                if changed is not None and self.is_valid(changed):
-                    found.append(changed)
-        return found
+        slots = self._layout.slots
+        changes = (with_label(architecture, i, j, label) for _, i, j, labels in slots for label in labels)
+        return [changed for changed in changes if changed is not None and self.is_valid(changed)]
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A valid architecture that differs in one random parameter.
