@@ -150,10 +150,13 @@ class Manager:
 
     def kill(self) -> None:
         """End every process at once, as a machine that loses power does."""
-        for process in self.processes():
+        killed = self.processes()
+        for process in killed:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.end_processes()
+        # nnictl takes a process for alive as long as its number is taken, even by one that is only not buried.
+        self.wait(lambda: not any(psutil.pid_exists(process.pid) for process in killed))
 
     def resume(self) -> None:
         """Resume the experiment."""
