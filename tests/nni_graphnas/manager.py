@@ -155,7 +155,7 @@ class Manager:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.end_processes()
-        # nnictl takes a process for alive as long as its number is taken, even by one that is only not buried.
+        # To nnictl a process lives as long as its number is taken, be it by a zombie.
         self.wait(lambda: not any(psutil.pid_exists(process.pid) for process in killed))
 
     def resume(self) -> None:
