@@ -180,8 +180,10 @@ class Session:
                 _logger.info("trial %d reported a second final result, which is ignored: %r", number, value)
                 return
             self._metrics += 1
-            proposal.reported = proposal.resolved = True
+            lost, proposal.reported, proposal.resolved = proposal.resolved, True, True
             architecture, parameters = self._echoed(proposal, echoed), proposal.parameters
+            if lost and value is None and architecture == proposal.architecture:
+                return  # it was counted as failed, and has failed
             if self._inner is not None:
                 self._inner.tell(number, parameters, None if value is None else self._sign * value)
             self._take(Result(architecture, value, parameters, trial))

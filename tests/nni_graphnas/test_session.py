@@ -35,6 +35,18 @@ def test_one_after_the_other_a_trial_that_ends_without_a_value_is_lost():
     assert [o.values for o in made.method.observations] == [None]
 
 
+def test_what_was_counted_as_lost_and_reports_a_failure_late_has_failed_once():
+    made = session()
+    first = made.propose(0)
+    made.end(0)
+    made.propose(1)
+    made.finish(0, None, trial="late")
+    assert lost(made) == [first.architecture]
+    assert [o.values for o in made.method.observations] == [None]
+    made.finish(1, 3.0)
+    assert len(made.results()) == 2
+
+
 def test_a_swapped_pair_is_not_taken_for_lost():
     """Jobs 0 and 1 started together and took each other's parameters; the one that ends first is called 0."""
     made = session()
