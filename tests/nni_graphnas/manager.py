@@ -151,12 +151,13 @@ class Manager:
     def kill(self) -> None:
         """End every process at once, as a machine that loses power does."""
         killed = self.processes()
+        # To nnictl a process lives as long as its number is taken, be it by a zombie. Ours it does not know.
+        others = [process.pid for process in killed if process.ppid() != os.getpid()]
         for process in killed:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.end_processes()
-        # To nnictl a process lives as long as its number is taken, be it by a zombie.
-        self.wait(lambda: not any(psutil.pid_exists(process.pid) for process in killed))
+        self.wait(lambda: not any(psutil.pid_exists(pid) for pid in others), seconds=60)
 
     def resume(self) -> None:
         """Resume the experiment."""

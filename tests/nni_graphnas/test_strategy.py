@@ -28,8 +28,14 @@ from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import NASGEMConfig
 from nni_graphnas.journal import Result
-from nni_graphnas.strategy import NASGEM, GraphStrategy
-from optuna_graphnas import NASGEMSampler, RandomArchitectureSampler, suggest_architecture
+from nni_graphnas.strategy import NASGEM, GraphPNAS, GraphStrategy, LatentBO
+from optuna_graphnas import (
+    GraphPNASSampler,
+    LatentBOSampler,
+    NASGEMSampler,
+    RandomArchitectureSampler,
+    suggest_architecture,
+)
 from search_spaces import GEMNet, NASBench201
 
 STRATEGIES = {
@@ -435,9 +441,11 @@ def test_a_journal_of_another_space_is_refused(tmp_path):
     ("strategy", "sampler"),
     [
         (lambda seed: NASGEM(seed=seed), NASGEMSampler),
+        (lambda seed: GraphPNAS(seed=seed), GraphPNASSampler),
+        (lambda seed: LatentBO(seed=seed), LatentBOSampler),
         (lambda seed: GraphStrategy(cases.random_search, seed=seed), RandomArchitectureSampler),
     ],
-    ids=["nasgem", "random"],
+    ids=["nasgem", "graphpnas", "latentbo", "random"],
 )
 @pytest.mark.parametrize("seed", range(int(os.environ.get("GRAPHNAS_TWIN_SEEDS", "1"))))
 def test_it_proposes_what_its_twin_in_optuna_proposes(strategy, sampler, seed):
