@@ -24,7 +24,7 @@ def write_tensor_file(
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     torch.save({"format": kind, "version": version, **content}, part)
     os.replace(part, target)
     return target

@@ -7,7 +7,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import CorruptData, InvalidArgument
+from graphnas.evaluate.saved_space import describe_space, described_space
+from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.latent.config import AutoencoderConfig
 from graphnas.methods.latent.drawing import DrawingMasks, GraphDrawing
-from graphnas.methods.latent.files import read_file, write_file
-from graphnas.methods.latent.networks import initialise
+from graphnas.methods.latent.networks import generator_of, initialise
 from graphnas.methods.latent.vertices import VertexAdapter
 
 FORMAT = "graphnas.autoencoder"
@@ -174,8 +174,7 @@ class GraphAutoencoder(nn.Module):
 
     def _generator(self, *purpose: int) -> torch.Generator:
         """A CPU generator that depends on the seed and ``purpose`` only."""
-        words = np.random.SeedSequence([self.seed, *purpose]).generate_state(2)
-        return torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
+        return generator_of(self.seed, *purpose)
 
     # ---------------------------------------------------------------- training
 
@@ -308,19 +307,17 @@ class GraphAutoencoder(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model, settings, space and history to one file."""
         content = {
-            "format": FORMAT,
-            "version": VERSION,
             "model": type(self).__name__,
             "config": self.config.to_dict(),
             "seed": self.seed,
-            "space": {"name": self.space.name, "arguments": self.space.arguments()},
+            "space": describe_space(self.space),
             "history": self.history,
             "weights": {
                 name: value.cpu() if isinstance(value, Tensor) else value
                 for name, value in self.state_dict().items()
             },
         }
-        write_file(Path(path), content)
+        write_tensor_file(path, FORMAT, VERSION, content)
 
     @classmethod
     def load(
@@ -342,18 +339,14 @@ class GraphAutoencoder(nn.Module):
             CorruptData: It is damaged, or no saved autoencoder of this version.
             InvalidArgument: It is of another space or another class, or the space is not known.
         """
-        content = read_file(Path(path), FORMAT, VERSION)
+        content = read_tensor_file(path, FORMAT, VERSION)
         from graphnas.methods.latent import MODELS
-        from search_spaces import get_space
 
         try:
             model_class = MODELS[content["model"]]
             if not issubclass(model_class, cls):
                 raise InvalidArgument(f"{path} holds a {content['model']}, not a {cls.__name__}")
-            written = content["space"]
-            home = space if space is not None else get_space(written["name"], **written["arguments"])
-            if home.name != written["name"]:
-                raise InvalidArgument(f"{path} is of the space {written['name']!r}, not {home.name!r}")
+            home = described_space(content["space"], space, f"the autoencoder in {path}")
             config = model_class.config_class.from_dict(content["config"])
             model = model_class(home, config, seed=content["seed"], device=device)
             model.history = content["history"]

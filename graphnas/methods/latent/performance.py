@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,13 +18,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from graphnas.errors import InvalidArgument
+from graphnas.errors import CorruptData, InvalidArgument
+from graphnas.evaluate.saved_space import describe_space, described_space
+from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.latent.base import CHUNK, Graphs
 from graphnas.methods.latent.config import TrainingConfig
-from graphnas.methods.latent.files import read_file, write_file
-from graphnas.methods.latent.networks import initialise, mlp
+from graphnas.methods.latent.networks import generator_of, initialise, mlp
 from graphnas.methods.latent.vertices import VertexAdapter
 from graphnas.methods.latent.vsgae_layers import MeanEncoder
 
@@ -139,8 +139,7 @@ class PerformancePredictor(nn.Module):
         return self
 
     def _generator(self, purpose: int) -> torch.Generator:
-        words = np.random.SeedSequence([self.seed, 7, purpose]).generate_state(2)
-        return torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
+        return generator_of(self.seed, 7, purpose)
 
     def forward(self, graphs: ArchitectureBatch) -> Tensor:
         """``(B,)`` predictions in the unit of training, for vertex graphs on the model's device."""
@@ -219,16 +218,14 @@ class PerformancePredictor(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, settings, space and history to one file."""
         content = {
-            "format": FORMAT,
-            "version": VERSION,
             "config": asdict(self.config),
             "seed": self.seed,
-            "space": {"name": self.space.name, "arguments": self.space.arguments()},
+            "space": describe_space(self.space),
             "unit": (self._offset, self._scale),
             "history": self.history,
             "weights": {name: value.cpu() for name, value in self.state_dict().items()},
         }
-        write_file(Path(path), content)
+        write_tensor_file(path, FORMAT, VERSION, content)
 
     @classmethod
     def load(
@@ -250,15 +247,10 @@ class PerformancePredictor(nn.Module):
             CorruptData: It is damaged, or no saved predictor of this version.
             InvalidArgument: It is of another space, or the space is not known.
         """
-        from graphnas.errors import CorruptData
-        from search_spaces import get_space
-
-        content = read_file(Path(path), FORMAT, VERSION)
+        content = read_tensor_file(path, FORMAT, VERSION)
         try:
-            written, fields = content["space"], content["config"]
-            home = space if space is not None else get_space(written["name"], **written["arguments"])
-            if home.name != written["name"]:
-                raise InvalidArgument(f"{path} is of the space {written['name']!r}, not {home.name!r}")
+            home = described_space(content["space"], space, f"the predictor in {path}")
+            fields = content["config"]
             config = PredictorConfig(**{**fields, "training": TrainingConfig(**fields["training"])})
             found = cls(home, config, seed=content["seed"], device=device)
             found.history = content["history"]

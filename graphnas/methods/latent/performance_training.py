@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from graphnas.errors import InvalidArgument, TrainingFailed
+from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.latent.files import read_file, write_file
 from graphnas.methods.latent.performance import PerformancePredictor, rmse
 from graphnas.methods.latent.training import LearningRate
 
@@ -41,7 +41,7 @@ def train_predictor(
     path = None if checkpoint is None else Path(checkpoint)
     run = _Run(model, graphs, targets, validation)
     if path is not None and path.exists():
-        saved = read_file(path, FORMAT, VERSION)
+        saved = read_tensor_file(path, FORMAT, VERSION)
         if saved["identity"] != run.identity:
             raise InvalidArgument(
                 f"{path} is the checkpoint of another training (other settings, seed, graphs or targets); "
@@ -60,7 +60,7 @@ def train_predictor(
         while len(model.history) < epochs:
             entry = run.train_epoch()
             if path is not None:
-                write_file(path, run.state())
+                write_tensor_file(path, FORMAT, VERSION, run.state())
             if on_epoch is not None:
                 on_epoch(model, entry)
             bar.update()
@@ -132,8 +132,6 @@ class _Run:
     def state(self) -> dict[str, Any]:
         """Everything the next epoch depends on."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
             "identity": self.identity,
             "history": self.model.history,
             "weights": self.model.state_dict(),

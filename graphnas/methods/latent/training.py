@@ -13,10 +13,10 @@ import torch
 from tqdm.auto import tqdm
 
 from graphnas.errors import InvalidArgument, TrainingFailed
+from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.methods.latent.base import GraphAutoencoder
 from graphnas.methods.latent.config import TrainingConfig
-from graphnas.methods.latent.files import read_file, write_file
 
 FORMAT = "graphnas.autoencoder.checkpoint"
 VERSION = 1
@@ -83,7 +83,7 @@ def train(
     identity = _identity(model, graphs)
     saved = None
     if path is not None and path.exists():
-        saved = read_file(path, FORMAT, VERSION)
+        saved = read_tensor_file(path, FORMAT, VERSION)
         if saved["identity"] != identity:
             raise InvalidArgument(
                 f"{path} is the checkpoint of another training (other settings, seed or graphs); "
@@ -111,7 +111,8 @@ def train(
                     entry = {"round": round_number + 1, **entry}
                 model.history.append(entry)
                 if path is not None:
-                    write_file(path, {**run.state(), "identity": identity, "history": model.history})
+                    content = {**run.state(), "identity": identity, "history": model.history}
+                    write_tensor_file(path, FORMAT, VERSION, content)
                 if on_epoch is not None:
                     on_epoch(model, entry)
                 bar.update()
@@ -175,8 +176,6 @@ class _Round:
     def state(self) -> dict[str, Any]:
         """Everything the next epoch depends on."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
             "epoch": self.epoch,
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
