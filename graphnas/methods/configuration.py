@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, Self, TypeVar
 
@@ -14,6 +15,28 @@ class Configuration(Protocol):
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """A named setting, with single fields changed."""
+
+
+def check_choices(config: object, allowed: Mapping[str, Sequence[str]]) -> None:
+    """Refuse fields of ``config`` that are none of what is allowed.
+
+    Raises:
+        InvalidArgument: Naming the first such field.
+    """
+    for name, values in allowed.items():
+        if getattr(config, name) not in values:
+            raise InvalidArgument(f"{name} must be one of {values}, got {getattr(config, name)!r}")
+
+
+def check_least(config: object, least: Mapping[str, float]) -> None:
+    """Refuse fields of ``config`` that are less than they may be.
+
+    Raises:
+        InvalidArgument: Naming the first such field.
+    """
+    for name, bound in least.items():
+        if not getattr(config, name) >= bound:
+            raise InvalidArgument(f"{name} must be at least {bound}, got {getattr(config, name)}")
 
 
 C = TypeVar("C", bound=Configuration)

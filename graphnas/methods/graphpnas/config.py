@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnas.errors import InvalidArgument
+from graphnas.methods.configuration import check_choices, check_least
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS
 from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES
@@ -103,7 +104,7 @@ class GraphPNASConfig:
     candidates: int = 2_000
 
     def __post_init__(self) -> None:
-        for name, allowed in {
+        allowed = {
             "generator": GENERATORS,
             "node_input": NODE_INPUTS,
             "explorer": EXPLORERS,
@@ -112,10 +113,9 @@ class GraphPNASConfig:
             "reward": REWARDS,
             "loss": LOSSES,
             "probability": PROBABILITIES,
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise InvalidArgument(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        for name, least in {
+        }
+        check_choices(self, allowed)
+        least = {
             "hidden_size": 1,
             "steps": 1,
             "mixtures": 1,
@@ -129,9 +129,8 @@ class GraphPNASConfig:
             "weight_decay": 0,
             "chunk": 1,
             "candidates": 1,
-        }.items():
-            if not getattr(self, name) >= least:
-                raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
+        }
+        check_least(self, least)
         for name in ("epsilon", "epsilon_factor", "likeliest"):
             if not all(0 <= share <= 1 for share in np.atleast_1d(getattr(self, name))):
                 raise InvalidArgument(f"{name} must be within 0..1, got {getattr(self, name)}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.methods.configuration import check_choices, check_least
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
 from graphnas.methods.graphpnas.heads import Heads
@@ -51,12 +52,8 @@ class GeneratorConfig:
     self_pair: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2}.items():
-            if getattr(self, name) < least:
-                raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name, allowed in {"node_input": NODE_INPUTS, "mixture_logits": MIXTURES}.items():
-            if getattr(self, name) not in allowed:
-                raise InvalidArgument(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        check_least(self, {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2})
+        check_choices(self, {"node_input": NODE_INPUTS, "mixture_logits": MIXTURES})
 
 
 class GraphGenerator(ArchitectureGenerator):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
+from graphnas.methods.configuration import check_choices, check_least
 
 if TYPE_CHECKING:
     from graphnas.methods.latent.config import AutoencoderConfig
@@ -70,23 +71,20 @@ class LatentBOConfig:
     decodings: int = 500
 
     def __post_init__(self) -> None:
-        for name, allowed in (("strategy", STRATEGIES), ("surrogate", SURROGATES), ("model", MODELS)):
-            if getattr(self, name) not in allowed:
-                raise InvalidArgument(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        for name, least in (
-            ("training_size", 2),
-            ("n_startup_trials", 0),
-            ("batch_size", 1),
-            ("inducing", 2),
-            ("enumerate_up_to", 0),
-            ("candidates", 1),
-            ("local_candidates", 0),
-            ("decoded_candidates", 0),
-            ("grid", 1),
-            ("decodings", 1),
-        ):
-            if getattr(self, name) < least:
-                raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
+        check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES, "model": MODELS})
+        least = {
+            "training_size": 2,
+            "n_startup_trials": 0,
+            "batch_size": 1,
+            "inducing": 2,
+            "enumerate_up_to": 0,
+            "candidates": 1,
+            "local_candidates": 0,
+            "decoded_candidates": 0,
+            "grid": 1,
+            "decodings": 1,
+        }
+        check_least(self, least)
         if not self.trust_region > 0:
             raise InvalidArgument(f"trust_region must be positive, got {self.trust_region}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
+from graphnas.methods.configuration import check_choices, check_least
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
@@ -49,18 +50,8 @@ class NASGEMConfig:
     perceptron: PredictorConfig | None = field(default=None)
 
     def __post_init__(self) -> None:
-        if self.predictor not in PREDICTORS:
-            raise InvalidArgument(f"predictor must be one of {PREDICTORS}, got {self.predictor!r}")
-        if self.update not in UPDATES:
-            raise InvalidArgument(f"update must be one of {UPDATES}, got {self.update!r}")
-        for name, least in (
-            ("n_startup_trials", 0),
-            ("batch_size", 1),
-            ("candidates", 1),
-            ("local_candidates", 0),
-        ):
-            if getattr(self, name) < least:
-                raise InvalidArgument(f"{name} must be at least {least}, got {getattr(self, name)}")
+        check_choices(self, {"predictor": PREDICTORS, "update": UPDATES})
+        check_least(self, {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "local_candidates": 0})
         if not self.depths or min(self.depths) < 0:
             raise InvalidArgument(f"depths must be non-negative and not empty, got {self.depths}")
 
