@@ -1,0 +1,117 @@
+"""Every benchmark: its script, how it is run quickly and in full, and the records that it makes.
+
+The order is that of the report. A benchmark is one line of ``CATALOG``; CONTRIBUTING.md says what its script
+must have. This module imports nothing of graphnas, so that the list is there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One script and its command lines.
+
+    Attributes:
+        name: Its name, which is also that of its script: ``benchmarks/<name>.py``.
+        quick: Arguments of the short form by the record that they make. What runs them adds ``--output``.
+        full: The same for the figures of the report, one entry for each stored record.
+        gpu: As ``full``, for records that need a CUDA device; without one they are left as they are.
+        tables: Search spaces whose tables of results it needs; where one is missing it cannot be run.
+    """
+
+    name: str
+    quick: Mapping[str, str]
+    full: Mapping[str, str]
+    gpu: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+
+    @property
+    def script(self) -> str:
+        """Its file in ``benchmarks/``."""
+        return f"{self.name}.py"
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The records it makes for the report, without ``.json``."""
+        return (*self.full, *self.gpu)
+
+
+def _one(name: str, quick: str, full: str = "", tables: tuple[str, ...] = ()) -> Benchmark:
+    """A benchmark with a single record, named as it is."""
+    return Benchmark(name, quick={name: quick}, full={name: full}, tables=tables)
+
+
+def _by_variant(name: str, quick: str, full: Mapping[str, str], tables: tuple[str, ...] = ()) -> Benchmark:
+    """A benchmark whose records are ``<name>_<variant>``; the short form makes the first of them."""
+    records = {f"{name}_{variant}": arguments for variant, arguments in full.items()}
+    return Benchmark(name, quick={next(iter(records)): quick}, full=records, tables=tables)
+
+
+CATALOG = (
+    # What a method needs: kernels, samples, properties.
+    _one("wl_kernel", "--graphs 500 --repeats 3", "--repeats 7"),
+    _one("sampling_speed", "--size 10000"),
+    _one("graph_properties", "", tables=("nasbench101", "enas6")),
+    _one("gemnet_widths", ""),
+    # NASGEM.
+    _one("nasgem_speed", "--iterations 500 --repeats 2"),
+    # Searches of tables.
+    _by_variant(
+        "nasbench201_search",
+        "--seeds 2 --trials 50 --fresh",
+        {"cifar10": "", "cifar10_held_out": "--methods NASGEMSampler --first-seed 100"},
+        tables=("nasbench201",),
+    ),
+    _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
+    # GraphPNAS.
+    _by_variant(
+        "graphpnas_nasbench201",
+        "--methods 'random search' --seeds 2 --fresh",
+        {
+            "cifar10": "--slow-seeds 1",
+            "cifar100": "--dataset cifar100 --slow-seeds 1",
+            "imagenet16-120": "--dataset imagenet16-120 --slow-seeds 1",
+            "imagenet16-120_200_epochs": "--dataset imagenet16-120 --budget 200 --slow-seeds 1",
+        },
+        tables=("nasbench201",),
+    ),
+    _by_variant(
+        "graphpnas_nasbench101",
+        "--methods 'random search' --seeds 2 --fresh",
+        {"validation": "--slow-seeds 2", "test": "--value test --slow-seeds 2"},
+        tables=("nasbench101",),
+    ),
+    _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
+    # Graph autoencoders and Bayesian optimisation in their latent space.
+    _one(
+        "enas6_autoencoders",
+        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1",
+        "--epochs 30",
+        tables=("enas6",),
+    ),
+    _one("enas6_latent_regression", "--graphs 1000 --seeds 2 --fresh", "--seeds 10", tables=("enas6",)),
+    _one(
+        "vsgae_prediction",
+        "--cells 1000 --seeds 1 --epochs 3 --hidden 32 --latent 16",
+        "--cells 20000 --seeds 3 --tasks interpolation zero-shot-6 zero-shot-7 sampling",
+        tables=("nasbench101",),
+    ),
+    Benchmark(
+        "latent_speed",
+        quick={"latent_speed": "--models DVAE --repeats 2"},
+        full={
+            "latent_speed": "--repeats 3 --models DVAE DVAEEmb GCN GCNEmb SVAE GraphRNN",
+            "latent_speed_vsgae": "--repeats 3 --models VSGAE VSGAE-nasbench101",
+        },
+        gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
+    ),
+    _by_variant(
+        "latent_bo",
+        "--seeds 1 --queries 50 --methods LatentBOSampler --fresh",
+        {"nasbench201": "--seeds 3", "nasbench101": "--space nasbench101 --seeds 2"},
+        tables=("nasbench201", "nasbench101"),
+    ),
+)
