@@ -89,8 +89,8 @@ def section(record: dict[str, Any]) -> Section:
     return Section(
         "Widths of GEMNet-A and GEMNet-B",
         [table],
-        "NASGEM gives both counts (Table 1), but neither the cell nor the widths: the cell is ours, the widths "
-        f"are the most evenly growing multiples of {record['step']} within {record['tolerance']:.1%} of both.",
+        "NASGEM gives both counts (Table 1), but neither cell nor widths: the cell is ours, the widths are "
+        f"the most evenly growing multiples of {record['step']} within {record['tolerance']:.1%} of both.",
     )
 
 
