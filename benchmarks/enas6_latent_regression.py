@@ -4,7 +4,8 @@ A sparse Gaussian process with 500 inducing points on the latent means predicts 
 the 1,902 published test architectures; errors are in units of the training targets' standard deviation. Its
 seeds differ in the inducing points; there is one trained autoencoder, as in the published tables. The
 "supervised" latent space is that of FeatureVAE with estimates: it has seen the accuracies of the training
-set, as the process has, and none of the test set.
+set, as the process has, and none of the test set. Beside our process, which is fitted whole, stands that of
+GPyTorch, trained in minibatches like the published one but for fewer passes.
 
     python benchmarks/enas6_latent_regression.py --seeds 10
 """
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, write_record
+from common import PACKAGES, RESULTS, write_record
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
@@ -32,6 +33,7 @@ from graphnas import ArchitectureBatch
 from graphnas.methods.latent import FeatureVAE, FeatureVAEConfig
 from graphnas.methods.latent.measures import abilities, errors_of
 from graphnas.methods.latent.sparse_gp import SparseGP
+from graphnas.methods.latent.variational_gp import VariationalGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 
@@ -108,8 +110,8 @@ BASELINES: dict[str, tuple[Callable[[Data, int], Matrix], bool]] = {
 class Record:
     """Figures by name and seed, written after each, so that an interrupted run goes on."""
 
-    def __init__(self, path: Path, fresh: bool) -> None:
-        self.path = path
+    def __init__(self, path: Path, fresh: bool, passes: int) -> None:
+        self.path, self.passes = path, passes
         self.runs: dict[str, dict[str, list[float]]] = {}
         self.models: dict[str, Any] = {}
         if path.is_file() and not fresh:
@@ -146,19 +148,21 @@ class Record:
     def write(self) -> None:
         """Store everything."""
         figures = {
+            "gpytorch_passes": self.passes,
             "summary": self.summary(),
             "published": {name: {"rmse": a, "pearson": b} for name, (a, b) in PUBLISHED.items()},
             "models": self.models,
             "runs": self.runs,
         }
-        write_record(self.path, figures)
+        write_record(self.path, figures, (*PACKAGES, "gpytorch"))
 
 
 def latent_space(record: Record, data: Data, name: str, supervised: bool, given: argparse.Namespace) -> None:
     """Train FeatureVAE, measure its abilities, and regress on its latents."""
     label = f"500-point GP on FeatureVAE, {name}"
-    done = record.runs.get(label, {})
-    if name in record.models and all(str(seed) in done for seed in range(given.seeds)):
+    variational = f"GPyTorch, {label}"
+    done = {key: len(record.runs.get(key, {})) for key in (label, variational)}
+    if name in record.models and done[label] >= given.seeds and done[variational] >= given.gpytorch_seeds:
         return
     start = time.process_time()
     model = FeatureVAE(data.space, FeatureVAEConfig()).fit(data.train, data.y if supervised else None)
@@ -174,6 +178,15 @@ def latent_space(record: Record, data: Data, name: str, supervised: bool, given:
         print(f"{name}: trained in {seconds:.0f} CPU seconds; {measured}", flush=True)
     for seed in range(given.seeds):
         record.measure(label, seed, data, lambda seed=seed: sparse_process(x, data.y, test_x, seed))
+    for seed in range(given.gpytorch_seeds):
+        record.measure(
+            variational,
+            seed,
+            data,
+            lambda seed=seed: (
+                VariationalGP(500, seed=seed, passes=given.gpytorch_passes).fit(x, data.y).predict(test_x)[0]
+            ),
+        )
 
 
 def main() -> int:
@@ -183,13 +196,17 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--baseline-seeds", type=int, help="by default as many as --seeds")
+    parser.add_argument(
+        "--gpytorch-seeds", type=int, default=3, help="of GPyTorch's process; 0: leave it out"
+    )
+    parser.add_argument("--gpytorch-passes", type=int, default=20, help="over the training graphs")
     parser.add_argument("--graphs", type=int, help="only so many of each set, for a trial run")
     parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "enas6_latent_regression.json")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(limits=1):
-        data, record = Data(given.graphs), Record(given.output, given.fresh)
+        data, record = Data(given.graphs), Record(given.output, given.fresh, given.gpytorch_passes)
         latent_space(record, data, "supervised", True, given)
         baseline_seeds = given.seeds if given.baseline_seeds is None else given.baseline_seeds
         for name, (predict, seeded) in BASELINES.items():
