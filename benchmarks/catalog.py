@@ -88,15 +88,24 @@ CATALOG = (
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",
-        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1",
-        "--epochs 30",
+        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1 "
+        "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
+        "--models DVAE GCN DVAEEmb GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 "
+        "--precision bfloat16 --every 2",
         tables=("enas6",),
     ),
     _one("enas6_latent_regression", "--graphs 1000 --seeds 2 --fresh", "--seeds 10", tables=("enas6",)),
-    _one(
+    Benchmark(
         "vsgae_prediction",
-        "--cells 1000 --seeds 1 --epochs 3 --hidden 32 --latent 16",
-        "--cells 20000 --seeds 3 --tasks interpolation zero-shot-6 zero-shot-7 sampling",
+        quick={
+            "vsgae_prediction": "--tasks interpolation zero-shot-7 sampling --shares 0.2 0.8 --cells 1000 "
+            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
+        },
+        full={
+            "vsgae_prediction": "--cells 50000 --seeds 3 --epochs 10 --precision bfloat16",
+            "vsgae_prediction_sampling": "--tasks sampling --cells 20000 --seeds 3 --epochs 10 "
+            "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
+        },
         tables=("nasbench101",),
     ),
     Benchmark(
