@@ -25,9 +25,8 @@ benchmarks/wl_kernel.py --graphs 500 --repeats 3 --output $(QUICK)/wl_kernel.jso
 benchmarks/nasgem_speed.py --iterations 500 --repeats 2 --output $(QUICK)/nasgem_speed.json
 benchmarks/sampling_seconds.py --sizes 100 300 --repeats 2 --output $(QUICK)/sampling_seconds.json
 benchmarks/sampling_speed.py --size 10000 --output $(QUICK)/sampling_speed.json
-benchmarks/nasbench201_search.py --seeds 2 --trials 50 --output $(QUICK)/nasbench201_search_cifar10.json
+benchmarks/table_search.py --task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50 --output $(QUICK)/table_search_nasbench201-cifar10-200.json
 benchmarks/latent_speed.py --models DVAE --repeats 2 --output $(QUICK)/latent_speed.json
-benchmarks/latent_bo.py --seeds 1 --queries 50 --methods LatentBOSampler --output $(QUICK)/latent_bo_nasbench201.json
 benchmarks/enas6_latent_regression.py --graphs 1000 --seeds 2 --output $(QUICK)/enas6_latent_regression.json
 endef
 export BENCHMARKS
