@@ -60,43 +60,46 @@ CATALOG = (
     _one("nasgem_speed", "--iterations 500 --repeats 2"),
     # Searches of tables.
     _by_variant(
-        "nasbench201_search",
-        "--seeds 2 --trials 50 --fresh",
-        {"cifar10": "", "cifar10_held_out": "--methods NASGEMSampler --first-seed 100"},
-        tables=("nasbench201",),
+        "table_search",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50",
+        {
+            task: f"--task {task} --seeds 10"
+            for task in (
+                "nasbench201-cifar10-200",
+                "nasbench201-cifar10-12",
+                "nasbench201-cifar100-12",
+                "nasbench201-cifar100-200",
+                "nasbench201-imagenet16-120-12",
+                "nasbench201-imagenet16-120-200",
+                "nasbench101-validation",
+                "nasbench101-test",
+                "nasbench201-latency",
+            )
+        },
+        tables=("nasbench201", "nasbench101"),
     ),
     _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
     # GraphPNAS.
-    _by_variant(
-        "graphpnas_nasbench201",
-        "--methods 'random search' --seeds 2 --fresh",
-        {
-            "cifar10": "--slow-seeds 1",
-            "cifar100": "--dataset cifar100 --slow-seeds 1",
-            "imagenet16-120": "--dataset imagenet16-120 --slow-seeds 1",
-            "imagenet16-120_200_epochs": "--dataset imagenet16-120 --budget 200 --slow-seeds 1",
-        },
-        tables=("nasbench201",),
-    ),
-    _by_variant(
-        "graphpnas_nasbench101",
-        "--methods 'random search' --seeds 2 --fresh",
-        {"validation": "--slow-seeds 2", "test": "--value test --slow-seeds 2"},
-        tables=("nasbench101",),
-    ),
     _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",
         "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1",
-        "--epochs 30",
+        "--models DVAE DVAEEmb GCN GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 --precision bfloat16 "
+        "--every 2",
         tables=("enas6",),
     ),
     _one("enas6_latent_regression", "--graphs 1000 --seeds 2 --fresh", "--seeds 10", tables=("enas6",)),
-    _one(
+    Benchmark(
         "vsgae_prediction",
-        "--cells 1000 --seeds 1 --epochs 3 --hidden 32 --latent 16",
-        "--cells 20000 --seeds 3 --tasks interpolation zero-shot-6 zero-shot-7 sampling",
+        quick={"vsgae_prediction": "--cells 1000 --seeds 1 --epochs 3 --hidden 32 --latent 16"},
+        full={
+            "vsgae_prediction": "--cells 50000 --seeds 3 --epochs 10 --precision bfloat16",
+            "vsgae_prediction_sampling": (
+                "--cells 20000 --seeds 3 --epochs 10 --precision bfloat16 --tasks sampling "
+                "--folder runs/vsgae_sampling"
+            ),
+        },
         tables=("nasbench101",),
     ),
     Benchmark(
@@ -107,11 +110,5 @@ CATALOG = (
             "latent_speed_vsgae": "--repeats 3 --models VSGAE VSGAE-nasbench101",
         },
         gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
-    ),
-    _by_variant(
-        "latent_bo",
-        "--seeds 1 --queries 50 --methods LatentBOSampler --fresh",
-        {"nasbench201": "--seeds 3", "nasbench101": "--space nasbench101 --seeds 2"},
-        tables=("nasbench201", "nasbench101"),
     ),
 )
