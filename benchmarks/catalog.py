@@ -60,30 +60,26 @@ CATALOG = (
     _one("nasgem_speed", "--iterations 500 --repeats 2"),
     # Searches of tables.
     _by_variant(
-        "nasbench201_search",
-        "--seeds 2 --trials 50 --fresh",
-        {"cifar10": "", "cifar10_held_out": "--methods NASGEMSampler --first-seed 100"},
-        tables=("nasbench201",),
+        "table_search",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50",
+        {
+            task: f"--task {task} --seeds 10"
+            for task in (
+                "nasbench201-cifar10-200",
+                "nasbench201-cifar10-12",
+                "nasbench201-cifar100-12",
+                "nasbench201-cifar100-200",
+                "nasbench201-imagenet16-120-12",
+                "nasbench201-imagenet16-120-200",
+                "nasbench101-validation",
+                "nasbench101-test",
+                "nasbench201-latency",
+            )
+        },
+        tables=("nasbench201", "nasbench101"),
     ),
     _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
     # GraphPNAS.
-    _by_variant(
-        "graphpnas_nasbench201",
-        "--methods 'random search' --seeds 2 --fresh",
-        {
-            "cifar10": "--slow-seeds 1",
-            "cifar100": "--dataset cifar100 --slow-seeds 1",
-            "imagenet16-120": "--dataset imagenet16-120 --slow-seeds 1",
-            "imagenet16-120_200_epochs": "--dataset imagenet16-120 --budget 200 --slow-seeds 1",
-        },
-        tables=("nasbench201",),
-    ),
-    _by_variant(
-        "graphpnas_nasbench101",
-        "--methods 'random search' --seeds 2 --fresh",
-        {"validation": "--slow-seeds 2", "test": "--value test --slow-seeds 2"},
-        tables=("nasbench101",),
-    ),
     _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
@@ -116,11 +112,5 @@ CATALOG = (
             "latent_speed_vsgae": "--repeats 3 --models VSGAE VSGAE-nasbench101",
         },
         gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
-    ),
-    _by_variant(
-        "latent_bo",
-        "--seeds 1 --queries 50 --methods LatentBOSampler --fresh",
-        {"nasbench201": "--seeds 3", "nasbench101": "--space nasbench101 --seeds 2"},
-        tables=("nasbench201", "nasbench101"),
     ),
 )

@@ -3,7 +3,7 @@
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
 from graphnas.methods.nasgem.kernel_predictor import KernelFeatures, KernelPredictor
-from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
+from graphnas.methods.nasgem.pairs import Pairs, pair_up, sample_pairs
 from graphnas.methods.nasgem.predictor import MLPPredictor, PredictorConfig
 from graphnas.methods.nasgem.search import NASGEM
 
@@ -17,5 +17,6 @@ __all__ = [
     "NASGEMConfig",
     "Pairs",
     "PredictorConfig",
+    "pair_up",
     "sample_pairs",
 ]
