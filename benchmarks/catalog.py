@@ -61,7 +61,7 @@ CATALOG = (
     # Searches of tables.
     _by_variant(
         "table_search",
-        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50 --fresh",
         {
             task: f"--task {task} --seeds 10"
             for task in (
