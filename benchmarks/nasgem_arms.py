@@ -207,7 +207,8 @@ def each_seed(
     for seed in tqdm(todo, unit="seed", disable=None):
         runs.append({"seed": seed, **run(seed)})
         runs.sort(key=lambda found: found["seed"])
-        write_record(output, {**settings, "runs": runs}, quiet=seed != todo[-1])
+        write_record(output, {**settings, "runs": runs}, quiet=True)
+    write_record(output, {**settings, "runs": runs})
     return dict(json.loads(output.read_text()))
 
 

@@ -191,14 +191,15 @@ def plot_name(record: dict[str, Any]) -> str:
 
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Both correlations by share: ours with the standard error of the mean, the paper's dashed."""
-    from graphnas.plots.style import FAINT, INK, colour, new_figure
+    from drawing import label, panels, save
+
+    from graphnas.plots.style import colour
 
     shares, runs = record["shares"], record["runs"]
     if len(shares) < 2:
         return []
-    figure = new_figure(9.6, 4.4)
-    figure.set_layout_engine("constrained")
-    for axes, (measure, title) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
+    figure, parts = panels(len(MEASURES), 4.0, 3.7)
+    for axes, (measure, title) in zip(parts, MEASURES.items(), strict=True):
         for number, arm in enumerate(ARMS):
             values = np.array([run[measure][arm] for run in runs])
             error = values.std(0, ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else None
@@ -206,18 +207,12 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
                 shares, values.mean(0), yerr=error, color=colour(number), marker="o", ms=3, lw=1.4, label=arm
             )
             if arm in PUBLISHED[measure]:
-                paper = [published(measure, arm, share) for share in shares]
-                axes.plot(
-                    shares, np.array(paper, float), color=colour(number), ls="--", lw=1, label=f"paper, {arm}"
-                )
-        axes.set_xlabel("share of the training cells (%)", color=INK)
-        axes.set_ylabel(title, color=INK)
-        axes.grid(color=FAINT, lw=0.4)
-        axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
+                paper = np.array([published(measure, arm, share) for share in shares], float)
+                axes.plot(shares, paper, color=colour(number), ls="--", lw=1, label=f"paper, {arm}")
+        label(axes, "share of the training cells (%)", title)
+    handles, labels = parts[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    figure.savefig(folder / plot_name(record), dpi=110)
-    return [plot_name(record)]
+    return [save(figure, folder, plot_name(record))]
 
 
 def main() -> int:
@@ -248,8 +243,6 @@ def main() -> int:
         fresh=given.fresh,
     )
     show(section(record))
-    for name in draw(record, given.output.parent):
-        print(f"drawn to {given.output.parent / name}")
     return 0
 
 
