@@ -49,7 +49,7 @@ class Critic:
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        self._surrogate = KernelSurrogate(space, NASGEMConfig())
+        self._surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel"))
 
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch
