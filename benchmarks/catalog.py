@@ -58,6 +58,7 @@ CATALOG = (
     _one("gemnet_widths", ""),
     # NASGEM.
     _one("nasgem_speed", "--iterations 500 --repeats 2"),
+    _one("nasgem_correlation", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
     # Searches of tables.
     _by_variant(
         "table_search",
