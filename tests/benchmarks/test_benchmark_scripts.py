@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_run import needs_table, run
 
-from graphnas.errors import DataNotFound
 from search_spaces import NASBench201, space_names
-from search_spaces.tables import open_table
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(output.read_text())
-    assert record["command"].startswith(f"python benchmarks/{script}")
-    assert record["versions"]["graphnas"]
-    assert record["machine"]["cores"] >= 1
-    return done.stdout, record
 
 
 @pytest.fixture
 def table() -> None:
-    try:
-        open_table(NASBench201())
-    except DataNotFound as error:
-        pytest.skip(str(error))
+    needs_table(NASBench201())
 
 
 @pytest.mark.usefixtures("table")
