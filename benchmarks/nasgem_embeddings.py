@@ -187,13 +187,21 @@ def notes(record: dict[str, Any]) -> list[str]:
             f"(correlation {difference.mean:+.3f} ± {difference.error:.3f} against the plain "
             f"autoencoder{strength})."
         )
-    guided, plain, raw = (
+    kernel, shallow = (
+        float(np.mean([run["similarity"][name] for run in runs]))
+        for name in ("S_g itself", "S_g itself, depth 1")
+    )
+    found.append(
+        f"The kernel that guides has a correlation of {kernel:+.3f} with the difference of scores itself, "
+        f"{shallow:+.3f} at depth 1."
+    )
+    smooth, plain, raw = (
         float(np.mean([run["plane"][name]["score"] for run in runs])) for name in (GUIDED, PLAIN, RAW)
     )
     found.append(
-        f"Fig. 4: the plane of the guided embedding orders the true score by {guided:.3f}, that of the plain "
+        f"Fig. 4: the plane of the guided embedding orders the true score by {smooth:.3f}, that of the plain "
         f"autoencoder by {plain:.3f}, that of the raw adjacency by {raw:.3f}: its surface is "
-        + ("smoother than both." if guided > max(plain, raw) + 0.02 else "no smoother than theirs.")
+        + ("smoother than both." if smooth > max(plain, raw) + 0.02 else "no smoother than the smoothest.")
     )
     return found
 
