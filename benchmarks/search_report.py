@@ -118,7 +118,9 @@ def _leading(summary: dict[str, Any], several: bool) -> str:
         by_leader.setdefault(leader, []).append(f"{first}" if first == last else f"{first} to {last}")
     said = [f"{name} at {', '.join(stretches)}" for name, stretches in by_leader.items()]
     if list(by_leader) == [DEFAULT]:
-        return f"{DEFAULT} has the {what} at every number of queries from {FIRST_LED} on."
+        return (
+            f"{DEFAULT} has the {what}, alone or with others, at every number of queries from {FIRST_LED} on."
+        )
     behind = []
     for first, last, leader in found:
         if leader != DEFAULT:

@@ -141,6 +141,8 @@ def graphpnas(
         epochs=3,
         warm_epochs=2,
         chunk=16,
+        screened=40,
+        screened_random=20,
     )
     return GraphPNASSampler(space, config=config, **options)
 
