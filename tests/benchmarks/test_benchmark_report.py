@@ -101,7 +101,11 @@ def made_up(monkeypatch, tmp_path) -> Path:
     def section(record) -> Section:
         rows = [[name, f"{value:.1f}"] for name, value in record["values"].items()]
         return Section(
-            "Made up", [Table("Of nothing.", ("what", "value|s"), rows)], "none", ["a note"], ["a.png"]
+            "Made up: it's (50 %)",
+            [Table("Of nothing.", ("what", "value|s"), rows)],
+            "none",
+            ["a note"],
+            ["a.png"],
         )
 
     def draw(record, folder: Path) -> list[str]:
@@ -126,7 +130,9 @@ def test_a_report(made_up):
         text.removeprefix(report.INTRODUCTION.rstrip())
         == """
 
-## Made up
+- [Made up: it's (50 %)](#made-up-its-50-)
+
+## Made up: it's (50 %)
 
 Of nothing.
 
@@ -135,7 +141,7 @@ Of nothing.
 | ours     |      1.2 |
 | theirs\\| |     10.0 |
 
-Protocol: none
+Protocol: None
 
 - a note
 
