@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphnas.errors import DataNotFound
-from search_spaces import NASBench201, space_names
+from search_spaces import NASBench101, NASBench201, space_names
 from search_spaces.tables import open_table
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -37,6 +37,14 @@ def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
 def table() -> None:
     try:
         open_table(NASBench201())
+    except DataNotFound as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def table101() -> None:
+    try:
+        open_table(NASBench101())
     except DataNotFound as error:
         pytest.skip(str(error))
 
@@ -88,3 +96,12 @@ def test_graph_generator_speed_benchmark(tmp_path):
     assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
     assert "search" not in record
     assert f"{row['times_faster_per_graph']:.1f}x" in printed
+
+
+@pytest.mark.usefixtures("table101")
+def test_graph_generator_search_benchmark(tmp_path):
+    _, record = run("graphpnas_speed.py", "--only-search", "--queries", "9", output=tmp_path / "speed.json")
+    assert "updates" not in record
+    assert record["search"]["queries"] == 9
+    assert record["search"]["preset"] == "nasbench101"
+    assert record["search"]["processor"] > 0
