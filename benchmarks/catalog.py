@@ -58,10 +58,19 @@ CATALOG = (
     _one("gemnet_widths", ""),
     # NASGEM.
     _one("nasgem_speed", "--iterations 500 --repeats 2"),
+    _one("nasgem_correlation", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _by_variant(
+        "nasgem_bias",
+        "--seeds 2 --iterations 300 --sizes 200 500 --fresh",
+        {"test": ""},
+        tables=("nasbench101",),
+    ),
+    _one("nasgem_embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _one("nasgem_similarity_loss", "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh"),
     # Searches of tables.
     _by_variant(
         "table_search",
-        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50 --fresh",
         {
             task: f"--task {task} --seeds 10"
             for task in (
@@ -89,21 +98,23 @@ CATALOG = (
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",
-        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1",
-        "--models DVAE DVAEEmb GCN GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 --precision bfloat16 "
-        "--every 2",
+        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1 "
+        "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
+        "--models DVAE GCN DVAEEmb GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 "
+        "--precision bfloat16 --every 2",
         tables=("enas6",),
     ),
     _one("enas6_latent_regression", "--graphs 1000 --seeds 2 --fresh", "--seeds 10", tables=("enas6",)),
     Benchmark(
         "vsgae_prediction",
-        quick={"vsgae_prediction": "--cells 1000 --seeds 1 --epochs 3 --hidden 32 --latent 16"},
+        quick={
+            "vsgae_prediction": "--tasks interpolation zero-shot-7 sampling --shares 0.2 0.8 --cells 1000 "
+            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
+        },
         full={
             "vsgae_prediction": "--cells 50000 --seeds 3 --epochs 10 --precision bfloat16",
-            "vsgae_prediction_sampling": (
-                "--cells 20000 --seeds 3 --epochs 10 --precision bfloat16 --tasks sampling "
-                "--folder runs/vsgae_sampling"
-            ),
+            "vsgae_prediction_sampling": "--tasks sampling --cells 20000 --seeds 3 --epochs 10 "
+            "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
         },
         tables=("nasbench101",),
     ),

@@ -131,10 +131,7 @@ def markdown_table(table: Table) -> str:
 def origin(record: dict[str, Any], path: Path) -> str:
     """One paragraph: the record, the command, the machine and the versions."""
     machine, packages = record["machine"], record["versions"]
-    device = record.get("device")
-    where = f"{machine['processor']}, {machine['cores']} cores" + (
-        f"; {device}" if device not in (None, "cpu") else ""
-    )
+    where = f"{machine['processor']}, {machine['cores']} cores"
     return f"`{path.name}`: `{record['command']}`; {where}; " + ", ".join(
         f"{name} {version}" for name, version in packages.items()
     )

@@ -41,16 +41,16 @@ def _budgets(record: dict[str, Any]) -> list[str]:
 
 def _values(task: Task, record: dict[str, Any]) -> Table:
     budgets = _budgets(record)
-    # Below 100 queries the reported figure would only widen the table.
+    # Below 100 queries the test accuracy would only widen the table.
     reported = [b for b in budgets if int(b) >= 100] or budgets if task.reported else []
-    columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"reported, {b}" for b in reported)]
+    columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"test, {b}" for b in reported)]
     columns += ["optimum found", "median queries", "s per trial"]
     rows = []
     for name, row in record["summary"].items():
         at = row["budgets"]
         last = str(max(map(int, at)))
-        cells = [_spread(at.get(b, {}).get("value"), 3) for b in budgets]
-        cells += [_spread(at.get(b, {}).get("reported"), 2) for b in reported]
+        cells = [_spread(at.get(b, {}).get("value"), 3, row) for b in budgets]
+        cells += [_spread(at.get(b, {}).get("reported"), 2, row) for b in reported]
         needed = row["median_queries"]
         cells += [f"{at[last]['found']:.0%}", f">{row['queries']}" if needed is None else f"{needed:.0f}"]
         rows.append([name, str(row["seeds"]), *cells, f"{row['seconds_per_trial']:.3f}"])
@@ -59,7 +59,7 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
         cells += [known.reported.get(int(b), "") for b in reported]
         if any(cells):
             rows.append([known.name, "", *cells, "", "", ""])
-    also = f" Reported: {task.reported} of the architecture with the best value." if task.reported else ""
+    also = f" Test: {task.reported} of the architecture with the best value." if task.reported else ""
     caption = (
         f"Best {task.value} (%) after so many queries, mean ± deviation over the seeds; the best of the "
         f"table is {record['optimum']:.3f}.{also} Optimum found: share of the runs within all of their "
@@ -72,7 +72,7 @@ def _hypervolumes(task: Task, record: dict[str, Any]) -> Table:
     budgets = _budgets(record)
     rows = []
     for name, row in record["summary"].items():
-        cells = [_spread(row["budgets"].get(b, {}).get("hypervolume"), 4) for b in budgets]
+        cells = [_spread(row["budgets"].get(b, {}).get("hypervolume"), 4, row) for b in budgets]
         rows.append([name, str(row["seeds"]), *cells, f"{row['seconds_per_trial']:.3f}"])
     caption = (
         f"Hypervolume of {task.value} (%) and {task.reported} after so many queries, as a share of that of "
@@ -82,8 +82,11 @@ def _hypervolumes(task: Task, record: dict[str, Any]) -> Table:
     return Table(caption, ["method", "seeds", *(f"after {b}" for b in budgets), "s per trial"], rows)
 
 
-def _spread(figures: Sequence[float] | None, digits: int) -> str:
-    return "" if figures is None else spread(*figures, digits)
+def _spread(figures: Sequence[float] | None, digits: int, row: dict[str, Any]) -> str:
+    """Mean and deviation; of a single seed only its figure, and nothing where nothing is known."""
+    if figures is None:
+        return ""
+    return f"{figures[0]:.{digits}f}" if row["seeds"] == 1 else spread(*figures, digits)
 
 
 def _notes(record: dict[str, Any], several: bool) -> list[str]:
@@ -118,7 +121,9 @@ def _leading(summary: dict[str, Any], several: bool) -> str:
         by_leader.setdefault(leader, []).append(f"{first}" if first == last else f"{first} to {last}")
     said = [f"{name} at {', '.join(stretches)}" for name, stretches in by_leader.items()]
     if list(by_leader) == [DEFAULT]:
-        return f"{DEFAULT} has the {what} at every number of queries from {FIRST_LED} on."
+        return (
+            f"{DEFAULT} has the {what}, alone or with others, at every number of queries from {FIRST_LED} on."
+        )
     behind = []
     for first, last, leader in found:
         if leader != DEFAULT:

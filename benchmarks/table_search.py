@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def settings_of(name: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"task": name, "optimum": task.optimum}
     if len(task.task.objectives) > 1:
         whole = hypervolume(*task.every(), REFERENCE)
-        settings |= {"device": DEVICE, "reference": list(REFERENCE), "hypervolume": whole}
+        settings |= {"latency_on": DEVICE, "reference": list(REFERENCE), "hypervolume": whole}
     return settings
 
 
@@ -88,12 +89,15 @@ def main() -> int:
             if k < (given.slow_seeds if method.slow else given.seeds):
                 searches.append((name, given.first_seed + k, min(longest, method.most_queries or longest)))
     settings = settings_of(task.name)
+    # Not the arguments that added the last runs, but those that make the whole.
+    whole = ["python", "benchmarks/table_search.py", "--task", task.name]
+    command = shlex.join(whole + (["--queries", str(given.queries)] if given.queries else []))
     run_all(
         functools.partial(run, task.name),
         searches,
         output,
         settings,
-        functools.partial(summarize, settings),
+        lambda runs: {"command": command, **summarize(settings, runs)},
         order=list(METHODS),
         workers=given.workers,
         fresh=given.fresh,

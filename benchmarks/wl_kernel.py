@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from common import RESULTS, write_record
-from sections import Section, Table
+from sections import Section, Table, counted
 from threadpoolctl import threadpool_limits
 
 from graphnas import Architecture, ArchitectureBatch
@@ -76,7 +76,7 @@ def section(record: dict[str, Any]) -> Section:
     ]
     table = Table(
         f"Seconds for the Gram matrix of {record['graphs']:,} labelled DAGs of {record['nodes']} nodes, "
-        f"h = {record['iterations']}, one core, {record['repeats']} repeats.",
+        f"h = {record['iterations']}, one core, {counted(record['repeats'], 'repeat')}.",
         ("", "median", "lowest", "highest", "times as fast as grakel"),
         rows,
     )
@@ -84,7 +84,7 @@ def section(record: dict[str, Any]) -> Section:
         "The Weisfeiler-Lehman kernel",
         [table],
         "NASGEM publishes no times; grakel computes the same kernel in the same process, in turns with ours.",
-        [f"The largest difference from grakel's entries is {record['largest_difference_from_grakel']:.0e}."],
+        [f"The largest difference from grakel's entries is {record['largest_difference_from_grakel']:.1g}."],
     )
 
 
