@@ -89,7 +89,12 @@ CATALOG = (
     ),
     _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
     # GraphPNAS.
-    _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
+    Benchmark(
+        "graphpnas_speed",
+        quick={"graphpnas_speed": "--hidden-size 64 --repeats 3 --samples 50 --queries 0"},
+        full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search"},
+        tables=("nasbench101",),
+    ),
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 from benchmark_run import needs_table, run
 
-from search_spaces import NASBench201, space_names
+from search_spaces import NASBench101, NASBench201, space_names
 
 
 @pytest.fixture
 def table() -> None:
     needs_table(NASBench201())
+
+
+@pytest.fixture
+def table101() -> None:
+    needs_table(NASBench101())
 
 
 @pytest.mark.usefixtures("table")
@@ -60,3 +65,12 @@ def test_graph_generator_speed_benchmark(tmp_path):
     assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
     assert "search" not in record
     assert f"{row['times_faster_per_graph']:.1f}x" in printed
+
+
+@pytest.mark.usefixtures("table101")
+def test_graph_generator_search_benchmark(tmp_path):
+    _, record = run("graphpnas_speed.py", "--only-search", "--queries", "9", output=tmp_path / "speed.json")
+    assert "updates" not in record
+    assert record["search"]["queries"] == 9
+    assert record["search"]["preset"] == "nasbench101"
+    assert record["search"]["processor"] > 0

@@ -248,7 +248,7 @@ class GraphGenerator(ArchitectureGenerator):
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
-        found = [self._logits(wirings.group(k)) for k in range(count)]
+        found = [self._logits(wiring) for wiring in wirings.split()]
         theta, log_alpha, operation_logits, label_logits = (
             torch.cat(parts) for parts in zip(*found, strict=True)
         )
