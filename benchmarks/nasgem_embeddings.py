@@ -237,8 +237,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
-    add_encoder_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=5)
+    add_encoder_arguments(parser, iterations=2_000)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_embeddings.json")
     given = parser.parse_args()

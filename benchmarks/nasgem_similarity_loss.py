@@ -204,7 +204,7 @@ def main() -> int:
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--test", type=int, default=500, help="pairs that the loss is taken on")
-    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=32, help="pairs per update")
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--depth", type=int, default=3, help="of the Weisfeiler-Lehman kernel")

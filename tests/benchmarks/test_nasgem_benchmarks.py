@@ -79,6 +79,21 @@ def test_regressors_learn_a_linear_function(load, name):
     np.testing.assert_array_equal(regress(bits[:200], targets[:200], bits[200:], 0), predicted)
 
 
+def test_the_gaussian_process_is_scikit_learns(load):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    rng = np.random.default_rng(1)
+    bits = rng.integers(2, size=(400, 10)).astype(np.float32)
+    targets = 90 + np.sin(bits.astype(float) @ np.arange(10)) + 0.1 * rng.standard_normal(400)
+    kernel = ConstantKernel(1.0) * RBF(3.0, (0.3, 100.0)) + WhiteKernel(0.1, (1e-4, 10.0))
+    few = GaussianProcessRegressor(kernel, normalize_y=True).fit(bits[:200], targets[:200])
+    process = GaussianProcessRegressor(few.kernel_, normalize_y=True, optimizer=None)
+    expected = process.fit(bits[:300], targets[:300]).predict(bits[300:])
+    found = load("nasgem_arms").gaussian_process(bits[:300], targets[:300], bits[300:], 0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def correlation_record(load, kernel: float) -> dict:
     """Two seeds of made-up figures: the kernel's arm differs from all others by ``kernel``."""
     script = load("nasgem_correlation")
