@@ -55,10 +55,13 @@ class FeatureEnsemble:
         Raises:
             InvalidArgument: Fewer than 2 points, or lengths that differ.
         """
-        y = np.asarray(targets, float)
-        self.process.fit(train, y)
+        self.process.fit(train, targets)
+        return self.fit_forests(train, targets)
+
+    def fit_forests(self, train: Features, targets: ArrayLike) -> FeatureEnsemble:
+        """Fit the trees only; the process is fitted already."""
         for forest in self.forests:
-            forest.fit(train[-1], y)
+            forest.fit(train[-1], np.asarray(targets, float))
         return self
 
     def predict(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -68,5 +71,8 @@ class FeatureEnsemble:
             InvalidArgument: Nothing was fitted.
         """
         mean, deviation = self.process.predict(features)
-        boosted = np.mean([forest.predict(features[-1]) for forest in self.forests], axis=0)
-        return (mean + boosted) / 2, deviation
+        return (mean + self.forest_mean(features)) / 2, deviation
+
+    def forest_mean(self, features: Features) -> NDArray[np.float64]:
+        """The trees' mean prediction (B,)."""
+        return np.asarray(np.mean([forest.predict(features[-1]) for forest in self.forests], axis=0), float)
