@@ -17,21 +17,6 @@ TORCHVISION := torchvision==0.28.0
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
 
-# The quick benchmarks, a few minutes together; each command without its arguments is the whole one. Those that
-# search a table need GRAPHNAS_DATA.
-QUICK := runs/bench
-define BENCHMARKS
-benchmarks/wl_kernel.py --graphs 500 --repeats 3 --output $(QUICK)/wl_kernel.json
-benchmarks/nasgem_speed.py --iterations 500 --repeats 2 --output $(QUICK)/nasgem_speed.json
-benchmarks/sampling_seconds.py --sizes 100 300 --repeats 2 --output $(QUICK)/sampling_seconds.json
-benchmarks/sampling_speed.py --size 10000 --output $(QUICK)/sampling_speed.json
-benchmarks/nasbench201_search.py --seeds 2 --trials 50 --output $(QUICK)/nasbench201_search_cifar10.json
-benchmarks/latent_speed.py --models DVAE --repeats 2 --output $(QUICK)/latent_speed.json
-benchmarks/latent_bo.py --seeds 1 --queries 50 --methods LatentBOSampler --output $(QUICK)/latent_bo_nasbench201.json
-benchmarks/enas6_latent_regression.py --graphs 1000 --seeds 2 --output $(QUICK)/enas6_latent_regression.json
-endef
-export BENCHMARKS
-
 # Trials are small: more threads than cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED := 1
@@ -43,7 +28,7 @@ help:
 	@echo "make search   set up, then search a small space on real images; run again, it continues"
 	@echo "make test     set up, then every check and every test"
 	@echo "make check    lint, format and types"
-	@echo "make bench    the quick benchmarks"
+	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
 	@echo "make setup    set up for development"
 	@echo "make clean    remove build products and caches (keeps .venv and runs)"
 
@@ -64,7 +49,7 @@ check: .venv/.ready-test
 	$(BIN)/mypy
 
 bench: .venv/.ready-test
-	@set -e; echo "$$BENCHMARKS" | while read -r benchmark; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+	$(BIN)/graphnas bench
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

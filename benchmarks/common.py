@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -35,12 +37,19 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def to_json(record: dict[str, Any]) -> str:
+    """JSON with an entry on each line, but with every list of numbers on one."""
+    text = json.dumps(record, indent=2)
+    # A bracket at the end of a line opens a list: a string would be followed by its quotation mark.
+    return re.sub(r"\[\n\s+([^][{}\"]+?)\s*\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+
+
 def write_record(
     path: Path, figures: dict[str, Any], packages: Sequence[str] = PACKAGES, *, quiet: bool = False
 ) -> None:
     """Store ``figures`` with the command, the versions and the machine they were made with."""
     record = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "machine": {"processor": processor(), "cores": os.cpu_count(), "threads": 1},
         "versions": versions(packages),
         **figures,
@@ -48,7 +57,7 @@ def write_record(
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside and then in place, so that who is interrupted keeps the record from before.
     beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(record, indent=2) + "\n")
+    beside.write_text(to_json(record) + "\n")
     beside.replace(path)
     if not quiet:
         print(f"written to {path}")

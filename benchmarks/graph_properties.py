@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 from common import RESULTS, write_record
+from drawing import label, panels, save
 from numpy.typing import NDArray
+from sections import Section, Table
 from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch
 from graphnas.data_directory import find_data
 from graphnas.graph.properties import GraphProperties, graph_properties
+from graphnas.plots.style import INK, colour
 
 PAPER = {"average_path_length": 0.32, "clustering": -0.39}
 LABELS = {"average_path_length": "average path length (eq. 12)", "clustering": "clustering coefficient"}
@@ -57,35 +60,57 @@ def enas6(path: Path) -> tuple[ArchitectureBatch, NDArray[np.float64]]:
     return batch, 100 * accuracy
 
 
-def draw(values: NDArray[np.float64], accuracy: NDArray[np.float64], name: str, path: Path) -> None:
+def scatter(values: NDArray[np.float64], accuracy: NDArray[np.float64], name: str, path: Path) -> None:
     """Accuracy against one property: every architecture, the mean of each tenth, and the linear fit."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     slope, intercept = np.polyfit(values, accuracy, 1)
     r = np.corrcoef(values, accuracy)[0, 1]
     tenths = np.array_split(np.argsort(values, kind="stable"), 10)
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.scatter(values, accuracy, s=3, alpha=0.15, linewidths=0, color="tab:blue", rasterized=True)
+    figure, (axes,) = panels(1, 5.0, 3.6)
+    axes.scatter(values, accuracy, s=3, alpha=0.15, linewidths=0, color=colour(0), rasterized=True)
     axes.plot(
         [values[part].mean() for part in tenths],
         [accuracy[part].mean() for part in tenths],
         "o",
-        color="black",
+        color=INK,
         markersize=4,
         label="mean of each tenth",
     )
     ends = np.array([values.min(), values.max()])
-    axes.plot(ends, slope * ends + intercept, color="tab:red", label=f"linear fit, r = {r:.3f}")
-    axes.set_xlabel(LABELS[name])
-    axes.set_ylabel("weight-sharing accuracy (%)")
-    axes.set_title(f"{len(values):,} ENAS architectures of 6 layers", fontsize=10)
+    axes.plot(ends, slope * ends + intercept, color=colour(5), label=f"linear fit, r = {r:.3f}")
+    title = f"{len(values):,} ENAS architectures of 6 layers"
+    label(axes, LABELS[name], "weight-sharing accuracy (%)", title)
     axes.legend(frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
-    print(f"drawn to {path}")
+    print(f"drawn to {path.parent / save(figure, path.parent, path.name)}")
+
+
+def section(record: dict[str, Any]) -> Section:
+    """The correlations beside the published ones."""
+    found, cells = record["enas6"], record["nasbench101"]
+    rows = [
+        [
+            name.replace("_", " "),
+            "constant" if r is None else f"{r:+.3f}",
+            f"{found['paper'][name]:+.2f}" if name in found["paper"] else "",
+        ]
+        for name, r in found["pearson_r"].items()
+    ]
+    table = Table(
+        f"Pearson's r with the weight-sharing accuracy of {found['architectures']:,} ENAS architectures.",
+        ("", "ours", "paper"),
+        rows,
+    )
+    return Section(
+        "Graph properties and accuracy",
+        [table],
+        "no difference is known; average path length is that of eq. 12, clustering ignores directions.",
+        [f"All properties of {cells['cells']:,} cells of NAS-Bench-101: {cells['seconds']:.1f} s, one core."],
+        [plot_name(name) for name in found["paper"]],
+    )
+
+
+def plot_name(name: str) -> str:
+    """The file of a property's scatter plot, which is drawn when the figures are made."""
+    return f"enas_{name}.png"
 
 
 def main() -> int:
@@ -116,7 +141,7 @@ def main() -> int:
         print(f"  {name:32}{shown}" + (f"  (paper {PAPER[name]:+.2f})" if name in PAPER else ""))
     figures["enas6"] = {"architectures": len(batch), "pearson_r": correlations, "paper": PAPER}
     for name in PAPER:
-        draw(getattr(properties, name), accuracy, name, given.output.parent / f"enas_{name}.png")
+        scatter(getattr(properties, name), accuracy, name, given.output.parent / plot_name(name))
     write_record(given.output, figures, packages=("graphnas", "numpy", "matplotlib"))
     return 0
 

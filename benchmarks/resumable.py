@@ -30,16 +30,19 @@ class Run:
     Attributes:
         method: Its name.
         seed: Its seed.
-        values: What was searched for, of each different architecture in the order of evaluation.
-        reported: What is reported of it.
+        queries: Different architectures that it was allowed.
+        values: What was searched for, of each different architecture in the order of evaluation; fewer than
+            ``queries`` where the sampler only repeated itself.
+        reported: What is reported of it, or the second objective; None where it was not kept.
         trials: Trials that this took; more than values where a sampler repeats itself or misses the space.
-        seconds: Wall-clock time.
+        seconds: Seconds of the processor for all but the evaluations: what the sampler and Optuna take.
     """
 
     method: str
     seed: int
+    queries: int
     values: list[float]
-    reported: list[float]
+    reported: list[float | None]
     trials: int
     seconds: float
 
@@ -51,6 +54,10 @@ def search(
     space: GraphSpace,
     measure: Callable[[Architecture], tuple[float, float]],
     queries: int,
+    *,
+    suggest: Callable[[optuna.Trial, GraphSpace], Architecture] = suggest_architecture,
+    directions: Sequence[str] = ("maximize",),
+    trials_per_query: int = TRIALS_PER_QUERY,
 ) -> Run:
     """One study in memory, until ``queries`` different architectures (up to isomorphism) were evaluated.
 
@@ -59,36 +66,37 @@ def search(
         seed: Seed for the record.
         sampler: Of the study.
         space: The search space.
-        measure: The value to be maximised, and what is reported.
+        measure: The value to be maximised, and what is reported or the second objective.
         queries: Number of different architectures.
+        suggest: Takes the architecture of a trial.
+        directions: Of the objectives: one, or two.
+        trials_per_query: Trials per query after which the search ends all the same.
     """
     known: dict[str, tuple[float, float]] = {}
+    measuring = 0.0
 
-    def objective(trial: optuna.Trial) -> float:
-        architecture = suggest_architecture(trial, space)
+    def objective(trial: optuna.Trial) -> float | tuple[float, float]:
+        nonlocal measuring
+        architecture = suggest(trial, space)
+        start = time.process_time()
         key = space.key(architecture)
         if key not in known:
             known[key] = measure(architecture)
         if len(known) >= queries:
             trial.study.stop()
-        return known[key][0]
+        measuring += time.process_time() - start
+        return known[key] if len(directions) > 1 else known[key][0]
 
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    start = time.perf_counter()
-    study.optimize(objective, n_trials=TRIALS_PER_QUERY * queries)
-    seconds = time.perf_counter() - start
+    study = optuna.create_study(directions=list(directions), sampler=sampler)
+    start = time.process_time()
+    study.optimize(objective, n_trials=trials_per_query * queries)
+    seconds = time.process_time() - start - measuring
     values, reported = zip(*known.values(), strict=True)
-    return Run(method, seed, list(values), list(reported), len(study.trials), seconds)
-
-
-def selected(run: Run, queries: int) -> tuple[float, float]:
-    """Value and reported figure of the architecture with the best value among the first ``queries``."""
-    best = int(np.argmax(run.values[:queries]))
-    return run.values[best], run.reported[best]
+    return Run(method, seed, queries, list(values), list(reported), len(study.trials), round(seconds, 3))
 
 
 def stored_runs(path: Path, settings: dict[str, Any]) -> list[Run]:
-    """The runs of an earlier record of the same search, so that an interrupted benchmark goes on."""
+    """The runs of an earlier record of the same searches, so that an interrupted benchmark goes on."""
     if not path.is_file():
         return []
     record = json.loads(path.read_text())
@@ -98,46 +106,59 @@ def stored_runs(path: Path, settings: dict[str, Any]) -> list[Run]:
 
 
 def run_all(
-    job: Callable[[str, int], Run],
-    methods: Sequence[str],
-    seeds: dict[str, Sequence[int]],
+    job: Callable[[str, int, int], Run],
+    searches: Sequence[tuple[str, int, int]],
     output: Path,
     settings: dict[str, Any],
     summarize: Callable[[list[Run]], dict[str, Any]],
     *,
+    order: Sequence[str],
     workers: int,
     fresh: bool,
 ) -> list[Run]:
-    """Run what ``output`` does not hold, and write it anew after each run; other methods in it are kept.
+    """Run what ``output`` does not hold, and write it anew after each run; all else in it is kept.
 
     Args:
-        job: Runs a method with a seed.
-        methods: Their names.
-        seeds: Of each method.
+        job: Runs a method with a seed for a number of queries.
+        searches: Method, seed and queries of each, in the order of running; a stored run of as many queries
+            or more serves.
         output: The record.
         settings: What must be the same for an earlier run to count.
         summarize: Figures of the runs so far, for the record.
+        order: Methods as they come in the record.
         workers: Processes.
-        fresh: Run again what is there.
+        fresh: Run again what of the searches is there.
+
+    Returns:
+        All runs in the record.
     """
-    runs = [] if fresh else stored_runs(output, settings)
-    runs = [run for run in runs if run.method not in methods or run.seed in seeds[run.method]]
-    done = {(run.method, run.seed) for run in runs}
-    order = list(dict.fromkeys([*methods, *(run.method for run in runs)]))
-    longest = max(len(seeds[method]) for method in methods)
-    # Seed by seed, so that an interrupted benchmark has all methods.
-    todo = [(m, seeds[m][k]) for k in range(longest) for m in methods if k < len(seeds[m])]
-    todo = [one for one in todo if one not in done]
-    if done:
+    asked = {(method, seed): queries for method, seed, queries in searches}
+    stored = {(run.method, run.seed): run for run in stored_runs(output, settings)}
+    done = {one for one, queries in asked.items() if one in stored and stored[one].queries >= queries}
+    if fresh:
+        done = set()
+    elif done:
         print(f"{len(done)} searches of {output} are kept; --fresh runs them again")
+    todo = [
+        (method, seed, queries) for (method, seed), queries in asked.items() if (method, seed) not in done
+    ]
+
+    def rank(run: Run) -> tuple[int, int]:
+        return (order.index(run.method) if run.method in order else len(order), run.seed)
+
+    def record(quiet: bool) -> list[Run]:
+        runs = sorted(stored.values(), key=rank)
+        figures = {**settings, **summarize(runs), "runs": [asdict(run) for run in runs]}
+        write_record(output, figures, quiet=quiet)
+        return runs
+
     with ProcessPoolExecutor(workers, initializer=quiet) as pool:
-        futures = [pool.submit(job, method, seed) for method, seed in todo]
+        futures = [pool.submit(job, *one) for one in todo]
         for future in tqdm(as_completed(futures), total=len(futures), unit="search", disable=None):
-            runs.append(future.result())
-            runs.sort(key=lambda run: (order.index(run.method), run.seed))
-            figures = {**settings, **summarize(runs), "runs": [asdict(run) for run in runs]}
-            write_record(output, figures, quiet=len(runs) < len(done) + len(todo))
-    return runs
+            run = future.result()
+            stored[run.method, run.seed] = run
+            record(quiet=True)
+    return record(quiet=False)
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:

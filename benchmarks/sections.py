@@ -40,6 +40,11 @@ class Section:
     plots: Sequence[str] = ()
 
 
+def counted(number: int, what: str) -> str:
+    """``number what``, in the plural unless it is one."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def spread(mean: float, deviation: float, digits: int = 2) -> str:
     """``mean ± deviation`` as all tables print it."""
     return f"{mean:.{digits}f} ± {deviation:.{digits}f}"

@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from common import RESULTS, write_record
 from numpy.typing import NDArray
+from sections import Section, Table, counted, spread
 from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch
@@ -61,6 +62,8 @@ PUBLISHED = {"interpolation": 4.87, "zero-shot-6": 5.26, "zero-shot-7": 5.71}
 
 METHODS = ("sizes", "edit distances", "latent bins")
 TASKS = (*PUBLISHED, "sampling")
+CURVES = "vsgae_prediction_curves.png"
+STABILITY = "vsgae_prediction_sampling.png"
 
 
 class Data:
@@ -181,6 +184,116 @@ def differences(data: Data, given: argparse.Namespace) -> list[str]:
     return notes
 
 
+def by_share(record: dict[str, Any]) -> dict[float, dict[str, list[dict[str, Any]]]]:
+    """The runs of the sampling experiment by share and method."""
+    found: dict[float, dict[str, list[dict[str, Any]]]] = {}
+    for one in record["runs"]:
+        if one["task"] == "sampling":
+            found.setdefault(one["share"], {}).setdefault(one["sampling"], []).append(one)
+    return dict(sorted(found.items()))
+
+
+def by_task(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The runs of the other tasks."""
+    tasks = dict.fromkeys(one["task"] for one in record["runs"] if one["task"] != "sampling")
+    return {task: [one for one in record["runs"] if one["task"] == task] for task in tasks}
+
+
+def mean_error(runs: list[dict[str, Any]], key: str) -> str:
+    """Mean of an error over seeds, with its deviation where there are several."""
+    values = [one[key] for one in runs]
+    return spread(np.mean(values), np.std(values, ddof=1), 2) if len(values) > 1 else f"{values[0]:.2f}"
+
+
+def section(record: dict[str, Any]) -> Section:
+    """Errors of the tasks beside the paper's, and of the sampling experiment."""
+    tasks, shares = by_task(record), by_share(record)
+    seeds = counted(len({one["seed"] for one in record["runs"]}), "seed")
+    tables, plots, titles = [], [], []
+    if tasks:
+        titles.append("predicting accuracy with VS-GAE's encoder")
+        plots.append(CURVES)
+        rows = [
+            [
+                task,
+                f"{runs[0]['cells']['train']:,}",
+                f"{runs[0]['cells']['test']:,}",
+                mean_error(runs, "predictor"),
+                f"{PUBLISHED[task]:.2f}",
+                mean_error(runs, "trees"),
+                mean_error(runs, "mean"),
+                str(len(runs[0]["history"])),
+            ]
+            for task, runs in tasks.items()
+        ]
+        columns = ("", "training cells", "test cells", "ours", "paper", "trees on bits", "constant", "epochs")
+        tables.append(Table(f"RMSE in percentage points of accuracy, {seeds}.", columns, rows))
+    if shares:
+        titles.append("stability by the sampling of training cells (Fig. 8)")
+        plots.append(STABILITY)
+        methods = list(dict.fromkeys(method for found in shares.values() for method in found))
+        rows = [
+            [
+                f"{share:.0%}",
+                f"{found[methods[0]][0]['cells']['train']:,}",
+                *(mean_error(found[method], "predictor") for method in methods),
+                *(mean_error(found[method], "trees") for method in methods),
+            ]
+            for share, found in shares.items()
+        ]
+        columns = ("share", "cells", *methods, *(f"trees, {method}" for method in methods))
+        caption = f"RMSE in percentage points by how the training cells are drawn, {seeds}."
+        tables.append(Table(caption, columns, rows))
+    notes = ["The paper publishes Fig. 8 as a plot only, without numbers."] if shares else []
+    if tasks:
+        notes.append(
+            "The paper's predictor is trained for 100 epochs, the default of its code; the constant is the "
+            "training cells' mean."
+        )
+    return Section(
+        "NAS-Bench-101: " + "; ".join(titles), tables, "; ".join(record["notes"]) + ".", notes, plots
+    )
+
+
+def draw(record: dict[str, Any], folder: Path) -> list[str]:
+    """Errors over the epochs of each task, and over the share of training cells (Fig. 8)."""
+    from drawing import label, legend_above, panels, save, whole_numbers
+
+    from graphnas.plots.style import colour
+
+    names = []
+    if tasks := by_task(record):
+        figure, axes = panels(len(tasks), width=3.6)
+        for panel, (task, runs) in zip(axes, tasks.items(), strict=True):
+            for k, (key, text) in enumerate((("train_rmse", "training"), ("validation_rmse", "validation"))):
+                curves = np.array([[epoch[key] for epoch in one["history"]] for one in runs])
+                epochs = np.arange(1, curves.shape[1] + 1)
+                panel.plot(epochs, curves.mean(0), color=colour(k), label=text)
+                panel.fill_between(epochs, curves.min(0), curves.max(0), color=colour(k), alpha=0.2)
+            label(panel, "epoch", "RMSE (percentage points)", task)
+            whole_numbers(panel)
+        legend_above(figure)
+        names.append(save(figure, folder, CURVES))
+    if shares := by_share(record):
+        figure, axes = panels(2, height=3.6)
+        for panel, (key, text) in zip(
+            axes, (("predictor", "VS-GAE's encoder"), ("trees", "trees on bits")), strict=True
+        ):
+            for k, method in enumerate(METHODS):
+                points = [(s, [one[key] for one in found[method]]) for s, found in shares.items()]
+                x, values = [100 * share for share, _ in points], [errors for _, errors in points]
+                low, high = [min(errors) for errors in values], [max(errors) for errors in values]
+                panel.plot(x, [np.mean(e) for e in values], "o-", color=colour(k), markersize=4, label=method)
+                panel.fill_between(x, low, high, color=colour(k), alpha=0.15)
+            panel.set_xscale("log")
+            panel.set_xticks([100 * share for share in shares], [f"{share:.0%}" for share in shares])
+            panel.minorticks_off()
+            label(panel, "training cells used", "test RMSE (percentage points)", text)
+        legend_above(figure)
+        names.append(save(figure, folder, STABILITY))
+    return names
+
+
 def main() -> int:
     """Run the tasks, print and store."""
     parser = argparse.ArgumentParser(
@@ -198,12 +311,13 @@ def main() -> int:
     parser.add_argument("--latent", type=int, help="other than the paper's 56")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/vsgae_prediction"))
+    parser.add_argument("--fresh", action="store_true", help="train again what --folder already holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "vsgae_prediction.json")
     given = parser.parse_args()
 
     given.folder.mkdir(parents=True, exist_ok=True)
     data = Data(given.cells, given.metric)
-    inert = ("tasks", "seeds", "shares", "device", "folder", "output")
+    inert = ("tasks", "seeds", "shares", "device", "folder", "fresh", "output")
     settings = {key: value for key, value in vars(given).items() if key not in inert}
     runs: list[dict[str, Any]] = []
     for task in given.tasks:
@@ -227,6 +341,9 @@ def main() -> int:
                         split = split._replace(train=data.sample(method, split.train, share, seed))
                     return run(data, split, given, seed, given.folder / f"{name}.pt")
 
+                if given.fresh:
+                    for end in ("json", "pt"):
+                        (given.folder / f"{name}.{end}").unlink(missing_ok=True)
                 found = kept(given.folder / f"{name}.json", settings, make)
                 runs.append({"task": task, "sampling": method, "share": share, "seed": seed, **found})
                 print(f"{name}: predictor {found['predictor']:.3f}, trees {found['trees']:.3f}", flush=True)

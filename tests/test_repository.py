@@ -87,16 +87,6 @@ def test_pins_are_within_the_ranges_that_users_may_have():
             assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
-def test_benchmarks_of_make_exist_and_leave_the_recorded_figures_alone():
-    makefile = (ROOT / "Makefile").read_text()
-    (lines,) = re.findall(r"^define BENCHMARKS\n(.*?)^endef$", makefile, re.MULTILINE | re.DOTALL)
-    assert lines.splitlines()
-    for line in lines.splitlines():
-        script, *arguments = line.split()
-        assert (ROOT / script).is_file()
-        assert arguments[arguments.index("--output") + 1].startswith("$(QUICK)/")
-
-
 def test_continuous_integration_runs_make_test():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)

@@ -17,7 +17,7 @@ class Configuration(Protocol):
         """A named setting, with single fields changed."""
 
 
-def check_choices(config: object, allowed: Mapping[str, Sequence[str]]) -> None:
+def check_choices(config: object, allowed: Mapping[str, Sequence[object]]) -> None:
     """Refuse fields of ``config`` that are none of what is allowed.
 
     Raises:

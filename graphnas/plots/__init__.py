@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from graphnas.plots.graph_properties import plot_graph_properties as plot_graph_properties
     from graphnas.plots.latent_space import plot_latent_space as plot_latent_space
     from graphnas.plots.prediction import plot_prediction as plot_prediction
+    from graphnas.plots.score_surface import plot_score_surface as plot_score_surface
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
+    from graphnas.plots.similarity import plot_similarity as plot_similarity
     from graphnas.plots.top_architectures import plot_top_architectures as plot_top_architectures
     from graphnas.plots.training_curves import plot_training_curves as plot_training_curves
 
@@ -27,7 +29,9 @@ _HOMES = {
     "plot_latent_space": "latent_space",
     "plot_prediction": "prediction",
     "plot_samples": "architecture_grid",
+    "plot_score_surface": "score_surface",
     "plot_search_curve": "search_curve",
+    "plot_similarity": "similarity",
     "plot_top_architectures": "top_architectures",
     "plot_training_curves": "training_curves",
 }
@@ -38,7 +42,9 @@ __all__ = [
     "plot_latent_space",
     "plot_prediction",
     "plot_samples",
+    "plot_score_surface",
     "plot_search_curve",
+    "plot_similarity",
     "plot_top_architectures",
     "plot_training_curves",
 ]

@@ -104,23 +104,24 @@ def _get_latent_space_info(
     chosen = np.arange(len(colours))
     if len(chosen) > max_points:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(chosen))[:max_points])
-    projected = [_projected(table[chosen], projection, seed) for table in tables.values()]
+    panes = [projected(table[chosen], projection, seed) for table in tables.values()]
     kept = colours[chosen]
     low, high = np.nanquantile(kept, [0.02, 1.0])
     return _LatentSpaceInfo(
         names=tuple(tables),
-        points=tuple(points for points, _ in projected),
+        points=tuple(points for points, _ in panes),
         values=kept,
         order=np.argsort(kept, kind="stable"),
         limits=(float(low), float(high)),
-        axes=tuple(labels for _, labels in projected),
+        axes=tuple(labels for _, labels in panes),
         value_name=value_name,
     )
 
 
-def _projected(
+def projected(
     table: NDArray[np.float64], projection: str, seed: int
 ) -> tuple[NDArray[np.float64], tuple[str, str]]:
+    """Rows of ``table`` in two dimensions, ``(n, 2)``, and the names of the two directions."""
     if projection == "tsne":
         from sklearn.manifold import TSNE
 

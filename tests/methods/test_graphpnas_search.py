@@ -22,7 +22,15 @@ from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.objectives import feasible_first
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
 
-SMALL = {"generator": "rnn", "hidden_size": 16, "n_startup_trials": 8, "batch_size": 4, "epochs": 5}
+# The published loop; test_graphpnas_critic.py has what a critic changes.
+SMALL = {
+    "generator": "rnn",
+    "hidden_size": 16,
+    "n_startup_trials": 8,
+    "batch_size": 4,
+    "epochs": 5,
+    "critic": None,
+}
 
 
 def quality(architecture: Architecture) -> float:
@@ -333,6 +341,9 @@ def test_presets_are_the_published_settings():
         {"clip_norm": 0.0},
         {"batch_size": 0},
         {"beta": -1.0},
+        {"critic": "forest"},
+        {"screened": -1},
+        {"screened": 0, "screened_random": 0},
     ],
     ids=str,
 )

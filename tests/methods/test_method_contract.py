@@ -46,15 +46,15 @@ def paper(**changes):
 
 def generative(generator, **changes):
     """A small generator that trains little."""
-    return GraphPNASConfig(
-        generator=generator,
-        hidden_size=8,
-        n_startup_trials=4,
-        batch_size=2,
-        epochs=2,
-        warm_epochs=1,
-        **changes,
-    )
+    settings = {
+        "hidden_size": 8,
+        "n_startup_trials": 4,
+        "batch_size": 2,
+        "epochs": 2,
+        "warm_epochs": 1,
+        "critic": None,
+    }
+    return GraphPNASConfig(generator=generator, **{**settings, **changes})
 
 
 def latent_bo(**changes):
@@ -103,6 +103,9 @@ METHODS = {
     "nasgem-paper": lambda space, seed: NASGEM(space, paper(), seed=seed),
     "nasgem-fine-tune": lambda space, seed: NASGEM(space, paper(update="fine_tune"), seed=seed),
     "graphpnas": lambda space, seed: GraphPNAS(space, generative("graph", steps=2, mixtures=2), seed=seed),
+    "graphpnas-critic": lambda space, seed: GraphPNAS(
+        space, generative("rnn", critic="kernel", screened=60, screened_random=20), seed=seed
+    ),
     "graphpnas-rnn": lambda space, seed: GraphPNAS(space, generative("rnn"), seed=seed),
 }
 

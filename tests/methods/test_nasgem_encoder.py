@@ -11,7 +11,7 @@ import torch
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.graph.wl import WeisfeilerLehman
-from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, sample_pairs
+from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up, sample_pairs
 from graphnas.methods.nasgem.flatten import Flattener
 from graphnas.methods.nasgem.pairs import transform_target
 from search_spaces import GEMNet, NASBench201
@@ -62,6 +62,29 @@ def test_pairs_have_equal_size_and_the_kernels_value():
     for k, (a, b) in enumerate(zip(pairs.first, pairs.second, strict=True)):
         assert a.num_nodes == b.num_nodes
         assert pairs.target[k] == pytest.approx(kernel.gram([a], [b])[0, 0], abs=1e-6)
+
+
+def test_given_architectures_are_paired_at_random_and_each_once():
+    kernel = WeisfeilerLehman(1)
+    rng = np.random.default_rng(0)
+    small = [GEMNet(4).sample(rng) for _ in range(9)]
+    large = [GEMNet(6).sample(rng) for _ in range(12)]
+    batch = ArchitectureBatch.from_architectures([*small, *large])
+    pairs = pair_up(batch, np.random.default_rng(1), kernel)
+    assert len(pairs) in (9, 10)
+    members = [*pairs.first, *pairs.second]
+    given = list(batch)
+    assert all(members.count(a) <= given.count(a) for a in members)
+    assert (pairs.first.num_nodes == pairs.second.num_nodes).all()
+    np.testing.assert_allclose(pairs.target, kernel.pairwise(pairs.first, pairs.second), atol=1e-6)
+    other = pair_up(batch, np.random.default_rng(2), kernel)
+    assert [*other.first] != [*pairs.first]
+    with pytest.raises(InvalidArgument, match="no two of the 2 architectures"):
+        pair_up(ArchitectureBatch.from_architectures([small[0], large[0]]), rng, kernel)
+    with pytest.raises(InvalidArgument, match="no two of the 1 architectures"):
+        pair_up(ArchitectureBatch.from_architectures(small[:1]), rng, kernel)
+    with pytest.raises(InvalidArgument, match="loud"):
+        pair_up(batch, rng, kernel, "loud")
 
 
 def test_targets():

@@ -17,17 +17,19 @@ from graphnas.methods.graphpnas.rewards import REWARDS
 
 GENERATORS = ("graph", "rnn")
 UNITS = ("sample", "step")
+CRITICS = ("kernel", None)
 
 
 @dataclass(frozen=True)
 class GraphPNASConfig:
     """Settings of :class:`graphnas.methods.graphpnas.GraphPNAS`.
 
-    The default was chosen on tuning seeds of our benchmarks, among settings that differed by less than their
-    spread: a small network that goes on from its weights, few architectures to learn from, and of its
-    samples the likeliest. ``GraphPNASConfig.preset("paper")`` is the
-    published method; :data:`PRESETS` has it with the settings of each of its experiments. Where paper and
-    released code differ, the experiments on tables follow the code, whose logs the paper's figures come from.
+    The default was chosen on tuning seeds of our benchmarks: a small network that goes on from its weights,
+    few architectures to learn from, and a critic that chooses among its samples, which is our departure from
+    the paper; see :mod:`.critic`. All published settings are without one. ``GraphPNASConfig.preset("paper")``
+    is the published method; :data:`PRESETS` has it with the settings of each of its experiments. Where paper
+    and released code differ, the experiments on tables follow the code, whose logs the paper's figures come
+    from.
 
     Attributes:
         generator: ``"graph"``, the paper's graph neural network, or ``"rnn"``, its baseline.
@@ -66,8 +68,14 @@ class GraphPNASConfig:
         chunk: Samples drawn jointly when proposals are looked for; more, if these do not hold enough.
         likeliest: Probability that a proposal is the likeliest unseen one of the samples drawn jointly, which
             exploits what was learned, and not simply the next sample (in the paper, all are that).
+            Where there is a critic, only of proposals that it has no candidates for.
         candidates: So many samples in a row that are invalid or known end the search for proposals in an
             update's distribution; then the explorer is asked.
+        critic: What chooses a proposal that is not explored; ``"kernel"``, the predictor of :mod:`.critic`,
+            or None: the next or the likeliest sample is proposed (the paper).
+        screened: Samples of the generator that the critic chooses among, drawn once for each update.
+        screened_random: Graphs of the explorer that it chooses among as well, so that what the generator no
+            longer draws can still be found.
     """
 
     generator: str = "graph"
@@ -102,6 +110,9 @@ class GraphPNASConfig:
     chunk: int = 64
     likeliest: float = 1.0
     candidates: int = 2_000
+    critic: str | None = "kernel"
+    screened: int = 512
+    screened_random: int = 256
 
     def __post_init__(self) -> None:
         allowed = {
@@ -113,6 +124,7 @@ class GraphPNASConfig:
             "reward": REWARDS,
             "loss": LOSSES,
             "probability": PROBABILITIES,
+            "critic": CRITICS,
         }
         check_choices(self, allowed)
         least = {
@@ -129,6 +141,8 @@ class GraphPNASConfig:
             "weight_decay": 0,
             "chunk": 1,
             "candidates": 1,
+            "screened": 0,
+            "screened_random": 0,
         }
         check_least(self, least)
         for name in ("epsilon", "epsilon_factor", "likeliest"):
@@ -138,6 +152,8 @@ class GraphPNASConfig:
             raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InvalidArgument(f"clip_norm must be positive or None, got {self.clip_norm}")
+        if self.critic is not None and self.screened + self.screened_random == 0:
+            raise InvalidArgument("screened or screened_random must be positive for a critic, got 0 and 0")
         check_keep_top(self.keep_top)
 
     @classmethod
@@ -168,6 +184,7 @@ _CODE: dict[str, Any] = {
     "clip_norm": None,
     "epsilon": (0.0, 0.0),
     "likeliest": 0.0,
+    "critic": None,
 }
 _NASBENCH101: dict[str, Any] = {
     **_CODE,
@@ -192,6 +209,7 @@ _WHOLE: dict[str, Any] = {
     "epochs": 2000,
     "explorer": "erdos-renyi",
     "likeliest": 0.0,
+    "critic": None,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

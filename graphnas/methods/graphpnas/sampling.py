@@ -60,12 +60,20 @@ class CandidateStream:
         count, candidates = self._draw(self._drawn)
         self._drawn += 1
         self._in_vain += count
-        valid = [a for a in dict.fromkeys(candidates) if self._space.is_valid(a)]
-        for architecture, key in zip(valid, self._space.keys(valid) if valid else (), strict=True):
+        for key, architecture in valid_by_key(self._space, candidates).items():
             if key not in self._known:
                 self._in_vain = 0
                 self._known.add(key)
                 self._found.append((architecture, key))
+
+
+def valid_by_key(space: GraphSpace, candidates: Iterable[Architecture]) -> dict[str, Architecture]:
+    """The first valid one of each key among ``candidates``, in their order; some may break a rule."""
+    valid = [a for a in dict.fromkeys(candidates) if space.is_valid(a)]
+    found: dict[str, Architecture] = {}
+    for architecture, key in zip(valid, space.keys(valid) if valid else (), strict=True):
+        found.setdefault(key, architecture)
+    return found
 
 
 def generator_stream(

@@ -14,19 +14,21 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Observation, SearchMethod
 from graphnas.methods.configuration import configured
 from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
 from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
 from graphnas.methods.graphpnas.rnn import RNNGenerator
-from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
+from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.training import Buffer, Learner
 from graphnas.methods.objectives import feasible_first, scalarize
+from graphnas.methods.training_set import TrainingSet
 from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.
-_LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER, _LIKELIEST = range(7)
+_LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER, _LIKELIEST, _SCREENED = range(8)
 
 EXPLORER_CHUNK = 32
 EXPLORER_PATIENCE = 1600
@@ -43,7 +45,8 @@ class GraphPNAS(SearchMethod):
     Departures from the paper and its code: architectures that were evaluated or are pending are rejected up
     to isomorphism, those of the explorer too, so that every evaluation counts as a query. Epsilon is drawn
     for each proposal (or step) from the seed and the number of proposals before, so that proposals are a
-    function of what the method was told.
+    function of what the method was told. In the default configuration a critic chooses among many samples
+    (:mod:`.critic`); none of the published presets has one.
 
     Several objectives are scalarised anew for each update (ParEGO); infeasible architectures rank below all
     feasible ones; failed ones are not learned from.
@@ -80,6 +83,8 @@ class GraphPNAS(SearchMethod):
 
     def _forget(self) -> None:
         self._learner = Learner(self._new_generator, self.config, _seed(self.rng(_LEARNER)))
+        self._critic = Critic(self.space)
+        self._candidates: tuple[int, Candidates] | None = None
         self._samples: dict[tuple[int, bool], CandidateStream] = {}
         self._exploration = CandidateStream(self.space, self._explore, EXPLORER_PATIENCE)
 
@@ -95,12 +100,40 @@ class GraphPNAS(SearchMethod):
         if started >= self.config.n_startup_trials and len(finished) >= 2:
             updates = self._updates(len(finished))
             if not self._explores(updates[-1], started):
-                likeliest = bool(self.rng(_LIKELIEST, started).random() < self.config.likeliest)
-                proposal = self._sample_stream(updates, likeliest).first_unseen(seen)
+                if self.config.critic is not None:
+                    proposal = self._screened(updates, pending, seen)
+                if proposal is None:
+                    likeliest = bool(self.rng(_LIKELIEST, started).random() < self.config.likeliest)
+                    proposal = self._sample_stream(updates, likeliest).first_unseen(seen)
         proposal = proposal or self._exploration.first_unseen(seen)
         if proposal is None:
             return self.unseen_sample(self.rng(_LEFT_OVER, started), seen, tries=1000)
         return self.space.completed(proposal)
+
+    def _screened(
+        self, updates: Sequence[int], pending: Sequence[Architecture], seen: set[str]
+    ) -> Architecture | None:
+        """The critic's choice among what is unseen of the last update's samples; None without any."""
+        unseen = self._screened_candidates(updates).unseen(seen)
+        if unseen is None:
+            return None
+        finished = self._finished()
+        data = TrainingSet.from_observations(finished, self.rng(_OBJECTIVES, len(finished)))
+        return self._critic.best(data, pending, unseen)
+
+    def _screened_candidates(self, updates: Sequence[int]) -> Candidates:
+        """Samples of the last update's generator and of the explorer, the same ones for all its proposals."""
+        update, config = updates[-1], self.config
+        if self._candidates is None or self._candidates[0] != update:
+            drawn: list[Architecture] = []
+            if config.screened:
+                generator = self._learner.at(updates, self._buffer)
+                source = torch_generator([_seed(self.rng(_SCREENED, update))])
+                drawn += generator.sample(config.screened, source).to("cpu").to_architectures()
+            if config.screened_random:
+                drawn += self._explorer(self.rng(_SCREENED, update, 1), config.screened_random)
+            self._candidates = update, Candidates(self.space, drawn)
+        return self._candidates[1]
 
     def _explores(self, update: int, started: int) -> bool:
         config = self.config

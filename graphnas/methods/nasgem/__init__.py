@@ -5,7 +5,7 @@ from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
 from graphnas.methods.nasgem.ensemble import FeatureEnsemble
 from graphnas.methods.nasgem.feature_predictor import FeatureKernels, FeaturePredictor
 from graphnas.methods.nasgem.kernel_predictor import KernelFeatures, KernelPredictor
-from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
+from graphnas.methods.nasgem.pairs import Pairs, pair_up, sample_pairs
 from graphnas.methods.nasgem.predictor import MLPPredictor, PredictorConfig
 from graphnas.methods.nasgem.search import NASGEM
 
@@ -22,5 +22,6 @@ __all__ = [
     "NASGEMConfig",
     "Pairs",
     "PredictorConfig",
+    "pair_up",
     "sample_pairs",
 ]

@@ -49,11 +49,41 @@ def sample_pairs(
         raise InvalidArgument(f"target must be one of {TARGETS}, got {target!r}")
     if size < 2:
         raise InvalidArgument(f"at least 2 pairs are needed, got {size}")
-    batch = space.sample_batch(rng, 2 * size)
+    return _neighbours(space.sample_batch(rng, 2 * size), rng, kernel, target)
+
+
+def pair_up(
+    batch: ArchitectureBatch, rng: np.random.Generator, kernel: WeisfeilerLehman, target: str = "raw"
+) -> Pairs:
+    """Random pairs of the same number of nodes out of given architectures, each used once, and their S_g.
+
+    For an encoder that is to know other graphs than the space's sampler draws, such as the cells of a table:
+    an architecture that ``batch`` has several times is in as many pairs.
+
+    Args:
+        batch: The architectures; few are lost, those that find no partner of their size.
+        rng: Says who is paired with whom.
+        kernel: The Weisfeiler-Lehman kernel.
+        target: As in :func:`sample_pairs`.
+
+    Raises:
+        InvalidArgument: An unknown ``target``, or no two architectures of the same size.
+    """
+    if target not in TARGETS:
+        raise InvalidArgument(f"target must be one of {TARGETS}, got {target!r}")
+    return _neighbours(batch[rng.permutation(len(batch))], rng, kernel, target)
+
+
+def _neighbours(
+    batch: ArchitectureBatch, rng: np.random.Generator, kernel: WeisfeilerLehman, target: str
+) -> Pairs:
     # Sorted by size, neighbours are a pair; the few that straddle two sizes are dropped.
     order = np.argsort(batch.num_nodes.numpy(), kind="stable")
+    order = order[: len(order) // 2 * 2]
     first, second = batch[order[0::2]], batch[order[1::2]]
     same = np.flatnonzero((first.num_nodes == second.num_nodes).numpy())
+    if not len(same):
+        raise InvalidArgument(f"no two of the {len(batch)} architectures have the same number of nodes")
     same = rng.permutation(same)
     first, second = first[same], second[same]
     similarity = kernel.pairwise(first, second)

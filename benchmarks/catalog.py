@@ -1,0 +1,125 @@
+"""Every benchmark: its script, how it is run quickly and in full, and the records that it makes.
+
+The order is that of the report. A benchmark is one line of ``CATALOG``; CONTRIBUTING.md says what its script
+must have. This module imports nothing of graphnas, so that the list is there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One script and its command lines.
+
+    Attributes:
+        name: Its name, which is also that of its script: ``benchmarks/<name>.py``.
+        quick: Arguments of the short form by the record that they make. What runs them adds ``--output``.
+        full: The same for the figures of the report, one entry for each stored record.
+        gpu: As ``full``, for records that need a CUDA device; without one they are left as they are.
+        tables: Search spaces whose tables of results it needs; where one is missing it cannot be run.
+    """
+
+    name: str
+    quick: Mapping[str, str]
+    full: Mapping[str, str]
+    gpu: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+
+    @property
+    def script(self) -> str:
+        """Its file in ``benchmarks/``."""
+        return f"{self.name}.py"
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The records it makes for the report, without ``.json``."""
+        return (*self.full, *self.gpu)
+
+
+def _one(name: str, quick: str, full: str = "", tables: tuple[str, ...] = ()) -> Benchmark:
+    """A benchmark with a single record, named as it is."""
+    return Benchmark(name, quick={name: quick}, full={name: full}, tables=tables)
+
+
+def _by_variant(name: str, quick: str, full: Mapping[str, str], tables: tuple[str, ...] = ()) -> Benchmark:
+    """A benchmark whose records are ``<name>_<variant>``; the short form makes the first of them."""
+    records = {f"{name}_{variant}": arguments for variant, arguments in full.items()}
+    return Benchmark(name, quick={next(iter(records)): quick}, full=records, tables=tables)
+
+
+CATALOG = (
+    # What a method needs: kernels, samples, properties.
+    _one("wl_kernel", "--graphs 500 --repeats 3", "--repeats 7"),
+    _one("sampling_speed", "--size 10000"),
+    _one("graph_properties", "", tables=("nasbench101", "enas6")),
+    _one("gemnet_widths", ""),
+    # NASGEM.
+    _one("nasgem_speed", "--iterations 500 --repeats 2"),
+    _one("nasgem_correlation", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _by_variant(
+        "nasgem_bias",
+        "--seeds 2 --iterations 300 --sizes 200 500 --fresh",
+        {"test": ""},
+        tables=("nasbench101",),
+    ),
+    _one("nasgem_embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _one("nasgem_similarity_loss", "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh"),
+    # Searches of tables.
+    _by_variant(
+        "table_search",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50 --fresh",
+        {
+            task: f"--task {task} --seeds 10"
+            for task in (
+                "nasbench201-cifar10-200",
+                "nasbench201-cifar10-12",
+                "nasbench201-cifar100-12",
+                "nasbench201-cifar100-200",
+                "nasbench201-imagenet16-120-12",
+                "nasbench201-imagenet16-120-200",
+                "nasbench101-validation",
+                "nasbench101-test",
+                "nasbench201-latency",
+            )
+        },
+        tables=("nasbench201", "nasbench101"),
+    ),
+    _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
+    # GraphPNAS.
+    _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
+    # Graph autoencoders and Bayesian optimisation in their latent space.
+    _one(
+        "enas6_autoencoders",
+        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1 "
+        "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
+        "--models DVAE GCN DVAEEmb GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 "
+        "--precision bfloat16 --every 2",
+        tables=("enas6",),
+    ),
+    _one("enas6_latent_regression", "--graphs 1000 --seeds 2 --fresh", "--seeds 10", tables=("enas6",)),
+    Benchmark(
+        "vsgae_prediction",
+        quick={
+            "vsgae_prediction": "--tasks interpolation zero-shot-7 sampling --shares 0.2 0.8 --cells 1000 "
+            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
+        },
+        full={
+            "vsgae_prediction": "--cells 50000 --seeds 3 --epochs 10 --precision bfloat16",
+            "vsgae_prediction_sampling": "--tasks sampling --cells 20000 --seeds 3 --epochs 10 "
+            "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
+        },
+        tables=("nasbench101",),
+    ),
+    Benchmark(
+        "latent_speed",
+        quick={"latent_speed": "--models DVAE --repeats 2"},
+        full={
+            "latent_speed": "--repeats 3 --models DVAE DVAEEmb GCN GCNEmb SVAE GraphRNN",
+            "latent_speed_vsgae": "--repeats 3 --models VSGAE VSGAE-nasbench101",
+        },
+        gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
+    ),
+)

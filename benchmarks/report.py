@@ -1,0 +1,219 @@
+"""Makes benchmarks/REPORT.md from the stored records: each benchmark's script turns its own into a section.
+
+Nothing is measured here, so the report is the same wherever it is made.
+
+    python benchmarks/report.py            # write it
+    python benchmarks/report.py --check    # exit code 1 if it is not what the records say
+    python benchmarks/report.py --draw benchmarks/results/wl_kernel.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from catalog import CATALOG, Benchmark
+from common import RESULTS
+from sections import Section, Table
+
+from graphnas.errors import CorruptData, DataNotFound, GraphNASError
+
+REPORT = Path(__file__).parent / "REPORT.md"
+INTRODUCTION = """# Benchmarks
+
+Made by `python benchmarks/report.py` from the records in `results`; do not edit. `graphnas bench NAME --full`
+makes a record anew, `graphnas bench --list` names them all. What follows ± is the standard deviation over
+seeds. Figures of a paper stand as they were printed there; how its protocol differs from ours is said below
+each table.
+"""
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A stored record.
+
+    Raises:
+        DataNotFound: There is no such file.
+        CorruptData: It is no record of a benchmark.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataNotFound(f"there is no record {path}: make it with graphnas bench {path.stem}") from error
+    except (OSError, ValueError) as error:
+        raise CorruptData(f"{path} is not JSON: {error}") from error
+    for name in ("command", "machine", "versions"):
+        if not isinstance(record, dict) or name not in record:
+            raise CorruptData(f"{path} is no record of a benchmark: it has no {name!r}; make it again")
+    return record
+
+
+def owner(stem: str) -> Benchmark | None:
+    """The benchmark that makes the record ``stem``, None where the catalog has none."""
+    return next((benchmark for benchmark in CATALOG if stem in benchmark.records), None)
+
+
+def script_of(benchmark: Benchmark) -> ModuleType:
+    """The benchmark's script as a module; its ``main`` is not run."""
+    return importlib.import_module(benchmark.name)
+
+
+def _made(path: Path, benchmark: Benchmark, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``function`` makes of the record ``path``, with an error that names both."""
+    try:
+        return function(*arguments)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptData(
+            f"{path}: benchmarks/{benchmark.script} cannot read it ({type(error).__name__}: {error}); "
+            f"make it again with graphnas bench {benchmark.name} --full"
+        ) from error
+
+
+def section_of(path: Path, benchmark: Benchmark) -> Section:
+    """A record's part of the report.
+
+    Raises:
+        CorruptData: The record lacks something that its script needs, or a table of it is not rectangular.
+    """
+    section: Section = _made(path, benchmark, script_of(benchmark).section, read_record(path))
+    for table in section.tables:
+        for row in table.rows:
+            if len(row) != len(table.columns):
+                raise CorruptData(
+                    f"{path}: a row of {table.caption!r} has {len(row)} cells, not {len(table.columns)}: "
+                    f"{list(row)}"
+                )
+    return section
+
+
+def draw(path: Path) -> list[str]:
+    """Draw a record's plots beside it; the names of the files, none where its script draws nothing.
+
+    Raises:
+        CorruptData: The record lacks something that its script needs.
+    """
+    benchmark = owner(path.stem)
+    function = getattr(script_of(benchmark), "draw", None) if benchmark else None
+    if benchmark is None or function is None:
+        return []
+    names: list[str] = _made(path, benchmark, function, read_record(path), path.parent)
+    return names
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def markdown_table(table: Table) -> str:
+    """The table with its columns lined up as plain text, too."""
+    lines = [[_cell(cell) for cell in line] for line in (table.columns, *table.rows)]
+    widths = [max(3, *(len(line[k]) for line in lines)) for k in range(len(table.columns))]
+
+    def row(cells: Sequence[str]) -> str:
+        first, *others = [
+            cell.rjust(width) if k else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join([first, *others])} |"
+
+    rule = [("-" * width) if k == 0 else "-" * (width - 1) + ":" for k, width in enumerate(widths)]
+    return "\n".join([f"{table.caption}\n", row(lines[0]), row(rule), *map(row, lines[1:])])
+
+
+def origin(record: dict[str, Any], path: Path) -> str:
+    """One paragraph: the record, the command, the machine and the versions."""
+    machine, packages = record["machine"], record["versions"]
+    where = f"{machine['processor']}, {machine['cores']} cores"
+    return f"`{path.name}`: `{record['command']}`; {where}; " + ", ".join(
+        f"{name} {version}" for name, version in packages.items()
+    )
+
+
+def render(section: Section, record: dict[str, Any], path: Path, folder: str) -> str:
+    """One section of the report; images are found in ``folder``.
+
+    Raises:
+        DataNotFound: A plot was not drawn.
+    """
+    parts = [f"## {section.title}", *map(markdown_table, section.tables)]
+    parts.append(f"Protocol: {section.protocol}")
+    if section.notes:
+        parts.append("\n".join(f"- {note}" for note in section.notes))
+    for name in section.plots:
+        if not (path.parent / name).is_file():
+            raise DataNotFound(
+                f"{path.parent / name} is not there: python benchmarks/report.py --draw {path}"
+            )
+        parts.append(f"![{Path(name).stem.replace('_', ' ')}]({folder}/{name})")
+    return "\n\n".join([*parts, origin(record, path)])
+
+
+def make_report(results: Path = RESULTS, folder: str = "results") -> str:
+    """The whole report from the records in ``results``, whose address in the report is ``folder``.
+
+    Raises:
+        CorruptData: A record is not readable, or is not what its script writes.
+        DataNotFound: A plot was not drawn.
+    """
+    parts, missing, silent = [INTRODUCTION.rstrip()], [], []
+    for benchmark in CATALOG:
+        for stem in benchmark.records:
+            path = results / f"{stem}.json"
+            if not path.is_file():
+                missing.append(f"- `{stem}.json`, of {benchmark.name}")
+            elif not hasattr(script_of(benchmark), "section"):
+                silent.append(f"- `{stem}.json`, of {benchmark.name}")
+            else:
+                parts.append(render(section_of(path, benchmark), read_record(path), path, folder))
+    unknown = [f"- `{path.name}`" for path in sorted(results.glob("*.json")) if owner(path.stem) is None]
+    for title, lines in (
+        ("Benchmarks without a record", missing),
+        ("Records that their script makes no section of", silent),
+        ("Records of no benchmark", unknown),
+    ):
+        if lines:
+            parts.append(f"## {title}\n\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Write, check or draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if it differs")
+    parser.add_argument("--draw", type=Path, nargs="+", metavar="RECORD", help="draw the plots of records")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
+    parser.add_argument("--output", type=Path, help="by default REPORT.md, beside this or in --results")
+    given = parser.parse_args()
+    stored = given.results.resolve() == RESULTS.resolve()
+    output = given.output or (REPORT if stored else given.results / REPORT.name)
+    try:
+        if given.draw:
+            for path in given.draw:
+                for name in draw(path):
+                    print(f"drawn to {path.parent / name}")
+            return 0
+        text = make_report(given.results, "results" if stored else ".")
+    except GraphNASError as error:
+        print(f"report: error: {error}", file=sys.stderr)
+        return 2
+    if given.check:
+        same = output.is_file() and output.read_text(encoding="utf-8") == text
+        print(f"{output} {'is' if same else 'is not'} what the records say")
+        return 0 if same else 1
+    output.write_text(text, encoding="utf-8")
+    print(f"written to {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""``graphnas bench``: run the benchmarks of a source checkout, quickly or in full, and make their report."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import graphnas
+from graphnas.cli.text import table
+from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from search_spaces import get_space
+from search_spaces.tables import open_table
+
+QUICK_OUTPUT = Path("runs") / "bench"
+STORED = Path("benchmarks") / "results"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
+    parser = commands.add_parser(
+        "bench", help="run the benchmarks of a source checkout, and make their report", description=__doc__
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks (default: all)")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="the whole benchmark, which may take hours, instead of its short form",
+    )
+    parser.add_argument("--list", action="store_true", help="list the benchmarks and their records")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"where records, plots and REPORT.md go (default: {QUICK_OUTPUT} in the checkout; with --full "
+        f"{STORED}, and REPORT.md beside it)",
+    )
+    parser.set_defaults(run=run)
+
+
+def checkout() -> Path:
+    """The source checkout that this package is used from.
+
+    Raises:
+        DataNotFound: It was installed without its benchmarks.
+    """
+    root = Path(graphnas.__file__).resolve().parents[1]
+    if not (root / "benchmarks" / "catalog.py").is_file():
+        raise DataNotFound(
+            f"there are no benchmarks beside the installed package (looked in {root}): clone the repository "
+            'and install it from there, with pip install -e ".[dev]"'
+        )
+    return root
+
+
+def load_catalog(root: Path) -> dict[str, Any]:
+    """The benchmarks of the checkout by their names, in their order."""
+    name = "graphnas_benchmarks_catalog"
+    spec = importlib.util.spec_from_file_location(name, root / "benchmarks" / "catalog.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look up the module that they are in
+    spec.loader.exec_module(module)
+    return {benchmark.name: benchmark for benchmark in module.CATALOG}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run or list; 1 where a benchmark failed.
+
+    Raises:
+        DataNotFound: There is no source checkout.
+        InvalidArgument: There is no benchmark of this name.
+    """
+    root = checkout()
+    catalog = load_catalog(root)
+    for name in args.names:
+        if name not in catalog:
+            raise InvalidArgument(f"there is no benchmark {name!r}; there are: {', '.join(catalog)}")
+    chosen = [catalog[name] for name in args.names or catalog]
+    if args.list:
+        print(_listing(root, chosen))
+        return 0
+    output = (Path.cwd() / args.output).resolve() if args.output else None
+    folder = output or root / (STORED if args.full else QUICK_OUTPUT)
+    failed = [
+        benchmark.name for benchmark in chosen if not _run_benchmark(root, benchmark, folder, args.full)
+    ]
+    if _script(root, "report.py", ["--results", _inside(root, folder)]):
+        failed.append("the report")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool:
+    """Run its command lines and draw what they record; whether all of them worked."""
+    for space in benchmark.tables:
+        try:
+            open_table(get_space(space))
+        except (DataNotFound, CorruptData) as error:
+            print(f"== {benchmark.name}: left out. {error}", flush=True)
+            return True
+    commands = dict(benchmark.full if full else benchmark.quick)
+    if full and benchmark.gpu:
+        import torch
+
+        if torch.cuda.is_available():
+            commands |= benchmark.gpu
+        else:
+            print(f"== {benchmark.name}: no CUDA device; left out: {', '.join(benchmark.gpu)}", flush=True)
+    worked = True
+    for record, arguments in commands.items():
+        path = _inside(root, folder / f"{record}.json")
+        line = [*shlex.split(arguments), "--output", path]
+        print(f"== {shlex.join(['python', f'benchmarks/{benchmark.script}', *line])}", flush=True)
+        start = time.perf_counter()
+        code = _script(root, benchmark.script, line) or _script(root, "report.py", ["--draw", path])
+        print(f"== {benchmark.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        worked = worked and code == 0
+    return worked
+
+
+def _script(root: Path, script: str, arguments: list[str]) -> int:
+    """Run a script of the checkout's benchmarks there, with this Python; its exit code."""
+    command = [sys.executable, str(Path("benchmarks") / script), *arguments]
+    # One thread, as the scripts themselves ask of what they load: the figures are those of one core.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+
+
+def _inside(root: Path, path: Path) -> str:
+    """``path`` relative to the checkout where it is in it, as records should name it."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _listing(root: Path, chosen: list[Any]) -> str:
+    rows = []
+    for benchmark in chosen:
+        found = sum((root / STORED / f"{record}.json").is_file() for record in benchmark.records)
+        text = (root / "benchmarks" / benchmark.script).read_text(encoding="utf-8")
+        what = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        rows.append([benchmark.name, f"{found} of {len(benchmark.records)}", what])
+    return table(["benchmark", "records", "what"], rows)

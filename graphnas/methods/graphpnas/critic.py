@@ -1,0 +1,65 @@
+"""The critic: a predictor of everything evaluated chooses among many samples which one to evaluate next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphpnas.sampling import valid_by_key
+from graphnas.methods.nasgem.config import NASGEMConfig
+from graphnas.methods.nasgem.surrogates import KernelSurrogate
+from graphnas.methods.training_set import TrainingSet
+
+
+class Candidates:
+    """The valid architectures among random ones, each network once, in the order in which they came.
+
+    Args:
+        space: The search space.
+        architectures: Any; some may break a rule of the space.
+    """
+
+    def __init__(self, space: GraphSpace, architectures: Iterable[Architecture]) -> None:
+        found = valid_by_key(space, architectures)
+        self.keys = list(found)
+        # In the form in which architectures are proposed, and so in which they are told.
+        completed = [space.completed(architecture) for architecture in found.values()]
+        self.batch = ArchitectureBatch.from_architectures(completed, space.max_nodes) if completed else None
+
+    def unseen(self, seen: Collection[str]) -> ArchitectureBatch | None:
+        """Those whose key is not in ``seen``; None where there are none."""
+        index = np.array([k for k, key in enumerate(self.keys) if key not in seen], np.int64)
+        return None if self.batch is None or not len(index) else self.batch[index]
+
+
+class Critic:
+    """Constrained expected improvement under the Gaussian process that guides NASGEM.
+
+    GraphPNAS evaluates what its generator samples. The generator learns from the few best architectures only,
+    and its samples are many and cheap, so a predictor that learns from all evaluations, the bad ones too,
+    can choose among them: our departure from the paper, which has none.
+
+    Args:
+        space: The search space.
+    """
+
+    def __init__(self, space: GraphSpace) -> None:
+        self._surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel"))
+
+    def best(
+        self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch
+    ) -> Architecture:
+        """The candidate of the largest score, of equal ones the first.
+
+        Args:
+            data: At least two evaluated architectures.
+            pending: Those that count as evaluated with their predicted value.
+            candidates: At least one.
+        """
+        scores: NDArray[np.float64] = self._surrogate.score(data, pending, candidates, fixed=False)
+        return candidates.architecture(int(np.argmax(scores)))
