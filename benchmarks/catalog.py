@@ -67,6 +67,12 @@ CATALOG = (
     ),
     _one("nasgem_embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
     _one("nasgem_similarity_loss", "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh"),
+    _by_variant(
+        "predictor_quality",
+        "--space nasbench201 --seeds 2 --fresh",
+        {"nasbench201": "--space nasbench201", "nasbench101": "--space nasbench101"},
+        tables=("nasbench201", "nasbench101"),
+    ),
     # Searches of tables.
     _by_variant(
         "table_search",
