@@ -59,6 +59,14 @@ CATALOG = (
     # NASGEM.
     _one("nasgem_speed", "--iterations 500 --repeats 2"),
     _one("nasgem_correlation", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _by_variant(
+        "nasgem_bias",
+        "--seeds 2 --iterations 300 --sizes 200 500 --fresh",
+        {"test": ""},
+        tables=("nasbench101",),
+    ),
+    _one("nasgem_embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
+    _one("nasgem_similarity_loss", "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh"),
     # Searches of tables.
     _by_variant(
         "table_search",

@@ -110,10 +110,10 @@ def train_encoder(
     return encoder.fit(pair_up(drawn, rng, encoder.kernel, config.target))
 
 
-def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+def add_encoder_arguments(parser: argparse.ArgumentParser, iterations: int = 4_000) -> None:
     """What an encoder's training costs; the same names as the fields of ``EncoderConfig``."""
     parser.add_argument("--pairs", type=int, default=20_000)
-    parser.add_argument("--iterations", type=int, default=4_000)
+    parser.add_argument("--iterations", type=int, default=iterations)
     parser.add_argument("--batch-size", type=int, default=128, help="pairs per update")
     parser.add_argument("--dimension", type=int, default=10)
 

@@ -10,6 +10,7 @@ from typing import Any
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.methods.configuration import configured
 
 MethodMaker = Callable[[GraphSpace, int], SearchMethod]
 
@@ -26,9 +27,9 @@ def method_maker(
 
     Args:
         name: Name of the class.
-        config: Its configuration object; not together with ``preset`` or ``changes``.
+        config: Its configuration object; not together with ``preset``.
         preset: Name of a setting.
-        changes: Single fields of that setting.
+        changes: Single fields that are other than there.
         **options: Further arguments of the method.
 
     Raises:
@@ -38,21 +39,16 @@ def method_maker(
     method = getattr(methods, name, None)
     if not (isinstance(method, type) and issubclass(method, SearchMethod)):
         raise InvalidArgument(f"there is no search method {name!r}")
-    if config is not None and (preset is not None or changes):
-        raise InvalidArgument("give either config or preset, not both")
     settings = getattr(methods, f"{name}Config", None)
     if settings is None and (config is not None or preset is not None or changes):
         raise InvalidArgument(f"{name} has no configuration")
     if config is not None and not isinstance(config, settings):  # type: ignore[arg-type]
         raise InvalidArgument(f"config must be a {name}Config, got {type(config).__name__}")
-    if config is None and settings is not None:
-        config = settings.preset(preset or "default")
+    if settings is not None:
         try:
-            config = replace(config, **(changes or {}))
+            options["config"] = replace(configured(settings, config, preset), **(changes or {}))
         except TypeError as error:
             raise InvalidArgument(f"{name}Config: {error}") from error
-    if config is not None:
-        options["config"] = config
 
     def make(space: GraphSpace, seed: int) -> SearchMethod:
         made: SearchMethod = method(space, seed=seed, **options)

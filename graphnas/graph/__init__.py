@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch as ArchitectureBatch
     from graphnas.graph.canonical import canonical_key as canonical_key
     from graphnas.graph.evaluation import Evaluation as Evaluation
+    from graphnas.graph.operation_features import OperationFeatures as OperationFeatures
     from graphnas.graph.properties import GraphProperties as GraphProperties
     from graphnas.graph.properties import graph_properties as graph_properties
     from graphnas.graph.restricted import RestrictedSpace as RestrictedSpace
@@ -26,6 +27,7 @@ _HOMES = {
     "Evaluation": "evaluation",
     "GraphProperties": "properties",
     "GraphSpace": "space",
+    "OperationFeatures": "operation_features",
     "RestrictedSpace": "restricted",
     "WeisfeilerLehman": "wl",
     "canonical_key": "canonical",
@@ -38,6 +40,7 @@ __all__ = [
     "Evaluation",
     "GraphProperties",
     "GraphSpace",
+    "OperationFeatures",
     "RestrictedSpace",
     "WeisfeilerLehman",
     "canonical_key",

@@ -130,7 +130,7 @@ def _get_score_surface_info(
 
 
 def _get_score_surface_plot(info: _ScoreSurfaceInfo) -> Figure:
-    figure = new_figure(3.8 * len(info.names) + 1.0, 3.6)
+    figure = new_figure(3.4 * len(info.names) + 1.0, 3.2)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, len(info.names), squeeze=False)[0]
     everything = np.stack(info.surfaces)
@@ -147,5 +147,5 @@ def _get_score_surface_plot(info: _ScoreSurfaceInfo) -> Figure:
         axes.set_ylabel(info.axes[1], fontsize=9, color=INK)
         axes.set(xticks=[], yticks=[])
         axes.spines[["top", "right"]].set_visible(False)
-    figure.colorbar(drawn, ax=list(panels), label=info.score_name, shrink=0.9)
+    figure.colorbar(drawn, ax=list(panels), label=info.score_name, shrink=0.9, format="%.3g")
     return figure

@@ -140,3 +140,77 @@ def test_correlation_benchmark_goes_on_where_it_stopped(tmp_path):
         assert len(values) == 1
         mean = np.mean([r["tau"][arm][0] for r in record["runs"]])
         assert f"{mean:.3f} ±" in printed
+
+
+@pytest.mark.usefixtures("table")
+def test_bias_benchmark_reports_what_was_picked(load, tmp_path):
+    sizes = ["--iterations", "10", "--pairs", "100", "--sizes", "40", "60", "--seeds", "1"]
+    output = tmp_path / "bias.json"
+    printed, record = run("nasgem_bias.py", *sizes, "--target", "validation", output=output)
+    assert record["known"] == 30_001
+    script = load("nasgem_bias")
+    assert script.draw(record, tmp_path) == ["bias.png"]
+    check_section(script.section(record), record, tmp_path)
+    (only,) = record["runs"]
+    for arm in script.ARMS:
+        assert all(picked <= record["best"] for picked in only["picked"][arm])
+        assert f"{record['best'] - only['picked'][arm][1]:.3f} ±" in printed
+    # All 30,001 cells are candidates, so the best of them is the best there is.
+    assert only["picked"][script.BEST_CANDIDATE] == [record["best"]] * 2
+
+
+def test_smoothing_leaves_the_point_itself_out(load):
+    script = load("nasgem_embeddings")
+    rng = np.random.default_rng(0)
+    points, values = rng.standard_normal((20, 2)), rng.random(20)
+    width = points.std(0) * 20 ** (-1 / 6)
+    found = script.smoothed(points, values)
+    for k in range(20):
+        others = np.arange(20) != k
+        weights = np.exp(-0.5 * (((points[others] - points[k]) / width) ** 2).sum(1))
+        assert found[k] == pytest.approx((weights * values[others]).sum() / weights.sum(), abs=1e-6)
+
+
+def test_numbers_in_a_record_come_back(load):
+    script = load("nasgem_embeddings")
+    values = np.array([0.12345, -6.0, 1e-9, 81.2345])
+    np.testing.assert_allclose(script.unpacked(script.packed(values, 4)), values, rtol=1e-3)
+
+
+def test_the_plane_holds_the_largest_variance(load):
+    script = load("nasgem_embeddings")
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((100, 4)) * [0.1, 3.0, 0.2, 2.0]
+    points, share = script.plane(table)
+    variances = table.var(0)
+    assert share == pytest.approx((variances[1] + variances[3]) / variances.sum(), abs=0.02)
+    assert abs(np.corrcoef(points[:, 0], table[:, 1])[0, 1]) > 0.97
+
+
+def test_similarity_loss_benchmark_goes_on_where_it_stopped(load, tmp_path):
+    output = tmp_path / "loss.json"
+    sizes = ["--nodes", "5", "8", "--dimensions", "3", "6", "--iterations", "30", "--pairs", "80"]
+    sizes += ["--test", "40"]
+    _, first = run("nasgem_similarity_loss.py", *sizes, "--targets", "raw", output=output)
+    printed, record = run("nasgem_similarity_loss.py", *sizes, output=output)
+    assert "4 encoders of" in printed
+    assert record["runs"][:4] == first["runs"]
+    script = load("nasgem_similarity_loss")
+    assert script.draw(record, tmp_path) == ["loss.png"]
+    section = script.section(record)
+    check_section(section, record, tmp_path)
+    for target, table in zip(("raw", "centred"), section.tables, strict=False):
+        for row, nodes in zip(table.rows, (5, 8), strict=True):
+            losses = [script.find(record, target, nodes, d)["loss"] for d in (3, 6)]
+            assert row[1:3] == [f"{loss:.5f}" for loss in losses]
+
+
+def test_trends_of_the_loss(load):
+    script = load("nasgem_similarity_loss")
+    runs = [
+        {"target": "raw", "nodes": n, "dimension": d, "loss": n - d / 100}
+        for n in (10, 30, 50)
+        for d in (10, 20)
+    ]
+    record = {"nodes": [10, 30, 50], "dimensions": [10, 20], "runs": runs}
+    assert script.trend(record, "raw") == (pytest.approx(1), pytest.approx(-1))

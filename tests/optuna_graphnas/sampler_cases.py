@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
+from small_space import SmallSpace, quality
 
-from graphnas.errors import DataNotFound, InvalidArchitecture
+from graphnas.errors import DataNotFound
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
@@ -29,38 +30,7 @@ from optuna_graphnas import (
 )
 from search_spaces import NASBench201
 
-
-class SmallSpace(GraphSpace):
-    """Cells of four nodes: 224 parameter combinations that the rule accepts, fewer up to isomorphism."""
-
-    name = "small"
-    node_ops = ("input", "conv", "pool", "output")
-    max_nodes = 4
-
-    def node_choices(self, node: int) -> Sequence[int]:
-        return (0,) if node == 0 else (3,) if node == 3 else (1, 2)
-
-    def check(self, architecture: Architecture) -> None:
-        if architecture.num_nodes != 4 or not architecture.adjacency[:3, 3].any():
-            raise InvalidArchitecture(f"{self.name}: nothing feeds the output")
-
-    def size(self) -> int:
-        return 4 * 2**3 * 7
-
-    def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> Any:
-        raise NotImplementedError("the tests of the sampler train nothing")
-
-
 SPACE = SmallSpace()
-ARCHITECTURES = 174
-"""Members of the space up to isomorphism; a test counts them."""
-
-
-def quality(architecture: Architecture) -> float:
-    """A value with one best architecture: many edges, convolutions late."""
-    edges = architecture.adjacency.sum()
-    late = sum(k * (architecture.operations[k] == 1) for k in (1, 2))
-    return float(edges + 0.5 * late - 2.0 * architecture.adjacency[0, 3])
 
 
 def objective(trial: optuna.Trial) -> float:

@@ -15,7 +15,8 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
-from sampler_cases import ARCHITECTURES, SPACE, keys_of, make_sampler, objective
+from sampler_cases import SPACE, keys_of, make_sampler, objective
+from small_space import ARCHITECTURES
 
 from optuna_graphnas import suggest_architecture
 

@@ -12,7 +12,8 @@ import optuna
 import pytest
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
-from sampler_cases import SPACE, SmallSpace, keys_of, objective, quality, recording_sampler, told
+from sampler_cases import SPACE, keys_of, objective, recording_sampler, told
+from small_space import SmallSpace, quality
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.evaluation import Evaluation

@@ -10,7 +10,8 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState
-from sampler_cases import SPACE, make_sampler, quality, real_space
+from sampler_cases import SPACE, make_sampler, real_space
+from small_space import quality
 
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator

@@ -8,7 +8,8 @@ import sys
 import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState
-from sampler_cases import SPACE, objective, quality
+from sampler_cases import SPACE, objective
+from small_space import quality
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture

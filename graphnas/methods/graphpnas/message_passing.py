@@ -18,9 +18,9 @@ from torch.autograd.function import once_differentiable
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
 _glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.default
-_tanh_backward = torch.ops.aten.tanh_backward.default
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.default
-_threshold_backward = torch.ops.aten.threshold_backward.default
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
 _WEIGHTS = (
     *("marker", "first_bias", "position", "state_bias"),
     *("node", "second", "second_bias", "aggregate", "aggregate_bias"),
@@ -115,32 +115,33 @@ def _propagate(
     saved: list[tuple[Tensor, ...]] | None,
 ) -> Tensor:
     """All rounds; where ``saved`` is a list, what the backward pass needs of each is put there."""
-    width, edges, kinds, steps = x.shape[1], len(wiring.target), len(code), len(node)
+    width, edges, kinds = x.shape[1], len(wiring.target), len(code)
     every = torch.arange(3 * edges, device=x.device)
     ends = every[::3]
     signs = wiring.end_signs.to(x.dtype)
-    # What does not depend on the states: rows of edge types, then of nodes; beside them the GRU's bias.
-    tables = x.new_empty(steps, kinds + len(x), 5 * width)
-    torch.baddbmm(first_bias, code.expand(steps, -1, -1), marker, out=tables[:, :kinds, : 2 * width])
-    torch.neg(position.index_select(1, wiring.node), out=tables[:, kinds:, : 2 * width])
-    tables[:, kinds:, 2 * width :] = state_bias
+    # What does not depend on the states: of edge types, then of the numbers of nodes beside the GRU's bias.
+    base = x.new_zeros(len(node), kinds + position.shape[1], 5 * width)
+    torch.baddbmm(first_bias, code.expand(len(node), -1, -1), marker, out=base[:, :kinds, : 2 * width])
+    torch.neg(position, out=base[:, kinds:, : 2 * width])
+    base[:, kinds:, 2 * width :] = state_bias
+    which = torch.cat([every[:kinds], wiring.node + kinds])
     h = x
     weights = zip(
-        *(part.unbind() for part in (tables, node, second, second_bias, aggregate, aggregate_bias)),
-        strict=True,
+        *(part.unbind() for part in (base, node, second, second_bias, aggregate, aggregate_bias)), strict=True
     )
-    for step, (rows, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
+    for step, (of_row, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
         if step:
             h = h.relu_()
-        per_node = rows[kinds:]
-        per_node.addmm_(h, of_node)
-        hidden = _sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs).relu_()
+        rows = of_row.index_select(0, which)
+        first, past_gates, past = rows.split([2 * width, 2 * width, width], 1)
+        rows[kinds:].addmm_(h, of_node)
+        hidden = _sum_rows(first, wiring.ends, ends, signs).relu_()
         both = torch.baddbmm(edge_bias, hidden.view(edges, 2, width).transpose(0, 1), of_edge)
         sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
         gathered = _sum_rows(sent, every[:edges], wiring.begin)
-        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), [2 * width, width], 1)
-        _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
-        gates = torch.add(new_gates, past_gates).sigmoid_()
+        new_gates, new = torch.addmm(sum_bias, gathered, of_sum).split([2 * width, width], 1)
+        past = past[kinds:]
+        gates = torch.add(new_gates, past_gates[kinds:]).sigmoid_()
         reset, update = gates.chunk(2, 1)
         candidate = torch.addcmul(new, reset, past).tanh_()
         if saved is not None:
@@ -189,27 +190,44 @@ class _Propagate(torch.autograd.Function):
         (nodes, width), steps, edges = d_h.shape, len(node), len(wiring.target)
         signs = wiring.around_signs.to(d_h.dtype)
         around = 2 * wiring.begin
-        kind = wiring.kind.to(d_h.dtype).t()
+        kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
         d_weights, d_second, d_aggregate = map(torch.empty_like, (node, second, aggregate))
         d_second_bias = second.new_empty(steps, 2, 1, width)
+        d_aggregate_bias = second.new_empty(steps, 3 * width)
         d_kinds = second.new_empty(steps, len(code), 2 * width)
+        d_numbers = second.new_empty(steps, len(number), 5 * width)
+        parts = (node, second, aggregate, d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias)
+        unbound = list(zip(*(part.unbind() for part in (*parts, d_kinds, d_numbers)), strict=True))
         # Gradients of what is computed per node: [messages, gates | reset, update, new] of h, then of sums.
-        d_nodes, d_sums = d_h.new_empty(steps, nodes, 5 * width), d_h.new_empty(steps, nodes, 3 * width)
-        parts = (node, second, aggregate, d_weights, d_second, d_second_bias, d_aggregate, d_kinds, d_nodes)
-        unbound = list(zip(*(part.unbind() for part in (*parts, d_sums)), strict=True))
+        d_node, d_sum = d_h.new_empty(nodes, 5 * width), d_h.new_empty(nodes, 3 * width)
+        d_first, d_past_gates, d_past = d_node.split([2 * width, 2 * width, width], 1)
+        d_gates, d_new = d_sum.split([2 * width, width], 1)
+        d_reset, d_update = d_gates.chunk(2, 1)
         for step in reversed(range(steps)):
             h, hidden, both, gathered, gates, past, candidate = ctx.saved[step]
-            (of_node, of_edge, of_sum, d_of_node, d_of_edge, d_edge_bias, d_of_sum, d_kind, d_node, d_sum) = (
-                unbound[step]
-            )
+            (
+                of_node,
+                of_edge,
+                of_sum,
+                d_of_node,
+                d_of_edge,
+                d_edge_bias,
+                d_of_sum,
+                d_sum_bias,
+                d_kind,
+                d_of_number,
+            ) = unbound[step]
             reset, update = gates.chunk(2, 1)
             # The GRU: h' = update h + (1 - update) candidate.
-            d_past = d_h * update
-            d_candidate = _tanh_backward(d_h - d_past, candidate)
-            d_gates = torch.cat([d_candidate * past, d_h * (h - candidate)], 1)
-            d_gates = _sigmoid_backward(d_gates, gates)
-            torch.cat([d_gates, d_candidate], 1, out=d_sum)
+            d_kept = d_h * update
+            _tanh_backward(d_h - d_kept, candidate, grad_input=d_new)
+            torch.mul(d_new, past, out=d_reset)
+            torch.mul(d_h, h - candidate, out=d_update)
+            _sigmoid_backward(d_gates, gates, grad_input=d_gates)
+            d_past_gates.copy_(d_gates)
+            torch.mul(d_new, reset, out=d_past)
             torch.mm(gathered.t(), d_sum, out=d_of_sum)
+            torch.sum(d_sum, 0, out=d_sum_bias)
             # The messages.
             d_sent = torch.mm(d_sum, of_sum.t()).index_select(0, wiring.target)
             d_both = _glu_backward(d_sent[None], both, 0)
@@ -218,19 +236,18 @@ class _Propagate(torch.autograd.Function):
             torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
             d_hidden = torch.empty_like(hidden)
             torch.bmm(d_both, of_edge.transpose(1, 2), out=d_hidden.view(edges, 2, width).transpose(0, 1))
-            d_hidden = _threshold_backward(d_hidden, hidden, 0)
+            _threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
             torch.mm(kind, d_hidden, out=d_kind)
-            d_difference = _sum_rows(d_hidden, wiring.around, around, signs)
-            torch.cat([d_difference, d_gates, d_candidate * reset], 1, out=d_node)
+            d_first.copy_(_sum_rows(d_hidden, wiring.around, around, signs))
+            torch.mm(number, d_node, out=d_of_number)
             torch.mm(h.t(), d_node, out=d_of_node)
-            d_h = d_past.addmm_(d_node, of_node.t())
+            d_h = d_kept.addmm_(d_node, of_node.t())
             if step:
-                d_h = _threshold_backward(d_h, h, 0)
-        numbers = wiring.number.to(d_h.dtype)
+                _threshold_backward(d_h, h, 0, grad_input=d_h)
         return (
             *(d_h, None, None),
             *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True)),
-            torch.matmul(numbers.t(), d_nodes[:, :, : 2 * width]).neg_(),
-            d_nodes[:, :, 2 * width :].sum(1, keepdim=True),
-            *(d_weights, d_second, d_second_bias, d_aggregate, d_sums.sum(1)),
+            d_numbers[:, :, : 2 * width].neg(),
+            d_numbers[:, :, 2 * width :].sum(1, keepdim=True),
+            *(d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias),
         )

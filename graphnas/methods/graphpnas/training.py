@@ -21,6 +21,9 @@ from graphnas.methods.graphpnas.sampling import torch_generator
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
 
+NEGLIGIBLE = 1e-20
+"""Adam's averages of gradients below it count as 0: at 1e-20 against epsilon's 1e-8 they change no weight."""
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -61,6 +64,8 @@ def fit(
     reward = torch.as_tensor(weights, dtype=torch.get_default_dtype(), device=generator.device)
     optimizer = optimizer or make_optimizer(generator, config)
     size, losses = config.training_batch_size, []
+    # Without negative rewards both losses are the same.
+    reinforce = config.loss == "reinforce" or bool((weights > 0).all())
     generator.train()
     for _ in range(config.epochs if epochs is None else epochs):
         order = torch.randperm(len(chosen), generator=source).to(generator.device)
@@ -68,7 +73,7 @@ def fit(
         parts = prepared.minibatches(order, size)
         for part, index in zip(parts, torch.split(order, size), strict=True):
             likelihood = generator.log_likelihood(part)
-            if config.loss == "reinforce":
+            if reinforce:
                 loss = reinforce_loss(likelihood, reward[index], probability=config.probability)
             else:
                 loss = reweighted_loss(
@@ -81,8 +86,19 @@ def fit(
             optimizer.step()
             total += float(loss.detach()) * len(index)
         losses.append(total / len(chosen))
+        _clear_averages(optimizer)
     generator.eval()
     return losses
+
+
+def _clear_averages(optimizer: torch.optim.Optimizer) -> None:
+    """Set the averages that have decayed to nothing to 0.
+
+    Where a gradient stays 0, as at units that ReLU switched off, its average shrinks by a constant factor;
+    processors are slow on denormal numbers: late in a training Adam would take longer than the network.
+    """
+    for state in optimizer.state.values():
+        torch.hardshrink(state["exp_avg"], NEGLIGIBLE, out=state["exp_avg"])
 
 
 def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> torch.optim.Adam:

@@ -6,7 +6,7 @@ import functools
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -21,7 +21,6 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.latent.config import AutoencoderConfig
-from graphnas.methods.latent.drawing import DrawingMasks, GraphDrawing
 from graphnas.methods.latent.networks import generator_of, initialise
 from graphnas.methods.latent.vertices import VertexAdapter
 
@@ -67,6 +66,16 @@ class Decoded:
 
     def __len__(self) -> int:
         return len(self.graphs)
+
+    def with_rows(self, rows: Tensor, others: Self) -> Self:
+        """The same, with ``others`` in place of the graphs ``rows``."""
+        mine, theirs = self.graphs, others.graphs
+        graphs = ArchitectureBatch(
+            mine.adjacency.index_copy(0, rows, theirs.adjacency),
+            mine.operations.index_copy(0, rows, theirs.operations),
+            mine.num_nodes.index_copy(0, rows, theirs.num_nodes),
+        )
+        return replace(self, graphs=graphs)
 
 
 class GraphAutoencoder(nn.Module):
@@ -130,8 +139,14 @@ class GraphAutoencoder(nn.Module):
         """Negative log-likelihood ``(B,)`` of vertex graphs given ``z`` ``(B, d)``, with teacher forcing."""
 
     @abstractmethod
-    def _generate(self, z: Tensor, drawing: GraphDrawing) -> None:
-        """Decode ``z`` ``(B, d)`` into ``drawing``, step by step."""
+    def _decode(
+        self, z: Tensor, rng: torch.Generator, *, stochastic: bool, constrained: bool, flatten: float
+    ) -> Decoded:
+        """One graph for each row of ``z`` ``(B, d)``, drawn once; see :meth:`decode`.
+
+        Where it is ``constrained``, what can be masked is masked; what the space's rule refuses then is for
+        :meth:`decode` to draw again. ``flatten`` in 0..1 is how near to uniform the draws are.
+        """
 
     def _kept_between_rounds(self) -> dict[str, Tensor]:
         """Parameters that :meth:`restart` does not draw anew."""
@@ -266,41 +281,16 @@ class GraphAutoencoder(nn.Module):
         if not len(z):
             raise InvalidArgument("z must have at least one row")
         z = z.to(self.device, torch.float32)
-        masks = self._masks if constrained else None
-        graphs = self._decode(z, rng, stochastic, masks, 0.0)
-        decoded = Decoded(graphs, self.adapter)
+        decoded = self._decode(z, rng, stochastic=stochastic, constrained=constrained, flatten=0.0)
         for attempt in range(1, REDRAWS + 1 if constrained else 0):
-            bad = np.flatnonzero(~decoded.valid)
-            if not len(bad):
+            rows = torch.from_numpy(np.flatnonzero(~decoded.valid))
+            if not len(rows):
                 break
-            rows = torch.from_numpy(bad)
-            redrawn = self._decode(z[rows.to(z.device)], rng, True, masks, attempt / REDRAWS)
-            graphs.adjacency[rows], graphs.operations[rows] = redrawn.adjacency, redrawn.operations
-            graphs.num_nodes[rows] = redrawn.num_nodes
-            decoded = Decoded(graphs, self.adapter)
-        return decoded
-
-    def _decode(
-        self, z: Tensor, rng: torch.Generator, stochastic: bool, masks: DrawingMasks | None, flatten: float
-    ) -> ArchitectureBatch:
-        parts = []
-        for part in torch.split(z, CHUNK):
-            drawing = GraphDrawing(
-                self.adapter,
-                len(part),
-                rng,
-                self.device,
-                stochastic=stochastic,
-                masks=masks,
-                flatten=flatten,
+            again = self._decode(
+                z[rows.to(z.device)], rng, stochastic=True, constrained=True, flatten=attempt / REDRAWS
             )
-            self._generate(part, drawing)
-            parts.append(drawing.graphs().to("cpu"))
-        return ArchitectureBatch.cat(parts)
-
-    @functools.cached_property
-    def _masks(self) -> DrawingMasks:
-        return DrawingMasks(self.adapter)
+            decoded = decoded.with_rows(rows, again)
+        return decoded
 
     # ---------------------------------------------------------------- on disk
 

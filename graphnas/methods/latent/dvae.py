@@ -18,15 +18,16 @@ from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.latent.base import GraphAutoencoder, Graphs
+from graphnas.methods.latent.base import Graphs
 from graphnas.methods.latent.config import DVAEConfig, DVAEEmbConfig, GCNConfig
 from graphnas.methods.latent.decoder import DVAEDecoder
 from graphnas.methods.latent.drawing import GraphDrawing
 from graphnas.methods.latent.networks import GatedMessage, GRUStep
 from graphnas.methods.latent.propagation import backward_order, forward_order, sweep
+from graphnas.methods.latent.stepwise import StepwiseAutoencoder
 
 
-class VertexAutoencoder(GraphAutoencoder):
+class VertexAutoencoder(StepwiseAutoencoder):
     """What D-VAE and its GCN variant share: the decoder, and one-hot or embedded operations."""
 
     config: DVAEConfig | GCNConfig

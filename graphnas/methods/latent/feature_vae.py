@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.latent.base import ELBO, REDRAWS, Decoded, GraphAutoencoder, Graphs
+from graphnas.methods.latent.base import ELBO, Decoded, GraphAutoencoder, Graphs
 from graphnas.methods.latent.config import AutoencoderConfig, TrainingConfig
 from graphnas.methods.latent.estimates import fit_estimates
 from graphnas.methods.latent.networks import mlp
@@ -249,29 +249,16 @@ class FeatureVAE(GraphAutoencoder):
         )
         return logits.masked_fill(~torch.from_numpy(self.slots.allowed).to(z.device), -torch.inf)
 
-    def _generate(self, z: Tensor, drawing: Any) -> None:
-        raise NotImplementedError("FeatureVAE decodes all slots at once, see decode")
-
-    @torch.no_grad()
-    def decode(
-        self, z: Tensor, rng: torch.Generator, *, constrained: bool = False, stochastic: bool = True
-    ) -> Decoded:
-        """As in :meth:`GraphAutoencoder.decode`; every slot always takes one of its choices."""
-        self._check_latents(z)
-        parts = [z[start : start + _CHUNK] for start in range(0, len(z), _CHUNK)]
-        choices = np.concatenate([self._draw(part, rng, stochastic, 0.0) for part in parts])
-        found = self.slots.architectures(choices)
-        for attempt in range(1, REDRAWS + 1 if constrained else 0):
-            bad = np.array([k for k, architecture in enumerate(found) if architecture is None], np.int64)
-            if not len(bad):
-                break
-            choices[bad] = self._draw(z[torch.from_numpy(bad).to(z.device)], rng, True, attempt / REDRAWS)
-            for k, architecture in zip(bad.tolist(), self.slots.architectures(choices[bad]), strict=True):
-                found[k] = architecture
+    def _decode(
+        self, z: Tensor, rng: torch.Generator, *, stochastic: bool, constrained: bool, flatten: float
+    ) -> DecodedSlots:
+        # All slots at once, each one of its choices, so there is nothing to mask.
+        parts = [self._draw(part, rng, stochastic, flatten) for part in torch.split(z, _CHUNK)]
+        found = self.slots.architectures(np.concatenate(parts))
         return DecodedSlots(self._vertex_graphs(found), self.adapter, tuple(found))
 
     def _draw(self, z: Tensor, rng: torch.Generator, stochastic: bool, flatten: float) -> NDArray[np.int64]:
-        logits = self._logits(z.to(self.device, torch.float32))
+        logits = self._logits(z)
         if stochastic:
             # The largest of log-probability plus Gumbel noise is a draw; shrinking the logits flattens it.
             uniform = torch.rand(logits.shape, generator=rng, device=rng.device).clamp(1e-12, 1 - 1e-7)
@@ -288,10 +275,6 @@ class FeatureVAE(GraphAutoencoder):
             real = self.adapter.to_vertices([a for a in found if a is not None]).to_arrays()
             adjacency[valid], types[valid], sizes[valid] = real
         return ArchitectureBatch.from_arrays(adjacency, types, sizes)
-
-    def _check_latents(self, z: Tensor) -> None:
-        if z.ndim != 2 or z.shape[1] != self.config.latent or not len(z):
-            raise InvalidArgument(f"z must have shape (B, {self.config.latent}), got {tuple(z.shape)}")
 
     # ---------------------------------------------------------------- state beyond the weights
 
@@ -324,3 +307,10 @@ class DecodedSlots(Decoded):
     def architectures(self) -> list[Architecture | None]:
         """The architecture of the space that each graph is; None for a graph that is none."""
         return list(self.found)
+
+    def with_rows(self, rows: Tensor, others: Self) -> Self:
+        """The same, with ``others`` in place of the graphs ``rows``."""
+        found = list(self.found)
+        for row, architecture in zip(rows.tolist(), others.found, strict=True):
+            found[row] = architecture
+        return replace(super().with_rows(rows, others), found=tuple(found))

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.latent.base import GraphAutoencoder
 from graphnas.methods.latent.drawing import GraphDrawing
 from graphnas.methods.latent.networks import GRUStep, mlp
+from graphnas.methods.latent.stepwise import StepwiseAutoencoder
 
 
-class SequenceAutoencoder(GraphAutoencoder):
+class SequenceAutoencoder(StepwiseAutoencoder):
     """The encoder of S-VAE and GraphRNN: a GRU over the tokens of vertices 1 to N - 1.
 
     A token is the one-hot type of a vertex and N - 1 bits, its edges from the vertices 0 to N - 2. Positions

@@ -14,9 +14,10 @@ from torch import Tensor
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.restricted import RestrictedSpace
-from graphnas.methods.latent.base import ELBO, GraphAutoencoder
+from graphnas.methods.latent.base import ELBO
 from graphnas.methods.latent.config import AutoencoderConfig, TrainingConfig
 from graphnas.methods.latent.drawing import GraphDrawing
+from graphnas.methods.latent.stepwise import StepwiseAutoencoder
 from graphnas.methods.latent.vertices import VertexAdapter
 from graphnas.methods.latent.vsgae_decoder import VSGAEDecoder
 from graphnas.methods.latent.vsgae_layers import GraphEncoder
@@ -68,7 +69,7 @@ class VSGAEConfig(AutoencoderConfig):
         return replace(config, **changes)
 
 
-class VSGAE(GraphAutoencoder):
+class VSGAE(StepwiseAutoencoder):
     """VS-GAE: messages in both directions, a gated read-out, and a decoder that propagates at every vertex.
 
     The encoder embeds the types, passes messages along the edges and against them, and reads mean and

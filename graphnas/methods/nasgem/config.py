@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
     from graphnas.methods.nasgem.predictor import PredictorConfig
 
-PREDICTORS = ("kernel", "encoder")
+PREDICTORS = ("features", "kernel", "encoder")
 UPDATES = ("refit", "fine_tune")
 PRESETS = ("default", "paper")
 
@@ -27,19 +27,20 @@ class NASGEMConfig:
 
     Attributes:
         predictor: ``"kernel"``, a Gaussian process on the Weisfeiler-Lehman kernel and the flattened bits
-            with expected improvement, or ``"encoder"``, the paper's frozen kernel-guided encoder and
-            perceptron with the arg max of the predicted score.
+            with expected improvement; ``"features"``, the same with a learned kernel on features of the
+            graph beside them; or ``"encoder"``, the paper's frozen kernel-guided encoder and perceptron with
+            the arg max of the predicted score.
         n_startup_trials: Random architectures before the first prediction.
         batch_size: Proposals between two updates of the predictor.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
         local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
-        depths: Weisfeiler-Lehman depths of the kernel predictor, each a kernel of its own.
+        depths: Weisfeiler-Lehman depths of the first two predictors, each a kernel of its own.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` goes on from its weights.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
     """
 
-    predictor: str = "kernel"
+    predictor: str = "features"
     n_startup_trials: int = 5
     batch_size: int = 1
     candidates: int = 20_000

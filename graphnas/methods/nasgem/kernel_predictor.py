@@ -1,9 +1,10 @@
-"""The default predictor: a Gaussian process whose kernel is a learned sum of graph kernels.
+"""A predictor: a Gaussian process whose kernel is a learned sum of graph kernels.
 
 NASGEM trains an encoder so that the cosine of two embeddings follows the Weisfeiler-Lehman kernel, and a
 perceptron on the embedding. A Gaussian process with that kernel needs no embedding: it is the same guidance
 without its approximation error, it reads the operations, and it knows how uncertain it is. It is our
-departure from the paper; ``preset="paper"`` keeps encoder and perceptron.
+departure from the paper; ``preset="paper"`` keeps encoder and perceptron, and the default predictor adds
+features of the graph (:mod:`graphnas.methods.nasgem.feature_predictor`).
 """
 
 from __future__ import annotations
@@ -86,10 +87,12 @@ class KernelPredictor:
 
     Args:
         features: The feature map, already fitted.
+        max_fit: Points used to fit the kernel's weights; the posterior uses all of them.
     """
 
-    def __init__(self, features: KernelFeatures) -> None:
+    def __init__(self, features: KernelFeatures, max_fit: int = MAX_FIT) -> None:
         self.features = features
+        self.max_fit = max_fit
         self._train: Features | None = None
 
     def fit(self, train: Features, targets: ArrayLike) -> KernelPredictor:
@@ -103,28 +106,23 @@ class KernelPredictor:
             raise InvalidArgument(
                 f"at least 2 points with one target each are needed, got {train[0].shape[0]} and {y.shape}"
             )
-        kernels = self.features.products(train, train)
-        if len(y) > MAX_FIT:
+        if len(y) > self.max_fit:
             # Evenly over the ranks, so that the subset has the shape of the whole.
-            chosen = np.argsort(y, kind="stable")[np.linspace(0, len(y) - 1, MAX_FIT).astype(int)]
-            subset = [k[np.ix_(chosen, chosen)] for k in kernels]
-            self.weights, self.noise = fit_weights(subset, y[chosen])
+            ranks = np.linspace(0, len(y) - 1, self.max_fit).astype(int)
+            chosen = np.argsort(y, kind="stable")[ranks]
+            self._learn(select_features(train, chosen), y[chosen])
         else:
-            self.weights, self.noise = fit_weights(kernels, y)
-        self._factor(train, kernels, y)
-        return self
+            self._learn(train, y)
+        return self.condition(train, y)
 
     def condition(self, train: Features, targets: ArrayLike) -> KernelPredictor:
-        """Replace the data but keep the fitted weights and noise."""
-        self._factor(train, self.features.products(train, train), np.asarray(targets, float))
-        return self
-
-    def _factor(self, train: Features, kernels: list[Matrix], y: NDArray[np.float64]) -> None:
+        """Replace the data but keep the fitted kernel and noise."""
         self._train = train
-        covariance = np.tensordot(self.weights, np.stack(kernels), 1)
+        covariance = self._covariance(train, train)
         covariance[np.diag_indices_from(covariance)] += self.noise + NOISE_FLOOR
         self._cholesky = linalg.cholesky(covariance, lower=True)
-        self._alpha = linalg.cho_solve((self._cholesky, True), y)
+        self._alpha = linalg.cho_solve((self._cholesky, True), np.asarray(targets, float))
+        return self
 
     def predict(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior mean and standard deviation of the noise-free function, both (B,).
@@ -133,15 +131,25 @@ class KernelPredictor:
             InvalidArgument: Nothing was fitted.
         """
         if self._train is None:
-            raise InvalidArgument("KernelPredictor is not fitted: call fit(features, targets) first")
+            raise InvalidArgument(f"{type(self).__name__} is not fitted: call fit(features, targets) first")
         size = features[0].shape[0]
         mean, deviation = np.empty(size), np.empty(size)
         for start in range(0, size, 8192):
             part = np.arange(start, min(start + 8192, size))
-            products = self.features.products(select_features(features, part), self._train)
-            cross = np.tensordot(self.weights, np.stack(products), 1)
+            cross = self._covariance(select_features(features, part), self._train)
             mean[part] = cross @ self._alpha
             explained = linalg.solve_triangular(self._cholesky, cross.T, lower=True)
-            variance = self.weights.sum() - (explained**2).sum(0)
-            deviation[part] = np.sqrt(np.maximum(variance, 1e-9))
+            deviation[part] = np.sqrt(np.maximum(self._variance - (explained**2).sum(0), 1e-9))
         return mean, deviation
+
+    # ---------------------------------------------------------------- what another kernel replaces
+
+    def _learn(self, train: Features, targets: NDArray[np.float64]) -> None:
+        self.weights, self.noise = fit_weights(self.features.products(train, train), targets)
+
+    def _covariance(self, a: Features, b: Features) -> Matrix:
+        return np.asarray(np.tensordot(self.weights, np.stack(self.features.products(a, b)), 1))
+
+    @property
+    def _variance(self) -> float:
+        return float(self.weights.sum())

@@ -30,7 +30,7 @@ class NASGEM(SearchMethod):
     """Neural Architecture Search via Graph Embedding Method (AAAI 2021, arXiv 2007.04452).
 
     A predictor learns from the architectures evaluated so far and scores a large sample of the space; the
-    best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the two
+    best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the
     predictors and where the default departs from the paper.
 
     Several objectives are scalarised anew for each update (ParEGO); constraints enter the score.
@@ -72,6 +72,7 @@ class NASGEM(SearchMethod):
             self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
         self._encoder.restart()
         self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
+        self._shared: tuple[int, tuple[TrainingSet, ArchitectureBatch, bool]] | None = None
 
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
         finished = [o for o in self._observations if o.values is not None]
@@ -89,19 +90,25 @@ class NASGEM(SearchMethod):
         """Candidates from the most promising down, made one by one as they are asked for."""
         milestones = self._milestones(len(finished))
         round_start = milestones[-1]
-        # The encoder's predictor does not read what is pending; the kernel's does.
-        waiting = tuple(pending) if self.config.predictor == "kernel" else ()
+        # The encoder's predictor does not read what is pending; the others do.
+        waiting = () if self.config.predictor == "encoder" else tuple(pending)
         state = (round_start, waiting)
         if self._ranking is None or self._ranking[0] != state:
-            data = TrainingSet.from_observations(finished[:round_start], self.rng(_OBJECTIVES, round_start))
-            pool, fixed = self._pool(data)
-            if self.config.predictor == "kernel":
-                scores = self._kernel.score(data, waiting, pool, fixed=fixed)
-            else:
+            data, pool, fixed = self._round(finished, round_start)
+            if self.config.predictor == "encoder":
                 scores = self._encoder.score(data, milestones, pool)
+            else:
+                scores = self._kernel.score(data, waiting, pool, fixed=fixed)
             self._ranking = state, pool, np.argsort(-scores, kind="stable")
         _, pool, order = self._ranking
         return (pool.architecture(int(index)) for index in order)
+
+    def _round(self, finished: list[Observation], size: int) -> tuple[TrainingSet, ArchitectureBatch, bool]:
+        """What the proposals of a round share: the data, the candidates, and whether they never change."""
+        if self._shared is None or self._shared[0] != size:
+            data = TrainingSet.from_observations(finished[:size], self.rng(_OBJECTIVES, size))
+            self._shared = size, (data, *self._pool(data))
+        return self._shared[1]
 
     def _milestones(self, count: int) -> list[int]:
         """Numbers of finished evaluations at which the predictor was updated, up to ``count``."""

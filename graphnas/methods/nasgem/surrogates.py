@@ -1,4 +1,4 @@
-"""The two predictors of NASGEM behind one question: how promising is each candidate?"""
+"""The predictors of NASGEM behind one question: how promising is each candidate?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.acquisition import expected_improvement, normal_scores, probability_below
+from graphnas.methods.acquisition import log_expected_improvement, normal_scores
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.feature_predictor import FeatureKernels, FeaturePredictor
 from graphnas.methods.nasgem.kernel_predictor import (
     Features,
     KernelFeatures,
@@ -27,12 +29,25 @@ Vector = NDArray[np.float64]
 
 
 class KernelSurrogate:
-    """Constrained expected improvement under :class:`KernelPredictor`; pending points count as evaluated."""
+    """Constrained log expected improvement under a Gaussian process; pending points count as evaluated.
+
+    The process is :class:`.FeaturePredictor` or, with ``predictor="kernel"``, :class:`.KernelPredictor`.
+    """
 
     def __init__(self, space: GraphSpace, config: NASGEMConfig) -> None:
         self.space = space
-        self.map = KernelFeatures(space, config.depths)
+        self.config = config
+        self._map: KernelFeatures | None = None
         self._fixed: tuple[ArchitectureBatch, Features] | None = None
+        self._fitted: dict[bytes, KernelPredictor] = {}
+
+    @property
+    def map(self) -> KernelFeatures:
+        """The features, made on first use: standardising them draws from the space."""
+        if self._map is None:
+            make = FeatureKernels if self.config.predictor == "features" else KernelFeatures
+            self._map = make(self.space, self.config.depths)
+        return self._map
 
     def score(
         self, data: TrainingSet, pending: Sequence[Architecture], pool: ArchitectureBatch, *, fixed: bool
@@ -52,32 +67,42 @@ class KernelSurrogate:
         waiting = select_features(features, np.arange(count, len(known))) if pending else None
 
         targets = normal_scores(data.scores)
-        mean, deviation = self._posterior(observed, targets, waiting, features, candidates)
-        score = np.ones(len(pool))
-        if data.feasible.any():
-            score = expected_improvement(mean, deviation, float(targets[data.feasible].max()))
+        standards, limits = [], []
         for column in data.violations.T:
             scale = max(float(column.std()), 1e-12)
-            standard = (column - column.mean()) / scale
-            mean, deviation = self._posterior(observed, standard, waiting, features, candidates)
-            score = score * probability_below(mean, deviation, -float(column.mean()) / scale)
+            standards.append((column - column.mean()) / scale)
+            limits.append(-float(column.mean()) / scale)
+        predictors = self._predictors(observed, [targets, *standards])
+        posteriors = []
+        for predictor, values in zip(predictors, [targets, *standards], strict=True):
+            if waiting is None:
+                predictor.condition(observed, values)
+            else:
+                # Kriging believer: what is pending is taken to come out as predicted, which removes its
+                # uncertainty and sends the next worker elsewhere (Ginsbourger et al., 2010, algorithm 2).
+                believed = predictor.condition(observed, values).predict(waiting)[0]
+                predictor.condition(features, np.concatenate([values, believed]))
+            posteriors.append(predictor.predict(candidates))
+        score = np.zeros(len(pool))
+        if data.feasible.any():
+            score = log_expected_improvement(*posteriors[0], float(targets[data.feasible].max()))
+        for (mean, deviation), limit in zip(posteriors[1:], limits, strict=True):
+            score = score + norm.logcdf((limit - mean) / deviation)
         return np.asarray(score)
 
-    def _posterior(
-        self,
-        observed: Features,
-        targets: Vector,
-        waiting: Features | None,
-        everything: Features,
-        candidates: Features,
-    ) -> tuple[Vector, Vector]:
-        predictor = KernelPredictor(self.map).fit(observed, targets)
-        if waiting is not None:
-            # Kriging believer: what is pending is taken to come out as predicted, which removes its
-            # uncertainty and sends the next worker elsewhere (Ginsbourger et al., 2010, algorithm 2).
-            believed = predictor.predict(waiting)[0]
-            predictor.condition(everything, np.concatenate([targets, believed]))
-        return predictor.predict(candidates)
+    def _predictors(self, observed: Features, targets: Sequence[Vector]) -> list[KernelPredictor]:
+        """One fitted process per column; while no result has come, those of the proposal before.
+
+        Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
+        """
+        make = FeaturePredictor if self.config.predictor == "features" else KernelPredictor
+        architectures = observed[0].tobytes()
+        predictors = {}
+        for values in targets:
+            key = architectures + values.tobytes()
+            predictors[key] = self._fitted.get(key) or make(self.map).fit(observed, values)
+        self._fitted = predictors
+        return [predictors[architectures + values.tobytes()] for values in targets]
 
 
 class EncoderSurrogate:

@@ -1,4 +1,4 @@
-"""A small space and its objective, without torch or NNI, so that a trial of a test starts quickly."""
+"""A small space and its objective; neither torch nor a host is imported, so that a trial starts quickly."""
 
 from __future__ import annotations
 

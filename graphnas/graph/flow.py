@@ -1,0 +1,79 @@
+"""Architectures as flow graphs: one common input, one common output, and operations in between.
+
+Spaces differ in how they write their ends: cells have an input and an output node, RandWire's graphs have
+sources and sinks, GEMNet has an input node and leaves. Features that follow the paths of a network need one
+form for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+
+
+class FlowGraphs(NamedTuple):
+    """``B`` graphs of ``n`` nodes in topological order; node 0 is the input, the last one the output.
+
+    Attributes:
+        edges: ``(B, n, n)`` bool.
+        inner: ``(B, n)`` bool, nodes that are neither an end nor padding.
+        operations: ``(B, K, n)`` bool, which nodes have the ``k``-th operation.
+    """
+
+    edges: NDArray[np.bool_]
+    inner: NDArray[np.bool_]
+    operations: NDArray[np.bool_]
+
+
+def chosen_operations(space: GraphSpace) -> tuple[int, ...]:
+    """Node labels of :meth:`GraphSpace.active_batch` that are a matter of choice; all, where none is.
+
+    Input and output nodes have labels too, but every architecture has the same.
+    """
+    if len(space.edge_ops) > 2 and len(space.node_ops) == 1:
+        return tuple(range(1, len(space.edge_ops)))
+    choices = [space.node_choices(node) for node in range(space.max_nodes)]
+    chosen = sorted({label for labels in choices if len(labels) > 1 for label in labels})
+    return tuple(chosen) or tuple(sorted({label for labels in choices for label in labels}))
+
+
+def flow_graphs(batch: ArchitectureBatch, operations: Sequence[int]) -> FlowGraphs:
+    """Bring node-labelled graphs into the common form.
+
+    A node with another label than ``operations`` and without inputs is the input, one without outputs is the
+    output; whatever else has no inputs reads the common input, and what has no outputs feeds the common
+    output.
+
+    Args:
+        batch: Graphs as :meth:`GraphSpace.active_batch` gives them.
+        operations: The labels that are operations, one column of the result each.
+    """
+    adjacency, labels, num_nodes = batch.to_arrays()
+    edges = adjacency > 0
+    real = np.arange(labels.shape[1]) < num_nodes[:, None]
+    operation = np.isin(labels, operations) & real
+    no_inputs, no_outputs = real & ~edges.any(1), real & ~edges.any(2)
+    is_input = no_inputs & ~operation
+    is_output = no_outputs & ~operation & ~is_input
+    inner = real & ~is_input & ~is_output
+    used = np.flatnonzero(inner.any(0))
+    count, n = len(edges), len(used) + 2
+    flow = np.zeros((count, n, n), bool)
+    kept = inner[:, used]
+    flow[:, 1:-1, 1:-1] = edges[:, used[:, None], used] & kept[:, :, None] & kept[:, None, :]
+    from_input = (edges & is_input[:, :, None]).any(1)
+    to_output = (edges & is_output[:, None, :]).any(2)
+    flow[:, 0, 1:-1] = kept & (from_input | no_inputs)[:, used]
+    flow[:, 1:-1, -1] = kept & (to_output | no_outputs)[:, used]
+    flow[:, 0, -1] = (from_input & is_output).any(1)
+    padded = np.zeros((count, n), bool)
+    padded[:, 1:-1] = kept
+    onehot = np.zeros((count, len(operations), n), bool)
+    onehot[:, :, 1:-1] = (labels[:, None, used] == np.asarray(operations)[:, None]) & kept[:, None, :]
+    return FlowGraphs(flow, padded, onehot)
