@@ -168,14 +168,12 @@ def make_report(results: Path = RESULTS, folder: str = "results") -> str:
         CorruptData: A record is not readable, or is not what its script writes.
         DataNotFound: A plot was not drawn.
     """
-    parts, titles, missing, silent = [], [], [], []
+    parts, titles, missing = [], [], []
     for benchmark in CATALOG:
         for stem in benchmark.records:
             path = results / f"{stem}.json"
             if not path.is_file():
                 missing.append(f"- `{stem}.json`, of {benchmark.name}")
-            elif not hasattr(script_of(benchmark), "section"):
-                silent.append(f"- `{stem}.json`, of {benchmark.name}")
             else:
                 section = section_of(path, benchmark)
                 titles.append(section.title)
@@ -183,7 +181,6 @@ def make_report(results: Path = RESULTS, folder: str = "results") -> str:
     unknown = [f"- `{path.name}`" for path in sorted(results.glob("*.json")) if owner(path.stem) is None]
     for title, lines in (
         ("Benchmarks without a record", missing),
-        ("Records that their script makes no section of", silent),
         ("Records of no benchmark", unknown),
     ):
         if lines:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_run import run
 from scipy.stats import kendalltau
 
 from graphnas import ArchitectureBatch
@@ -20,18 +16,7 @@ from graphnas.methods.acquisition import normal_scores
 from graphnas.methods.nasgem.flatten import Flattener
 from search_spaces import NASBench201
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "predictor_quality.py"
-
-
-def run(output: Path, *arguments: str) -> tuple[str, dict]:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(output.read_text())
+ARGUMENTS = ("--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")
 
 
 def test_script(tmp_path):
@@ -44,7 +29,7 @@ def test_script(tmp_path):
     except DataNotFound as error:
         pytest.skip(str(error))
     output = tmp_path / "record.json"
-    text, record = run(output, "--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")
+    text, record = run("predictor_quality.py", *ARGUMENTS, output=output)
     assert "469 cells" in text
     assert len(record["runs"]) == 6
     batch = ArchitectureBatch.from_architectures(list(space.enumerate()))
@@ -55,7 +40,7 @@ def test_script(tmp_path):
     expected = kendalltau(model.predict(bits[rest]), accuracy[rest]).statistic
     (found,) = [r["tau"] for r in record["runs"] if (r["size"], r["seed"]) == (156, 1)]
     assert found == pytest.approx(expected, abs=1e-3)
-    text, again = run(output, "--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")
+    text, again = run("predictor_quality.py", *ARGUMENTS, output=output)
     assert "--fresh runs it again" in text
     assert again == record
 
