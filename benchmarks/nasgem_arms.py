@@ -236,16 +236,20 @@ class Paired(NamedTuple):
     Attributes:
         mean: Of the differences.
         error: Its standard error; 0 of a single seed.
+        count: Number of seeds.
     """
 
     mean: float
     error: float
+    count: int
 
     @property
     def verdict(self) -> str:
-        """In words: which is larger, if the difference is more than twice its standard error."""
-        if abs(self.mean) <= 2 * self.error or self.error == 0:
-            return "the same within twice the standard error"
+        """In words: which is larger, if Student's 95 % interval of the difference leaves out zero."""
+        from scipy.stats import t
+
+        if self.count < 2 or abs(self.mean) <= t.ppf(0.975, self.count - 1) * self.error:
+            return "the same within the 95 % interval"
         return "larger" if self.mean > 0 else "smaller"
 
 
@@ -254,7 +258,15 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
     differences = np.asarray(first, float) - np.asarray(second, float)
     count = len(differences)
     error = float(differences.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Paired(float(differences.mean()), error)
+    return Paired(float(differences.mean()), error, count)
+
+
+def still_to_run(record: Mapping[str, Any], seeds: int) -> list[str]:
+    """A note where a record has fewer seeds than the whole benchmark."""
+    done = len(record["runs"])
+    if done >= seeds:
+        return []
+    return [f"So far {done} of {seeds} seeds; `graphnas bench` with `--full` goes on with the rest."]
 
 
 def show(section: Section) -> None:

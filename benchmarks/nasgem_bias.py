@@ -40,12 +40,14 @@ from nasgem_arms import (
     paired,
     perceptron,
     show,
+    still_to_run,
     train_encoder,
 )
 from sections import Section, Table
 
 SIZES = (200, 500, 1000, 1500, 2000)
 CANDIDATES = 50_000
+SEEDS = 20
 BITS = "raw bits + P"
 BEST_TRAINING = "best training cell"
 BEST_CANDIDATE = "best candidate"
@@ -136,7 +138,7 @@ def section(record: dict[str, Any]) -> Section:
             + f"the best of {candidates:,} cells drawn without replacement, all operations, one-hot in every "
             "arm. " + ENCODER_TEXT.format(**record["encoder"])
         ),
-        notes=notes(record),
+        notes=[*notes(record), *still_to_run(record, SEEDS)],
         plots=[plot_name(record)] if len(sizes) > 1 else [],
     )
 
@@ -201,7 +203,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--target", default="test", choices=("test", "validation"))
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="ascending")
     add_encoder_arguments(parser, iterations=2_000)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
