@@ -319,7 +319,8 @@ def main() -> int:
         stored = json.loads(output.read_text())
         runs = stored["runs"] if (stored["space"], stored["sizes"]) == (given.space, sizes) else []
     done = {(run["predictor"], run["size"], run["seed"]) for run in runs}
-    wanted = [(p, n, s) for p in given.predictors for s in range(given.seeds) for n in sizes]
+    # Seed by seed, so that an interrupted benchmark has all predictors.
+    wanted = [(p, n, s) for s in range(given.seeds) for p in given.predictors for n in sizes]
     if OURS[0] in given.predictors:  # which has the process on features as a part
         wanted = [one for one in wanted if one[0] != OURS[1]]
     todo = [one for one in wanted if one not in done]
@@ -337,7 +338,7 @@ def main() -> int:
         figures = {
             "space": given.space,
             "sizes": sizes,
-            "seeds": given.seeds,
+            "seeds": len({run["seed"] for run in runs}),
             "cells": len(cells.accuracy),
             "summary": summarize(runs, sizes),
             "runs": runs,
