@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
@@ -67,5 +66,5 @@ class Critic:
             pending: Those that count as evaluated with their predicted value.
             candidates: At least one.
         """
-        scores: NDArray[np.float64] = self._surrogate.score(data, pending, candidates, fixed=False)
+        (scores,) = self._surrogate.score(data, pending, [candidates], fixed=False)
         return candidates.architecture(int(np.argmax(scores)))
