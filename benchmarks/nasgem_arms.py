@@ -261,6 +261,26 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
     return Paired(float(differences.mean()), error, count)
 
 
+def judged(differences: Sequence[Paired], labels: Sequence[str], wanted: str) -> tuple[str, str]:
+    """Whether a claim holds that all differences are ``wanted``, and where each verdict was reached.
+
+    Args:
+        differences: One for each of ``labels``.
+        labels: Such as sample sizes.
+        wanted: ``"larger"`` or ``"smaller"``.
+    """
+    verdicts: dict[str, list[str]] = {}
+    for difference, label in zip(differences, labels, strict=True):
+        verdicts.setdefault(difference.verdict, []).append(label)
+    against = {"larger": "smaller", "smaller": "larger"}[wanted]
+    holds = "is not shown"  # a difference that the seeds do not tell from zero refutes nothing
+    if wanted in verdicts:
+        holds = "holds" if len(verdicts) == 1 else "holds in part"
+    elif against in verdicts:
+        holds = "does not hold"
+    return holds, "; ".join(f"{verdict} at {', '.join(where)}" for verdict, where in verdicts.items())
+
+
 def still_to_run(record: Mapping[str, Any], seeds: int) -> list[str]:
     """A note where a record has fewer seeds than the whole benchmark."""
     done = len(record["runs"])

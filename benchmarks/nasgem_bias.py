@@ -35,6 +35,7 @@ from nasgem_arms import (
     add_encoder_arguments,
     each_seed,
     encoder_settings,
+    judged,
     mean_sd,
     nasbench101_cells,
     paired,
@@ -148,15 +149,10 @@ def notes(record: dict[str, Any]) -> list[str]:
     sizes, runs = record["sizes"], record["runs"]
     found = []
     for second, words in ((BITS, "the raw bits"), (AUTOENCODER, "a plain autoencoder")):
-        verdicts: dict[str, list[str]] = {}
-        for k, size in enumerate(sizes):
-            difference = paired(bias(record, KERNEL, k), bias(record, second, k))
-            verdicts.setdefault(difference.verdict, []).append(f"{size:,}")
-        lower = len(verdicts.get("smaller", []))
-        holds = "holds" if lower == len(sizes) else "holds in part" if lower else "does not hold"
-        parts = "; ".join(f"{verdict} at {', '.join(where)}" for verdict, where in verdicts.items())
+        differences = [paired(bias(record, KERNEL, k), bias(record, second, k)) for k in range(len(sizes))]
+        holds, where = judged(differences, [f"{size:,}" for size in sizes], "smaller")
         claim = "The paper's claim of a lower bias than" if second == BITS else "A lower bias than"
-        found.append(f"{claim} with {words} {holds} here: the bias is {parts}.")
+        found.append(f"{claim} with {words} {holds} here: the bias is {where}.")
     means = {arm: float(np.mean(bias(record, arm, len(sizes) - 1))) for arm in (*ARMS, BEST_TRAINING)}
     best = min(means, key=lambda arm: means[arm])
     found.append(f"Lowest bias at {sizes[-1]:,} cells: {best}, {means[best]:.3f}.")

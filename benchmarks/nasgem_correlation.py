@@ -37,6 +37,7 @@ from nasgem_arms import (
     conv3x3_rows,
     each_seed,
     encoder_settings,
+    judged,
     mean_sd,
     nasbench101_cells,
     paired,
@@ -160,16 +161,12 @@ def notes(record: dict[str, Any]) -> list[str]:
         (KERNEL, AUTOENCODER, f"{paper} a plain autoencoder"),
         (SHALLOW, AUTOENCODER, "That one guided by a kernel of depth 1 beats a plain autoencoder"),
     ):
-        verdicts: dict[str, list[str]] = {}
-        for k, share in enumerate(shares):
-            difference = paired(
-                [run["tau"][first][k] for run in runs], [run["tau"][second][k] for run in runs]
-            )
-            verdicts.setdefault(difference.verdict, []).append(f"{share} %")
-        parts = [f"{verdict} at {', '.join(where)}" for verdict, where in verdicts.items()]
-        larger = len(verdicts.get("larger", []))
-        holds = "holds" if larger == len(shares) else "holds in part" if larger else "does not hold"
-        found.append(f"{claim} {holds} here: its tau is {'; '.join(parts)}.")
+        differences = [
+            paired([run["tau"][first][k] for run in runs], [run["tau"][second][k] for run in runs])
+            for k in range(len(shares))
+        ]
+        holds, where = judged(differences, [f"{share} %" for share in shares], "larger")
+        found.append(f"{claim} {holds} here: its tau is {where}.")
     best = max(ARMS, key=lambda arm: np.mean([run["tau"][arm][-1] for run in runs]))
     top = np.mean([run["tau"][best][-1] for run in runs])
     found.append(f"Best of all at {shares[-1]} %: {best}, tau {top:.3f}.")

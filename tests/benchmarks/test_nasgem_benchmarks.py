@@ -68,6 +68,18 @@ def test_differences_at_equal_seeds(load):
     assert arms.paired([0.0], [1.0]).verdict.startswith("the same")  # one seed says nothing
 
 
+def test_a_claim_is_judged_by_all_its_differences(load):
+    arms = load("nasgem_arms")
+    up, down, same = arms.Paired(1.0, 0.1, 9), arms.Paired(-1.0, 0.1, 9), arms.Paired(0.1, 0.1, 9)
+    assert arms.judged([up, up], ["a", "b"], "larger") == ("holds", "larger at a, b")
+    assert arms.judged([up, same], ["a", "b"], "larger")[0] == "holds in part"
+    assert arms.judged([down, same], ["a", "b"], "larger")[0] == "does not hold"
+    assert arms.judged([down, same], ["a", "b"], "smaller")[0] == "holds in part"
+    holds, where = arms.judged([same, same], ["a", "b"], "larger")
+    assert holds == "is not shown"
+    assert where == "the same within the 95 % interval at a, b"
+
+
 @pytest.mark.parametrize("name", ["ridge", "Gaussian process", "extra-trees", "perceptron"])
 def test_regressors_learn_a_linear_function(load, name):
     arms = load("nasgem_arms")
