@@ -67,6 +67,12 @@ CATALOG = (
     ),
     _one("nasgem_embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)),
     _one("nasgem_similarity_loss", "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh"),
+    _by_variant(
+        "predictor_quality",
+        "--space nasbench201 --seeds 2 --fresh",
+        {"nasbench201": "--space nasbench201", "nasbench101": "--space nasbench101"},
+        tables=("nasbench201", "nasbench101"),
+    ),
     # Searches of tables.
     _by_variant(
         "table_search",
@@ -89,7 +95,12 @@ CATALOG = (
     ),
     _one("sampling_seconds", "--sizes 100 300 --repeats 2", tables=("nasbench201",)),
     # GraphPNAS.
-    _one("graphpnas_speed", "--hidden-size 64 --repeats 3 --samples 50 --queries 0"),
+    Benchmark(
+        "graphpnas_speed",
+        quick={"graphpnas_speed": "--hidden-size 64 --repeats 3 --samples 50 --queries 0"},
+        full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search"},
+        tables=("nasbench101",),
+    ),
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",

@@ -147,6 +147,7 @@ def gaussian_process(train: Matrix, targets: Vector, candidates: Matrix, seed: i
     """A Gaussian process with a squared-exponential kernel; its likelihood is maximised on 200 points."""
     import warnings
 
+    from scipy.linalg import cho_factor, cho_solve
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -155,9 +156,21 @@ def gaussian_process(train: Matrix, targets: Vector, candidates: Matrix, seed: i
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # accuracies without noise: the lowest will do
         few = GaussianProcessRegressor(kernel, normalize_y=True).fit(train[:200], targets[:200])
-    process = GaussianProcessRegressor(few.kernel_, normalize_y=True, optimizer=None).fit(train, targets)
+    # From here on what scikit-learn does, but with matrix products: a third of its time for many candidates.
+    amplitude = few.kernel_.k1.k1.constant_value
+    length, noise = few.kernel_.k1.k2.length_scale, few.kernel_.k2.noise_level
+    mean, scale = float(targets.mean()), max(float(targets.std()), 1e-12)
+
+    def kernel_to(rows: Matrix) -> NDArray[np.float64]:
+        a, b = rows.astype(float) / length, train.astype(float) / length
+        squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+        return np.asarray(amplitude * np.exp(-0.5 * np.maximum(squares, 0)))
+
+    covariance = kernel_to(train)
+    covariance[np.diag_indices_from(covariance)] += noise + 1e-10
+    weights = cho_solve(cho_factor(covariance, lower=True), (targets - mean) / scale)
     parts = np.array_split(candidates, max(1, len(candidates) // 4096))
-    return np.concatenate([process.predict(part) for part in parts])
+    return np.concatenate([mean + scale * (kernel_to(part) @ weights) for part in parts])
 
 
 def extra_trees(train: Matrix, targets: Vector, candidates: Matrix, seed: int) -> Vector:
@@ -223,16 +236,20 @@ class Paired(NamedTuple):
     Attributes:
         mean: Of the differences.
         error: Its standard error; 0 of a single seed.
+        count: Number of seeds.
     """
 
     mean: float
     error: float
+    count: int
 
     @property
     def verdict(self) -> str:
-        """In words: which is larger, if the difference is more than twice its standard error."""
-        if abs(self.mean) <= 2 * self.error or self.error == 0:
-            return "the same within twice the standard error"
+        """In words: which is larger, if Student's 95 % interval of the difference leaves out zero."""
+        from scipy.stats import t
+
+        if self.count < 2 or abs(self.mean) <= t.ppf(0.975, self.count - 1) * self.error:
+            return "the same within the 95 % interval"
         return "larger" if self.mean > 0 else "smaller"
 
 
@@ -241,7 +258,15 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
     differences = np.asarray(first, float) - np.asarray(second, float)
     count = len(differences)
     error = float(differences.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Paired(float(differences.mean()), error)
+    return Paired(float(differences.mean()), error, count)
+
+
+def still_to_run(record: Mapping[str, Any], seeds: int) -> list[str]:
+    """A note where a record has fewer seeds than the whole benchmark."""
+    done = len(record["runs"])
+    if done >= seeds:
+        return []
+    return [f"So far {done} of {seeds} seeds; `graphnas bench` with `--full` goes on with the rest."]
 
 
 def show(section: Section) -> None:

@@ -42,12 +42,14 @@ from nasgem_arms import (
     paired,
     perceptron,
     show,
+    still_to_run,
     train_encoder,
 )
 from sections import Section, Table
 
 SHARES = (10, 20, 30, 50, 70, 100)
 TRAIN, CELLS = 600, 1000
+SEEDS = 20
 ARMS = (ADJACENCY, *ENCODERS, *BASELINES)
 MEASURES = {"tau": "Kendall's tau", "pearson": "Pearson's r"}
 PUBLISHED = {
@@ -143,7 +145,7 @@ def section(record: dict[str, Any]) -> Section:
             f"draws {CELLS:,} of them anew and splits them {TRAIN}/{CELLS - TRAIN}. "
             + ENCODER_TEXT.format(**record["encoder"])
         ),
-        notes=notes(record),
+        notes=[*notes(record), *still_to_run(record, SEEDS)],
         plots=[plot_name(record)] if len(shares) > 1 else [],
     )
 
@@ -220,7 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--shares", type=int, nargs="+", default=list(SHARES), help="percent, ascending")
     add_encoder_arguments(parser)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")

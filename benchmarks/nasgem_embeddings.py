@@ -41,11 +41,13 @@ from nasgem_arms import (
     paired,
     perceptron,
     show,
+    still_to_run,
     train_encoder,
 )
 from sections import Section, Table
 
 PAIRS, TRAIN, SHOWN = 20_000, 200, 300
+SEEDS = 5
 RAW = ADJACENCY.removesuffix(" + P")
 EMBEDDINGS = {RAW: RAW, **{name: name.removesuffix(" + P") for name in ENCODERS}}
 """Names of the embeddings by those of the arms; the raw bits beside them."""
@@ -168,7 +170,7 @@ def section(record: dict[str, Any]) -> Section:
             "that twice the multiply-accumulates cost 0.69 points. "
             + ENCODER_TEXT.format(**record["encoder"])
         ),
-        notes=notes(record),
+        notes=[*notes(record), *still_to_run(record, SEEDS)],
         plots=plot_names(record),
     )
 
@@ -237,8 +239,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
-    add_encoder_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    add_encoder_arguments(parser, iterations=2_000)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_embeddings.json")
     given = parser.parse_args()

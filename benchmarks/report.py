@@ -108,6 +108,11 @@ def draw(path: Path) -> list[str]:
 # ---------------------------------------------------------------- Markdown
 
 
+def anchor(title: str) -> str:
+    """What GitHub calls a heading in the address of a link."""
+    return "".join(c for c in title.lower() if c.isalnum() or c in " -_").replace(" ", "-")
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -144,7 +149,7 @@ def render(section: Section, record: dict[str, Any], path: Path, folder: str) ->
         DataNotFound: A plot was not drawn.
     """
     parts = [f"## {section.title}", *map(markdown_table, section.tables)]
-    parts.append(f"Protocol: {section.protocol}")
+    parts.append(f"Protocol: {section.protocol[:1].upper()}{section.protocol[1:]}")
     if section.notes:
         parts.append("\n".join(f"- {note}" for note in section.notes))
     for name in section.plots:
@@ -163,25 +168,25 @@ def make_report(results: Path = RESULTS, folder: str = "results") -> str:
         CorruptData: A record is not readable, or is not what its script writes.
         DataNotFound: A plot was not drawn.
     """
-    parts, missing, silent = [INTRODUCTION.rstrip()], [], []
+    parts, titles, missing = [], [], []
     for benchmark in CATALOG:
         for stem in benchmark.records:
             path = results / f"{stem}.json"
             if not path.is_file():
                 missing.append(f"- `{stem}.json`, of {benchmark.name}")
-            elif not hasattr(script_of(benchmark), "section"):
-                silent.append(f"- `{stem}.json`, of {benchmark.name}")
             else:
-                parts.append(render(section_of(path, benchmark), read_record(path), path, folder))
+                section = section_of(path, benchmark)
+                titles.append(section.title)
+                parts.append(render(section, read_record(path), path, folder))
     unknown = [f"- `{path.name}`" for path in sorted(results.glob("*.json")) if owner(path.stem) is None]
     for title, lines in (
         ("Benchmarks without a record", missing),
-        ("Records that their script makes no section of", silent),
         ("Records of no benchmark", unknown),
     ):
         if lines:
             parts.append(f"## {title}\n\n" + "\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    contents = "\n".join(f"- [{title}](#{anchor(title)})" for title in titles)
+    return "\n\n".join([INTRODUCTION.rstrip(), contents, *parts]) + "\n"
 
 
 def main() -> int:

@@ -6,8 +6,9 @@ stays quick: torch is loaded by the first thing that needs it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from graphnas.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -27,12 +28,4 @@ _HOMES = {
 }
 __all__ = ["Architecture", "ArchitectureBatch", "Evaluation", "GraphSpace", "SearchMethod", "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

@@ -9,9 +9,10 @@ the strategies for ``NasExperiment`` in :mod:`nni_graphnas.strategy`, and model 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.graph.architecture import Architecture
@@ -37,15 +38,7 @@ __all__ = [
     "search_space",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)
 
 
 def search_space(space: GraphSpace) -> dict[str, dict[str, Any]]:

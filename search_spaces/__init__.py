@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
+from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.graph.space import GraphSpace
@@ -70,11 +71,4 @@ def get_space(name: str, **kwargs: Any) -> GraphSpace:
     raise InvalidArgument(f"unknown search space {name!r}; known: {', '.join(space_names())}")
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

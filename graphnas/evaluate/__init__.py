@@ -5,8 +5,9 @@ Names are imported on first use, so that looking up a table does not load torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.evaluate.base import Evaluator as Evaluator
@@ -48,12 +49,6 @@ __all__ = [
     "save_model",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"graphnas.evaluate.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__, {name: f"graphnas.evaluate.{home}" for name, home in _HOMES.items()}, __all__
+)

@@ -14,6 +14,7 @@ import torch
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.evaluate.images import Normalisation
 from graphnas.evaluate.saved_space import describe_space, described_space
+from graphnas.evaluate.tensor_file import check_format
 from graphnas.evaluate.trained_model import TrainedModel
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -97,12 +98,7 @@ def load_model(directory: str | os.PathLike[str], *, space: GraphSpace | None = 
         content = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
     except ValueError as error:
         raise CorruptData(f"{path / DESCRIPTION} is not JSON: {error}") from error
-    found = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
-    if found != (FORMAT, VERSION):
-        raise CorruptData(
-            f"{path / DESCRIPTION} has format {found[0]!r} and version {found[1]!r}; "
-            f"this release reads {FORMAT!r}, version {VERSION}"
-        )
+    check_format(content, FORMAT, VERSION, path / DESCRIPTION)
     try:
         home = described_space(content["space"], space, f"the model in {path}")
         trained = _from_description(content, home)

@@ -30,6 +30,20 @@ def write_tensor_file(
     return target
 
 
+def check_format(content: object, kind: str, version: int, source: Path) -> None:
+    """Refuse ``content``, read from ``source``, unless it says that it is of this kind and version.
+
+    Raises:
+        CorruptData: It is not.
+    """
+    found = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
+    if found != (kind, version):
+        raise CorruptData(
+            f"{source} has format {found[0]!r} and version {found[1]!r}; "
+            f"this release reads {kind!r}, version {version}"
+        )
+
+
 def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> dict[str, Any]:
     """The content of a file of :func:`write_tensor_file`, its tensors on the CPU.
 
@@ -56,12 +70,7 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> d
     ) as error:
         reason = str(error).split("\n")[0][:200]
         raise CorruptData(f"{source} cannot be read as tensors: {reason}") from error
-    found = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
-    if found != (kind, version):
-        raise CorruptData(
-            f"{source} has format {found[0]!r} and version {found[1]!r}; "
-            f"this release reads {kind!r}, version {version}"
-        )
+    check_format(content, kind, version, source)
     return {name: value for name, value in content.items() if name not in ("format", "version")}
 
 

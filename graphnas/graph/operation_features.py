@@ -10,6 +10,7 @@ are ours; on NAS-Bench-101 they raise Kendall's tau by .02 (``benchmarks/predict
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.flow import FlowGraphs, chosen_operations, flow_graphs
 from graphnas.graph.flow_paths import depths, limited_paths, path_shares, path_sums
-from graphnas.graph.flow_walks import walk_counts, walk_transitions, walks
+from graphnas.graph.flow_walks import Walks, between_classes, walk_counts, walks
 from graphnas.graph.properties import clustering_coefficient
 from graphnas.graph.space import GraphSpace
 
@@ -75,83 +76,85 @@ class OperationFeatures:
 
     def __call__(self, batch: ArchitectureBatch) -> Floats:
         """Features ``(B, F)`` float32 of the architectures, columns as in :attr:`names`."""
-        sets = max(len(self._sets), 1)
-        step = max(16, _ENTRIES // (sets * (self._beyond + 2)))
+        step = max(64, _ENTRIES // (len(self._sets) * (self._beyond + 2)))
         rows = np.empty((len(batch), len(self.names)), np.float32)
         for start in range(0, len(batch), step):
             active = self.space.active_batch(batch[start : start + step])
-            rows[start : start + step] = self._rows(active)
+            rows[start : start + step] = self._columns(active).T
         return rows
 
-    def _rows(self, active: ArchitectureBatch) -> Floats:
+    def _columns(self, active: ArchitectureBatch) -> Floats:
+        """``(F, B)``."""
         graphs = flow_graphs(active, self.operations)
-        in_set = np.einsum("sk,bkn->bsn", self._sets, graphs.operations)
-        parts = self._by_set(graphs, in_set)
-        parts += path_sums(graphs.edges, in_set[:, self._few])
-        below, above = depths(graphs.edges)
-        parts += self._by_operation(graphs, below, above)
-        marks = np.zeros((len(in_set), len(self._classes), in_set.shape[2]), bool)
-        marks[:, 1:-1] = graphs.operations
-        marks[:, 0, 0] = marks[:, -1, -1] = True
+        edges = graphs.edges.astype(np.float32)
         walk = walks(graphs.edges)
-        dense = marks.astype(np.float32)
-        edges = dense @ graphs.edges.astype(np.float32) @ dense.transpose(0, 2, 1)
-        steps = walk_transitions(walk, marks)
-        parts += [matrix[:, :-1, 1:].reshape(len(matrix), -1) for matrix in (edges, steps)]
-        width = np.stack(
-            [((below == d) & graphs.inner).sum(1) for d in range(1, below.shape[1])] or [below[:, 0]]
-        ).max(0)
-        nodes, number = graphs.inner.sum(1), graphs.edges.sum((1, 2))
+        below, above = depths(graphs.edges)
+        in_set = np.stack([graphs.operations[:, chosen].any(1) for chosen in self._sets], axis=1)
+        ends = np.zeros((len(edges), 2, len(active)), np.float32)
+        ends[0, 0] = ends[-1, 1] = 1
+        classes = np.concatenate([ends[:, :1], graphs.operations, ends[:, 1:]], axis=1, dtype=np.float32)
+        pairs = [between_classes(w, classes)[:-1, 1:] for w in (edges, walk.steps * walk.backward)]
+        nodes, number = graphs.inner.sum(0), edges.sum((0, 1))
+        width = [((below == depth) & graphs.inner).sum(0) for depth in range(1, len(below))]
         scalars = [
             nodes,
             number,
-            width,
-            (path_shares(graphs.edges) * graphs.inner).sum(1),
+            np.max(width, axis=0),
+            (path_shares(graphs.edges) * graphs.inner).sum(0),
             number / ((nodes + 2) * (nodes + 1) / 2),
             clustering_coefficient(active),
-            (walk.backward * graphs.inner).sum(1),
-            (walk.forward * graphs.inner).sum(1),
+            (walk.backward * graphs.inner).sum(0),
+            (walk.forward * graphs.inner).sum(0),
         ]
-        return np.concatenate([*parts, np.stack(scalars, 1)], axis=1, dtype=np.float32)
+        parts = [
+            *self._by_set(graphs, in_set),
+            *path_sums(graphs.edges, in_set[:, self._few]),
+            *_by_operation(graphs, walk, below, above),
+            *(matrix.reshape(-1, len(active)) for matrix in pairs),
+            np.stack(scalars),
+        ]
+        return np.concatenate(parts, dtype=np.float32)
 
     def _by_set(self, graphs: FlowGraphs, in_set: NDArray[np.bool_]) -> list[Floats]:
         other = graphs.inner & ~graphs.operations.any(1)
-        paths = limited_paths(graphs.edges, in_set | other[:, None, :])
+        paths = limited_paths(graphs.edges, in_set | other[:, None])
         none = paths.number == 0
-        parts = [
-            np.where(none, self._beyond, paths.shortest),
-            np.where(none, 0, paths.longest),
-            np.log1p(paths.number),
-        ]
         members = in_set[:, 1:].astype(np.float32)
-        count = members.sum(2)
-        into = graphs.edges.sum(1, dtype=np.float32)
-        out = graphs.edges.sum(2, dtype=np.float32)
-        for ends in (graphs.edges[:, :, -1], graphs.edges[:, 0, :]):
-            parts.append((members * ends[:, None, :]).sum(2))
-        for degree in (into, out):
-            parts.append((members * degree[:, None, :]).sum(2) / np.maximum(count, 1))
-        return [*parts[:3], count, *parts[3:]]
-
-    def _by_operation(self, graphs: FlowGraphs, below: Floats, above: Floats) -> list[Floats]:
-        marks = graphs.operations.astype(np.float32)
-        count = np.maximum(marks.sum(2), 1)
-        last, first = graphs.edges[:, :, -1], graphs.edges[:, 0, :]
-        walk = walks(graphs.edges)
-        met = walk_counts(graphs.edges, graphs.operations, walk)
-
-        def share(of: NDArray[np.bool_]) -> Floats:
-            return np.asarray((marks * of[:, None, :]).sum(2) / np.maximum(of.sum(1), 1)[:, None], np.float32)
-
+        count = members.sum(0)
+        into = graphs.edges.sum(0, dtype=np.float32)
+        out = graphs.edges.sum(1, dtype=np.float32)
         return [
-            (marks * below[:, None, :]).sum(2) / count,
-            (marks * above[:, None, :]).sum(2) / count,
-            share(graphs.inner),
-            share(last),
-            share(first),
-            met.mean,
-            (marks * walk.forward[:, None, :]).sum(2),
-            met.deviation,
-            met.absent,
-            met.chain,
+            np.where(none, np.float32(self._beyond), paths.shortest),
+            np.where(none, np.float32(0), paths.longest),
+            np.log1p(paths.number),
+            count,
+            _total(members, graphs.edges[:, -1]),
+            _total(members, graphs.edges[0]),
+            _total(members, into) / np.maximum(count, 1),
+            _total(members, out) / np.maximum(count, 1),
         ]
+
+
+def _by_operation(graphs: FlowGraphs, walk: Walks, below: Floats, above: Floats) -> list[Floats]:
+    marks = graphs.operations.astype(np.float32)
+    count = np.maximum(marks.sum(0), 1)
+    met = walk_counts(graphs.edges, graphs.operations, walk)
+    shares = [
+        _total(marks, of) / np.maximum(of.sum(0), 1)
+        for of in (graphs.inner, graphs.edges[:, -1], graphs.edges[0])
+    ]
+    return [
+        _total(marks, below) / count,
+        _total(marks, above) / count,
+        *shares,
+        met.mean,
+        _total(marks, walk.forward),
+        met.deviation,
+        met.absent,
+        met.chain,
+    ]
+
+
+def _total(marked: Floats, values: NDArray[Any]) -> Floats:
+    """Sum of ``values`` (n, B) over the marked nodes (n, S, B): ``(S, B)``."""
+    return np.asarray(np.einsum("isb,ib->sb", marked, values.astype(np.float32)), np.float32)

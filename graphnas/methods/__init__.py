@@ -5,8 +5,9 @@ The names are imported on first use, so that importing this package does not loa
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.methods.base import Observation as Observation
@@ -60,12 +61,4 @@ __all__ = [
     "TreeSearch",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

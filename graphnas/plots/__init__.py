@@ -6,8 +6,9 @@ opens: save it with ``figure.savefig(...)``, or show it as the last value of a n
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.plots.architecture import plot_architecture as plot_architecture
@@ -49,12 +50,6 @@ __all__ = [
     "plot_training_curves",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"graphnas.plots.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__, {name: f"graphnas.plots.{home}" for name, home in _HOMES.items()}, __all__
+)

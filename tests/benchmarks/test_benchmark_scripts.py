@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_run import needs_table, run
 
-from graphnas.errors import DataNotFound
-from search_spaces import NASBench201, space_names
-from search_spaces.tables import open_table
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(output.read_text())
-    assert record["command"].startswith(f"python benchmarks/{script}")
-    assert record["versions"]["graphnas"]
-    assert record["machine"]["cores"] >= 1
-    return done.stdout, record
+from search_spaces import NASBench101, NASBench201, space_names
 
 
 @pytest.fixture
 def table() -> None:
-    try:
-        open_table(NASBench201())
-    except DataNotFound as error:
-        pytest.skip(str(error))
+    needs_table(NASBench201())
+
+
+@pytest.fixture
+def table101() -> None:
+    needs_table(NASBench101())
 
 
 @pytest.mark.usefixtures("table")
@@ -88,3 +65,12 @@ def test_graph_generator_speed_benchmark(tmp_path):
     assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
     assert "search" not in record
     assert f"{row['times_faster_per_graph']:.1f}x" in printed
+
+
+@pytest.mark.usefixtures("table101")
+def test_graph_generator_search_benchmark(tmp_path):
+    _, record = run("graphpnas_speed.py", "--only-search", "--queries", "9", output=tmp_path / "speed.json")
+    assert "updates" not in record
+    assert record["search"]["queries"] == 9
+    assert record["search"]["preset"] == "nasbench101"
+    assert record["search"]["processor"] > 0

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_run import needs_table, run
 
-from graphnas.errors import DataNotFound
 from search_spaces import ENASMacro6
-from search_spaces.tables import open_table
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(script: str, *arguments: str, output: Path) -> tuple[str, dict]:
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(output.read_text())
-    assert record["command"].startswith(f"python benchmarks/{script}")
-    return done.stdout, record
 
 
 def test_speed_benchmark(tmp_path):
@@ -60,10 +38,7 @@ def test_speed_benchmark(tmp_path):
 
 @pytest.fixture
 def table() -> None:
-    try:
-        open_table(ENASMacro6())
-    except DataNotFound as error:
-        pytest.skip(str(error))
+    needs_table(ENASMacro6())
 
 
 @pytest.mark.usefixtures("table")

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import search_figures
 import table_search
+from benchmark_run import BENCHMARKS, needs_table, run
 from resumable import Run
 from search_tasks import TASKS, Nearest
 
 from graphnas import GraphSpace
-from graphnas.errors import DataNotFound
 from search_spaces import NASBench201
-from search_spaces.tables import open_table
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def make_run(values, reported, queries=None, method="a", seed=0) -> Run:
@@ -168,30 +161,16 @@ def test_nearest_differs_in_the_fewest_parameters():
 
 @pytest.fixture
 def table() -> None:
-    try:
-        open_table(NASBench201())
-    except DataNotFound as error:
-        pytest.skip(str(error))
-
-
-def run_script(*arguments: str, output: Path) -> tuple[str, dict]:
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "table_search.py"), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(output.read_text())
+    needs_table(NASBench201())
 
 
 @pytest.mark.usefixtures("table")
 def test_searches_go_on_and_make_a_section(tmp_path):
     output = tmp_path / "search.json"
     task = ["--task", "nasbench201-cifar100-200", "--queries", "12"]
-    _, first = run_script(*task, "--seeds", "1", "--methods", "random search", output=output)
+    _, first = run("table_search.py", *task, "--seeds", "1", "--methods", "random search", output=output)
     methods = ["random search", "Optuna TPE"]
-    printed, record = run_script(*task, "--seeds", "2", "--methods", *methods, output=output)
+    printed, record = run("table_search.py", *task, "--seeds", "2", "--methods", *methods, output=output)
     assert "1 searches of" in printed
     assert first["runs"][0] in record["runs"]  # to the last digit, seconds too: not run again
     assert record["optimum"] == pytest.approx(73.4933)
@@ -219,7 +198,9 @@ def test_searches_go_on_and_make_a_section(tmp_path):
 def test_searches_for_two_objectives(tmp_path):
     arguments = ["--task", "nasbench201-latency", "--queries", "8", "--seeds", "1"]
     methods = ["GraphPNASSampler", "Optuna NSGA-II"]
-    printed, record = run_script(*arguments, "--methods", *methods, output=tmp_path / "search.json")
+    printed, record = run(
+        "table_search.py", *arguments, "--methods", *methods, output=tmp_path / "search.json"
+    )
     for method in methods:
         share, _ = record["summary"][method]["budgets"]["8"]["hypervolume"]
         assert 0 < share < 1

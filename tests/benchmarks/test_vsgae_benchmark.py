@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_run import needs_table, run
 
-from graphnas.errors import DataNotFound
 from search_spaces import NASBench101
-from search_spaces.tables import open_table
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "vsgae_prediction.py"
-
-
-def run(*arguments: str, output: Path) -> tuple[str, dict]:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(output.read_text())
+SCRIPT = "vsgae_prediction.py"
 
 
 @pytest.fixture
 def table() -> None:
-    try:
-        open_table(NASBench101())
-    except DataNotFound as error:
-        pytest.skip(str(error))
+    needs_table(NASBench101())
 
 
 @pytest.mark.usefixtures("table")
@@ -41,12 +20,14 @@ def test_prediction_benchmark_goes_on_where_it_stopped(tmp_path):
     sizes = ["--cells", "300", "--epochs", "2", "--hidden", "8", "--latent", "8", "--seeds", "2"]
     sizes += ["--folder", str(tmp_path / "runs")]
     output = tmp_path / "prediction.json"
-    _, first = run(*sizes, "--tasks", "zero-shot-7", output=output)
+    _, first = run(SCRIPT, *sizes, "--tasks", "zero-shot-7", output=output)
     (found,) = first["summary"].values()
     assert found["paper"] == 5.71
     assert found["cells"]["train"] + found["cells"]["validation"] + found["cells"]["test"] == 300
     assert found["mean"] > 0
-    printed, both = run(*sizes, "--tasks", "zero-shot-7", "sampling", "--shares", "0.3", output=output)
+    printed, both = run(
+        SCRIPT, *sizes, "--tasks", "zero-shot-7", "sampling", "--shares", "0.3", output=output
+    )
     assert both["runs"][:2] == first["runs"]  # not run again
     titles = ["zero-shot-7", "30% by sizes", "30% by edit distances", "30% by latent bins"]
     assert list(both["summary"]) == titles

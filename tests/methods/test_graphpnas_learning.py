@@ -11,6 +11,7 @@ import torch
 from graphnas import ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas import Buffer, GraphPNASConfig, LogLikelihood, RNNGenerator, fit
+from graphnas.methods.graphpnas.adam import Adam
 from graphnas.methods.graphpnas.loss import decision_loss, log_one_minus, reinforce_loss, reweighted_loss
 from graphnas.methods.graphpnas.replay import check_keep_top, kept, number_kept
 from graphnas.methods.graphpnas.rewards import rewards
@@ -132,6 +133,35 @@ def test_log_one_minus_p_is_stable_at_both_ends():
 
 
 # ---------------------------------------------------------------- training
+
+
+def test_adam_is_that_of_torch():
+    source = torch.Generator().manual_seed(0)
+    start = [torch.randn(4, 3, generator=source), torch.randn(5, generator=source)]
+    ours, theirs = ([torch.nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    optimizers = Adam(ours, 1e-2, 0.1), torch.optim.Adam(theirs, lr=1e-2, weight_decay=0.1)
+    for _ in range(30):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=source)
+            b.grad = a.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+        assert a.grad is None
+
+
+def test_averages_that_decay_do_not_become_denormal():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    optimizer = Adam([parameter], 1e-3)
+    for step in range(1000):
+        parameter.grad = torch.tensor([1.0, 1.0 if step == 0 else 0.0])
+        optimizer.step()
+        if step % 15 == 14:
+            optimizer.clear()
+    (mean,) = optimizer._means
+    assert float(mean[0]) == pytest.approx(1)
+    assert float(mean[1]) == 0
 
 
 def rnn(seed=0, space=None):

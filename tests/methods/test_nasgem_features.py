@@ -11,7 +11,14 @@ from sklearn.gaussian_process.kernels import Matern
 from graphnas.errors import InvalidArgument
 from graphnas.methods import NASGEM, NASGEMConfig
 from graphnas.methods.acquisition import normal_scores
-from graphnas.methods.nasgem import FeatureKernels, FeaturePredictor, KernelFeatures, surrogates
+from graphnas.methods.nasgem import (
+    FeatureEnsemble,
+    FeatureKernels,
+    FeaturePredictor,
+    KernelFeatures,
+    surrogates,
+)
+from graphnas.methods.nasgem.kernel_predictor import select_features
 from graphnas.methods.nasgem.marginal_likelihood import NOISE_FLOOR
 from graphnas.methods.nasgem.relevance import RelevanceKernel, fit_relevances
 from search_spaces import GEMNet, NASBench201
@@ -124,3 +131,24 @@ def test_proposals_asked_at_once_share_one_fit(monkeypatch):
         one_by_one += fresh.ask(pending=one_by_one)
     assert together == one_by_one
     assert len(set(together)) == 3
+
+
+def test_ensemble_is_the_mean_of_process_and_trees():
+    space = GEMNet(6)
+    many = batch(space, 150, 0)
+    features = FeatureKernels(space).fit(many)
+    rows = features(many)
+    y = normal_scores(many.adjacency.sum((1, 2)).numpy() + many.operations.sum(1).numpy() ** 1.5)
+    known = select_features(rows, np.arange(100))
+    ensemble = FeatureEnsemble(features, forests=2).fit(known, y[:100])
+    mean, deviation = ensemble.predict(rows)
+    process = FeaturePredictor(features, max_fit=500).fit(known, y[:100])
+    np.testing.assert_allclose(process.mean(rows), process.predict(rows)[0])
+    np.testing.assert_allclose(2 * mean - ensemble.forest_mean(rows), process.mean(rows), atol=1e-8)
+    np.testing.assert_allclose(deviation, process.predict(rows)[1])
+    again = FeatureEnsemble(features, forests=2).fit(known, y[:100])
+    assert np.array_equal(again.predict(rows)[0], mean)
+    for predicted in (mean, ensemble.forest_mean(rows)):
+        assert np.corrcoef(predicted[100:], y[100:])[0, 1] > 0.6
+    with pytest.raises(InvalidArgument, match="forests"):
+        FeatureEnsemble(features, forests=0)

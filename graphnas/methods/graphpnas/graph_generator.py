@@ -14,6 +14,7 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.configuration import check_choices, check_least
 from graphnas.methods.graphpnas.decisions import Decisions
+from graphnas.methods.graphpnas.draws import categorical, uniform
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
 from graphnas.methods.graphpnas.heads import Heads
 from graphnas.methods.graphpnas.message_passing import MessagePassing
@@ -247,25 +248,25 @@ class GraphGenerator(ArchitectureGenerator):
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
-        found = [self._logits(wirings.group(k)) for k in range(count)]
+        found = [self._logits(wiring) for wiring in wirings.split()]
         theta, log_alpha, operation_logits, label_logits = (
             torch.cat(parts) for parts in zip(*found, strict=True)
         )
         which = torch.from_numpy(inverse).to(self.device)
         theta = theta.view(len(first), node, theta.shape[1])
-        component = _categorical(log_alpha.index_select(0, which), generator)
+        component = categorical(log_alpha.index_select(0, which), generator)
         chosen = theta[which, :, component]
-        drawn = _uniform(chosen.shape, generator, self.device) < torch.sigmoid(chosen)
+        drawn = uniform(chosen.shape, generator, self.device) < torch.sigmoid(chosen)
         free = torch.from_numpy(decisions.edge_free[node, :node]).to(self.device)
         forced = torch.from_numpy(decisions.edge_forced[node, :node]).to(self.device)
         row = ((drawn & free) | forced).long()
         if self.labelled:
             mask = self.label_mask.view(decisions.num_nodes, decisions.num_nodes, -1)[node, :node]
             logits = label_logits.view(len(first), node, decisions.num_labels).index_select(0, which) + mask
-            row = row * (1 + _categorical(logits, generator))
+            row = row * (1 + categorical(logits, generator))
         elif decisions.num_labels > 1:
             row = row * torch.from_numpy(1 + decisions.labels[node, :node].argmax(1)).to(self.device)
-        operation = _categorical(
+        operation = categorical(
             operation_logits.index_select(0, which) + self.operation_mask[node], generator
         )
         full = np.zeros((len(rows), decisions.num_nodes), np.int64)
@@ -278,15 +279,3 @@ def _mask(allowed: np.ndarray) -> Tensor:
     mask = torch.zeros(allowed.shape)
     mask[torch.from_numpy(~allowed & allowed.any(-1, keepdims=True))] = -torch.inf
     return mask
-
-
-def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Uniform numbers, the same ones on every device."""
-    return torch.rand(shape, generator=generator).to(device)
-
-
-def _categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """One draw from each row: the first place at which the cumulative probability exceeds a uniform."""
-    cumulative = torch.softmax(logits, -1).cumsum(-1)
-    drawn = _uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
-    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

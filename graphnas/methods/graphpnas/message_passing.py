@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
-_glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.default
+_glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
@@ -116,8 +116,8 @@ def _propagate(
 ) -> Tensor:
     """All rounds; where ``saved`` is a list, what the backward pass needs of each is put there."""
     width, edges, kinds = x.shape[1], len(wiring.target), len(code)
-    every = torch.arange(3 * edges, device=x.device)
-    ends = every[::3]
+    every = torch.arange(max(3 * edges, kinds), device=x.device)
+    ends, each = every[: 3 * edges : 3], every[:edges]
     signs = wiring.end_signs.to(x.dtype)
     # What does not depend on the states: of edge types, then of the numbers of nodes beside the GRU's bias.
     base = x.new_zeros(len(node), kinds + position.shape[1], 5 * width)
@@ -133,19 +133,19 @@ def _propagate(
         if step:
             h = h.relu_()
         rows = of_row.index_select(0, which)
-        first, past_gates, past = rows.split([2 * width, 2 * width, width], 1)
-        rows[kinds:].addmm_(h, of_node)
-        hidden = _sum_rows(first, wiring.ends, ends, signs).relu_()
-        both = torch.baddbmm(edge_bias, hidden.view(edges, 2, width).transpose(0, 1), of_edge)
+        per_node = rows[kinds:].addmm_(h, of_node)
+        hidden = _sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs).relu_()
+        halves = hidden.view(edges, 2, width).transpose(0, 1)
+        both = torch.baddbmm(edge_bias, halves, of_edge)
         sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
-        gathered = _sum_rows(sent, every[:edges], wiring.begin)
-        new_gates, new = torch.addmm(sum_bias, gathered, of_sum).split([2 * width, width], 1)
-        past = past[kinds:]
-        gates = torch.add(new_gates, past_gates[kinds:]).sigmoid_()
+        gathered = _sum_rows(sent, each, wiring.begin)
+        _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
+        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), [2 * width, width], 1)
+        gates = torch.add(new_gates, past_gates).sigmoid_()
         reset, update = gates.chunk(2, 1)
         candidate = torch.addcmul(new, reset, past).tanh_()
         if saved is not None:
-            saved.append((h, hidden, both, gathered, gates, past, candidate))
+            saved.append((h, hidden, halves, both, gathered, gates, reset, update, past, candidate))
         h = torch.lerp(candidate, h, update)
     return h
 
@@ -196,28 +196,21 @@ class _Propagate(torch.autograd.Function):
         d_aggregate_bias = second.new_empty(steps, 3 * width)
         d_kinds = second.new_empty(steps, len(code), 2 * width)
         d_numbers = second.new_empty(steps, len(number), 5 * width)
-        parts = (node, second, aggregate, d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias)
-        unbound = list(zip(*(part.unbind() for part in (*parts, d_kinds, d_numbers)), strict=True))
-        # Gradients of what is computed per node: [messages, gates | reset, update, new] of h, then of sums.
+        weights = zip(*(w.transpose(-1, -2).unbind() for w in (node, second, aggregate)), strict=True)
+        found = (d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias, d_kinds, d_numbers)
+        rounds = list(zip(ctx.saved, weights, zip(*(d.unbind() for d in found), strict=True), strict=True))
+        # Places for the gradients of what a round computes: per node [messages, gates | reset, update, new]
+        # of h, the last three of sums too; per edge both halves, before and after the second layer.
         d_node, d_sum = d_h.new_empty(nodes, 5 * width), d_h.new_empty(nodes, 3 * width)
-        d_first, d_past_gates, d_past = d_node.split([2 * width, 2 * width, width], 1)
-        d_gates, d_new = d_sum.split([2 * width, width], 1)
+        d_first, d_past_gates, d_past = torch.split(d_node, [2 * width, 2 * width, width], 1)
+        d_gates, d_new = torch.split(d_sum, [2 * width, width], 1)
         d_reset, d_update = d_gates.chunk(2, 1)
-        for step in reversed(range(steps)):
-            h, hidden, both, gathered, gates, past, candidate = ctx.saved[step]
-            (
-                of_node,
-                of_edge,
-                of_sum,
-                d_of_node,
-                d_of_edge,
-                d_edge_bias,
-                d_of_sum,
-                d_sum_bias,
-                d_kind,
-                d_of_number,
-            ) = unbound[step]
-            reset, update = gates.chunk(2, 1)
+        d_sent, d_both = d_h.new_empty(edges, width), d_h.new_empty(2, edges, width)
+        d_hidden = d_h.new_empty(edges, 2 * width)
+        d_halves = d_hidden.view(edges, 2, width).transpose(0, 1)
+        for saved, (to_node, to_edge, to_sum), of in reversed(rounds):
+            h, hidden, halves, both, gathered, gates, reset, update, past, candidate = saved
+            d_of_node, d_of_edge, d_edge_bias, d_of_sum, d_sum_bias, d_kind, d_of_number = of
             # The GRU: h' = update h + (1 - update) candidate.
             d_kept = d_h * update
             _tanh_backward(d_h - d_kept, candidate, grad_input=d_new)
@@ -229,20 +222,18 @@ class _Propagate(torch.autograd.Function):
             torch.mm(gathered.t(), d_sum, out=d_of_sum)
             torch.sum(d_sum, 0, out=d_sum_bias)
             # The messages.
-            d_sent = torch.mm(d_sum, of_sum.t()).index_select(0, wiring.target)
-            d_both = _glu_backward(d_sent[None], both, 0)
-            halves = hidden.view(edges, 2, width).transpose(0, 1)
+            torch.index_select(torch.mm(d_sum, to_sum), 0, wiring.target, out=d_sent)
+            _glu_backward(d_sent[None], both, 0, grad_input=d_both)
             torch.bmm(halves.transpose(1, 2), d_both, out=d_of_edge)
             torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
-            d_hidden = torch.empty_like(hidden)
-            torch.bmm(d_both, of_edge.transpose(1, 2), out=d_hidden.view(edges, 2, width).transpose(0, 1))
+            torch.bmm(d_both, to_edge, out=d_halves)
             _threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
             torch.mm(kind, d_hidden, out=d_kind)
             d_first.copy_(_sum_rows(d_hidden, wiring.around, around, signs))
             torch.mm(number, d_node, out=d_of_number)
             torch.mm(h.t(), d_node, out=d_of_node)
-            d_h = d_kept.addmm_(d_node, of_node.t())
-            if step:
+            d_h = d_kept.addmm_(d_node, to_node)
+            if saved is not ctx.saved[0]:
                 _threshold_backward(d_h, h, 0, grad_input=d_h)
         return (
             *(d_h, None, None),

@@ -13,7 +13,15 @@ from torch import Tensor
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.generator import PreparedBatch
-from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of, ragged
+from graphnas.methods.graphpnas.subgraphs import (
+    Integers,
+    Subgraphs,
+    Wiring,
+    Wirings,
+    features_of,
+    pieces,
+    ragged,
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ class PreparedGraphs(PreparedBatch):
         within = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
         label = self._label[pairs]
         present = np.flatnonzero(label)
-        present_starts = np.searchsorted(present, pair_starts).tolist()
+        present_starts = np.searchsorted(present, pair_starts)
         node = self._node[rows]
         whole = Rows(
             place=self._tensor(graph_of_row * n + node),
@@ -129,17 +137,21 @@ class PreparedGraphs(PreparedBatch):
             label=self._tensor(label[present] - 1),
             slot=self._tensor(node[of_row[present]] * n + self._source[pairs[present]]),
         )
-        wirings = wirings.to(self._device)
-        for group, index in enumerate(torch.split(order, size)):
-            row = slice(row_starts[group], row_starts[group + 1])
-            pair = slice(pair_starts[group], pair_starts[group + 1])
-            edge = slice(present_starts[group], present_starts[group + 1])
-            part = Rows(
-                **{name: getattr(whole, name)[row] for name in ("place", "graph", "node", "operation")},
-                **{name: getattr(whole, name)[pair] for name in ("pair", "row", "sign", "free")},
-                **{name: getattr(whole, name)[edge] for name in ("labelled", "label", "slot")},
-            )
-            yield PreparedMinibatch(self, index, wirings.group(group), part)
+        row_lengths, pair_lengths = np.diff(row_starts), np.diff(pair_starts)
+        lengths = dict.fromkeys(("place", "graph", "node", "operation"), row_lengths)
+        lengths |= dict.fromkeys(("pair", "row", "sign", "free"), pair_lengths)
+        lengths |= dict.fromkeys(("labelled", "label", "slot"), np.diff(present_starts))
+        on_device = order.to(self._device)
+        parts = zip(
+            torch.split(order, size),
+            wirings.to(self._device).split(),
+            pieces(whole, lengths),
+            torch.split(self._num_nodes[on_device], size),
+            torch.split(self._num_labels[on_device], size),
+            strict=True,
+        )
+        for part in parts:
+            yield PreparedMinibatch(self, *part)
 
     def whole(self) -> PreparedMinibatch:
         """All graphs in their order."""
@@ -157,16 +169,25 @@ class PreparedMinibatch(PreparedBatch):
         index: ``(B,)``, which of them.
         wiring: Their sub-graphs.
         rows: Their decisions.
+        num_nodes: As :class:`LogLikelihood` has it.
+        num_labels: As :class:`LogLikelihood` has it.
     """
 
-    def __init__(self, graphs: PreparedGraphs, index: Tensor, wiring: Wiring, rows: Rows) -> None:
+    def __init__(
+        self,
+        graphs: PreparedGraphs,
+        index: Tensor,
+        wiring: Wiring,
+        rows: Rows,
+        num_nodes: Tensor,
+        num_labels: Tensor,
+    ) -> None:
         self._graphs = graphs
         self._index = index
         self.wiring = wiring
         self.rows = rows
-        device_index = index.to(graphs._device)
-        self.num_nodes = graphs._num_nodes[device_index]
-        self.num_labels = graphs._num_labels[device_index]
+        self.num_nodes = num_nodes
+        self.num_labels = num_labels
 
     @property
     def batch(self) -> ArchitectureBatch:  # type: ignore[override]

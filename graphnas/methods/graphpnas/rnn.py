@@ -15,6 +15,7 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.decisions import Decisions
+from graphnas.methods.graphpnas.draws import categorical, uniform
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
 
 FORBIDDEN = -1e9
@@ -183,13 +184,13 @@ class RNNGenerator(ArchitectureGenerator):
         for i in range(count):
             out, state = self.lstm(read, state)
             logits = self._bounded(self.write_operation(out[:, 0])) + self.node_mask[i]
-            chosen = _categorical(logits, generator)
+            chosen = categorical(logits, generator)
             operations[:, i] = chosen.to(torch.int16)
             out, state = self.lstm(self.read_operation(chosen)[:, None], state)
             presence, labels = self._split(out[:, 0] @ self.write_edges[i] + self.edge_bias[i])
-            drawn = _uniform(presence.shape, generator, self.device) < torch.sigmoid(presence)
+            drawn = uniform(presence.shape, generator, self.device) < torch.sigmoid(presence)
             present = (drawn & self.edge_free[i]) | self.edge_forced[i]
-            row = (1 + _categorical(labels + self.label_mask[i], generator)) * present
+            row = (1 + categorical(labels + self.label_mask[i], generator)) * present
             adjacency[:, :, i] = row.to(torch.int8)
             read = self._read_edges(row)[:, None]
         sizes = torch.full((n,), count, device=self.device)
@@ -222,15 +223,3 @@ class _Rows(PreparedBatch):
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Uniform numbers, the same ones on every device."""
-    return torch.rand(shape, generator=generator).to(device)
-
-
-def _categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """One draw from each row, as the first place at which the cumulative probability exceeds a uniform."""
-    cumulative = torch.softmax(logits, -1).cumsum(-1)
-    drawn = _uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
-    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -6,14 +6,20 @@ both ways to each of them. Steps of different graphs that see the same are one s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Integers = NDArray[np.int64]
+Part = TypeVar("Part", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -238,27 +244,21 @@ class Wirings:
             pair_start=np.append(pair_base, 0),
         )
 
-    def group(self, number: int) -> Wiring:
-        """What one group is made of (views)."""
-        whole = self.whole
-        node = slice(self.nodes[number], self.nodes[number + 1])
-        graph = slice(self.graphs[number], self.graphs[number + 1])
-        first, last = self.edges[number], self.edges[number + 1]
-        edge, pair = slice(first, last), slice(self.pairs[number], self.pairs[number + 1])
-        return Wiring(
-            node=whole.node[node],
-            number=whole.number[node],
-            features=whole.features[node],
-            ends=whole.ends[3 * first : 3 * last],
-            end_signs=whole.end_signs[3 * first : 3 * last],
-            begin=whole.begin[node],
-            target=whole.target[edge],
-            around=whole.around[2 * first : 2 * last],
-            around_signs=whole.around_signs[2 * first : 2 * last],
-            kind=whole.kind[edge],
-            new=whole.new[graph],
-            pair_new=whole.pair_new[pair],
-            pair_old=whole.pair_old[pair],
-            pair_graph=whole.pair_graph[pair],
-            pairs=whole.pairs[graph],
+    def split(self) -> Iterator[Wiring]:
+        """What each group is made of (views)."""
+        nodes, edges, graphs, pairs = (
+            np.diff(begin) for begin in (self.nodes, self.edges, self.graphs, self.pairs)
         )
+        lengths = dict.fromkeys(("node", "number", "features", "begin"), nodes)
+        lengths |= dict.fromkeys(("ends", "end_signs"), 3 * edges) | dict.fromkeys(("target", "kind"), edges)
+        lengths |= dict.fromkeys(("around", "around_signs"), 2 * edges)
+        lengths |= dict.fromkeys(("new", "pairs"), graphs)
+        lengths |= dict.fromkeys(("pair_new", "pair_old", "pair_graph"), pairs)
+        return pieces(self.whole, lengths)
+
+
+def pieces(whole: Part, lengths: Mapping[str, Integers]) -> Iterator[Part]:
+    """A dataclass of tensors cut into several: each tensor into views of the lengths given for its name."""
+    names = [field.name for field in fields(whole)]
+    cut = [torch.split(getattr(whole, name), lengths[name].tolist()) for name in names]
+    return map(type(whole), *cut)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.methods.graphpnas.adam import Adam
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
@@ -20,9 +21,6 @@ from graphnas.methods.graphpnas.sampling import torch_generator
 
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
-
-NEGLIGIBLE = 1e-20
-"""Adam's averages of gradients below it count as 0: at 1e-20 against epsilon's 1e-8 they change no weight."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def fit(
     buffer: Buffer,
     config: GraphPNASConfig,
     source: torch.Generator,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: Adam | None = None,
     *,
     epochs: int | None = None,
 ) -> list[float]:
@@ -79,33 +77,20 @@ def fit(
                 loss = reweighted_loss(
                     likelihood, reward[index], beta=config.beta, probability=config.probability
                 )
-            optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if config.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(generator.parameters(), config.clip_norm)
             optimizer.step()
             total += float(loss.detach()) * len(index)
         losses.append(total / len(chosen))
-        _clear_averages(optimizer)
+        optimizer.clear()
     generator.eval()
     return losses
 
 
-def _clear_averages(optimizer: torch.optim.Optimizer) -> None:
-    """Set the averages that have decayed to nothing to 0.
-
-    Where a gradient stays 0, as at units that ReLU switched off, its average shrinks by a constant factor;
-    processors are slow on denormal numbers: late in a training Adam would take longer than the network.
-    """
-    for state in optimizer.state.values():
-        torch.hardshrink(state["exp_avg"], NEGLIGIBLE, out=state["exp_avg"])
-
-
-def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> torch.optim.Adam:
+def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> Adam:
     """Adam with the configuration's learning rate and weight decay."""
-    return torch.optim.Adam(
-        generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    return Adam(generator.parameters(), config.learning_rate, config.weight_decay)
 
 
 class Learner:
@@ -126,7 +111,7 @@ class Learner:
         self._make = make
         self._config = config
         self._seed = seed
-        self._fitted: tuple[int, ArchitectureGenerator, torch.optim.Optimizer] | None = None
+        self._fitted: tuple[int, ArchitectureGenerator, Adam] | None = None
 
     def at(self, updates: Sequence[int], buffer: Callable[[int], Buffer]) -> ArchitectureGenerator:
         """The generator after the last of ``updates``.
@@ -150,7 +135,7 @@ class Learner:
         config = self._config
         if anew or self._fitted is None:
             generator = self._make(torch_generator([self._seed, _WEIGHTS, 0 if config.warm_start else count]))
-            optimizer: torch.optim.Optimizer = make_optimizer(generator, config)
+            optimizer: Adam = make_optimizer(generator, config)
         else:
             _, generator, optimizer = self._fitted
         self._fitted = None  # an error in the middle must not leave half-trained weights behind

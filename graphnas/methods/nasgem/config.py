@@ -33,6 +33,8 @@ class NASGEMConfig:
         n_startup_trials: Random architectures before the first prediction.
         batch_size: Proposals between two updates of the predictor.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
+        refresh: Evaluations after which other random architectures are drawn; what they are described by is
+            computed once for all proposals between.
         local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
         depths: Weisfeiler-Lehman depths of the first two predictors, each a kernel of its own.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` goes on from its weights.
@@ -44,6 +46,7 @@ class NASGEMConfig:
     n_startup_trials: int = 5
     batch_size: int = 1
     candidates: int = 20_000
+    refresh: int = 10
     local_candidates: int = 2_000
     depths: tuple[int, ...] = (0, 1)
     update: str = "refit"
@@ -52,7 +55,10 @@ class NASGEMConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, {"predictor": PREDICTORS, "update": UPDATES})
-        check_least(self, {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "local_candidates": 0})
+        check_least(
+            self,
+            {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},
+        )
         if not self.depths or min(self.depths) < 0:
             raise InvalidArgument(f"depths must be non-negative and not empty, got {self.depths}")
 
@@ -72,6 +78,7 @@ class NASGEMConfig:
                 n_startup_trials=100,
                 batch_size=10,
                 candidates=50_000,
+                refresh=1,
                 local_candidates=0,
             )
         return replace(config, **changes)

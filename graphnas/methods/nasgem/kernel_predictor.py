@@ -9,7 +9,7 @@ features of the graph (:mod:`graphnas.methods.nasgem.feature_predictor`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,17 +130,29 @@ class KernelPredictor:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
-        if self._train is None:
-            raise InvalidArgument(f"{type(self).__name__} is not fitted: call fit(features, targets) first")
-        size = features[0].shape[0]
-        mean, deviation = np.empty(size), np.empty(size)
-        for start in range(0, size, 8192):
-            part = np.arange(start, min(start + 8192, size))
-            cross = self._covariance(select_features(features, part), self._train)
+        mean, deviation = np.empty((2, features[0].shape[0]))
+        for part, cross in self._cross(features):
             mean[part] = cross @ self._alpha
             explained = linalg.solve_triangular(self._cholesky, cross.T, lower=True)
             deviation[part] = np.sqrt(np.maximum(self._variance - (explained**2).sum(0), 1e-9))
         return mean, deviation
+
+    def mean(self, features: Features) -> NDArray[np.float64]:
+        """The mean of :meth:`predict` alone, in a fraction of the time.
+
+        Raises:
+            InvalidArgument: Nothing was fitted.
+        """
+        return np.concatenate([cross @ self._alpha for _, cross in self._cross(features)])
+
+    def _cross(self, features: Features) -> Iterator[tuple[NDArray[np.int64], Matrix]]:
+        """Covariances with the training points, a part of the rows at a time."""
+        if self._train is None:
+            raise InvalidArgument(f"{type(self).__name__} is not fitted: call fit(features, targets) first")
+        size = features[0].shape[0]
+        for start in range(0, size, 8192):
+            part = np.arange(start, min(start + 8192, size))
+            yield part, self._covariance(select_features(features, part), self._train)
 
     # ---------------------------------------------------------------- what another kernel replaces
 

@@ -23,7 +23,7 @@ ELITES = 10
 """Number of best architectures whose changes are candidates too."""
 
 # Purposes of random generators, so that no two share a stream.
-_STARTUP, _POOL, _OBJECTIVES = range(3)
+_STARTUP, _POOL, _OBJECTIVES, _CHANGES = range(4)
 
 
 class NASGEM(SearchMethod):
@@ -72,7 +72,8 @@ class NASGEM(SearchMethod):
             self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
         self._encoder.restart()
         self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
-        self._shared: tuple[int, tuple[TrainingSet, ArchitectureBatch, bool]] | None = None
+        self._shared: tuple[int, tuple[TrainingSet, tuple[ArchitectureBatch, ...]]] | None = None
+        self._drawn: tuple[int, ArchitectureBatch] | None = None
 
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
         finished = [o for o in self._observations if o.values is not None]
@@ -94,20 +95,24 @@ class NASGEM(SearchMethod):
         waiting = () if self.config.predictor == "encoder" else tuple(pending)
         state = (round_start, waiting)
         if self._ranking is None or self._ranking[0] != state:
-            data, pool, fixed = self._round(finished, round_start)
+            data, changed = self._round(finished, round_start)
+            pools, fixed = [*changed, self._pool(round_start)], self._whole is not None
+            together = ArchitectureBatch.cat(pools)
             if self.config.predictor == "encoder":
-                scores = self._encoder.score(data, milestones, pool)
+                scores = self._encoder.score(data, milestones, together)
             else:
-                scores = self._kernel.score(data, waiting, pool, fixed=fixed)
-            self._ranking = state, pool, np.argsort(-scores, kind="stable")
+                scores = np.concatenate(self._kernel.score(data, waiting, pools, fixed=fixed))
+            self._ranking = state, together, np.argsort(-scores, kind="stable")
         _, pool, order = self._ranking
         return (pool.architecture(int(index)) for index in order)
 
-    def _round(self, finished: list[Observation], size: int) -> tuple[TrainingSet, ArchitectureBatch, bool]:
-        """What the proposals of a round share: the data, the candidates, and whether they never change."""
+    def _round(
+        self, finished: list[Observation], size: int
+    ) -> tuple[TrainingSet, tuple[ArchitectureBatch, ...]]:
+        """What the proposals of a round share: the data, and changes of the best architectures."""
         if self._shared is None or self._shared[0] != size:
             data = TrainingSet.from_observations(finished[:size], self.rng(_OBJECTIVES, size))
-            self._shared = size, (data, *self._pool(data))
+            self._shared = size, (data, self._changed(data))
         return self._shared[1]
 
     def _milestones(self, count: int) -> list[int]:
@@ -115,21 +120,28 @@ class NASGEM(SearchMethod):
         first = min(max(self.config.n_startup_trials, 2), count)
         return list(range(first, count + 1, self.config.batch_size))
 
-    def _pool(self, data: TrainingSet) -> tuple[ArchitectureBatch, bool]:
-        """The candidates, and whether they are the same every time."""
+    def _pool(self, count: int) -> ArchitectureBatch:
+        """The whole space, or random candidates, others after every few evaluations of ``count``."""
         if not self._whole_known:
             self._whole, self._whole_known = whole_space(self.space, self.config.candidates), True
         if self._whole is not None:
-            return self._whole, True
-        rng = self.rng(_POOL, len(data.scores))
-        pool = self.space.sample_batch(rng, self.config.candidates)
-        if self.config.local_candidates:
-            preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
-            best = np.argsort(-preferred, kind="stable")[:ELITES]
-            parents = [data.architectures[k] for k in best]
-            changed = changed_candidates(self.space, parents, self.config.local_candidates, rng)
-            pool = ArchitectureBatch.cat([changed, pool])
-        return pool, False
+            return self._whole
+        number = count // max(self.config.refresh, self.config.batch_size)
+        if self._drawn is None or self._drawn[0] != number:
+            drawn = self.space.sample_batch(self.rng(_POOL, number), self.config.candidates)
+            self._drawn = number, drawn
+        return self._drawn[1]
+
+    def _changed(self, data: TrainingSet) -> tuple[ArchitectureBatch, ...]:
+        """Changes of the best architectures, where the space is not scored whole."""
+        self._pool(len(data.scores))
+        if self._whole is not None or not self.config.local_candidates:
+            return ()
+        preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
+        best = np.argsort(-preferred, kind="stable")[:ELITES]
+        parents = [data.architectures[k] for k in best]
+        rng = self.rng(_CHANGES, len(data.scores))
+        return (changed_candidates(self.space, parents, self.config.local_candidates, rng),)
 
     # ---------------------------------------------------------------- parts
 

@@ -50,17 +50,29 @@ class KernelSurrogate:
         return self._map
 
     def score(
-        self, data: TrainingSet, pending: Sequence[Architecture], pool: ArchitectureBatch, *, fixed: bool
-    ) -> Vector:
-        """Score of each candidate in ``pool``, larger is better; a ``fixed`` pool is the same every time."""
+        self,
+        data: TrainingSet,
+        pending: Sequence[Architecture],
+        pools: Sequence[ArchitectureBatch],
+        *,
+        fixed: bool,
+    ) -> list[Vector]:
+        """Score of each candidate in ``pools``, larger is better.
+
+        Args:
+            data: Everything evaluated up to the last update.
+            pending: What is being evaluated.
+            pools: The candidates.
+            fixed: There is one pool, the same every time.
+        """
         known = ArchitectureBatch.from_architectures([*data.architectures, *pending], self.space.max_nodes)
-        if not fixed:
-            self.map.fit(known)
-            candidates = self.map(pool)
+        if fixed:
+            if self._fixed is None or self._fixed[0] is not pools[0]:
+                self._fixed = pools[0], self.map.fit(pools[0])(pools[0])
+            candidates = [self._fixed[1]]
         else:
-            if self._fixed is None or self._fixed[0] is not pool:
-                self._fixed = pool, self.map.fit(pool)(pool)
-            candidates = self._fixed[1]
+            self.map.fit(known)
+            candidates = [self.map(pool) for pool in pools]
         features = self.map(known)
         count = len(data.architectures)
         observed = select_features(features, np.arange(count))
@@ -73,22 +85,24 @@ class KernelSurrogate:
             standards.append((column - column.mean()) / scale)
             limits.append(-float(column.mean()) / scale)
         predictors = self._predictors(observed, [targets, *standards])
-        posteriors = []
-        for predictor, values in zip(predictors, [targets, *standards], strict=True):
-            if waiting is None:
-                predictor.condition(observed, values)
-            else:
+        scores = [np.zeros(len(pool)) for pool in pools]
+        best = float(targets[data.feasible].max()) if data.feasible.any() else None
+        for number, (predictor, values) in enumerate(zip(predictors, [targets, *standards], strict=True)):
+            predictor.condition(observed, values)
+            if waiting is not None:
                 # Kriging believer: what is pending is taken to come out as predicted, which removes its
                 # uncertainty and sends the next worker elsewhere (Ginsbourger et al., 2010, algorithm 2).
-                believed = predictor.condition(observed, values).predict(waiting)[0]
+                believed = predictor.predict(waiting)[0]
                 predictor.condition(features, np.concatenate([values, believed]))
-            posteriors.append(predictor.predict(candidates))
-        score = np.zeros(len(pool))
-        if data.feasible.any():
-            score = log_expected_improvement(*posteriors[0], float(targets[data.feasible].max()))
-        for (mean, deviation), limit in zip(posteriors[1:], limits, strict=True):
-            score = score + norm.logcdf((limit - mean) / deviation)
-        return np.asarray(score)
+            for score, part in zip(scores, candidates, strict=True):
+                mean, deviation = predictor.predict(part)
+                # An architecture is evaluated once, so that its noise is a part of what can be found.
+                deviation = np.sqrt(deviation**2 + predictor.noise)
+                if number:
+                    score += norm.logcdf((limits[number - 1] - mean) / deviation)
+                elif best is not None:
+                    score += log_expected_improvement(mean, deviation, best)
+        return scores
 
     def _predictors(self, observed: Features, targets: Sequence[Vector]) -> list[KernelPredictor]:
         """One fitted process per column; while no result has come, those of the proposal before.
