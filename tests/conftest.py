@@ -1,4 +1,7 @@
-"""What the tests of several folders share lies in this one; they find it, and so do processes they start."""
+"""What the tests of several folders share lies in ``shared``; they find it, and so do processes they start.
+
+Not this folder itself: in it, ``search_spaces`` is a folder of tests, which would hide an installed package.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-HERE = str(Path(__file__).parent)
-if HERE not in sys.path:
-    sys.path.insert(0, HERE)
+SHARED = str(Path(__file__).parent / "shared")
+if SHARED not in sys.path:
+    sys.path.insert(0, SHARED)
 known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-if HERE not in known:
-    os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *filter(None, known)])
+if SHARED not in known:
+    os.environ["PYTHONPATH"] = os.pathsep.join([SHARED, *filter(None, known)])
