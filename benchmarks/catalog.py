@@ -118,7 +118,7 @@ CATALOG = (
             "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
         },
         full={
-            "vsgae_prediction": "--cells 50000 --seeds 3 --epochs 10 --precision bfloat16",
+            "vsgae_prediction": "--cells 20000 --seeds 3 --epochs 10 --precision bfloat16",
             "vsgae_prediction_sampling": "--tasks sampling --cells 20000 --seeds 3 --epochs 10 "
             "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
         },

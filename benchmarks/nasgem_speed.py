@@ -84,7 +84,7 @@ def main() -> int:
             NASGEMConfig.preset("paper", candidates=given.candidates),
             encoder,
         ),
-        ("default: kernel predictor", NASGEMConfig(candidates=given.candidates), None),
+        ("default: graph features", NASGEMConfig(candidates=given.candidates), None),
     ):
         for repeat in range(given.repeats):
             method = NASGEM(space, config, seed=repeat, encoder=given_encoder)
