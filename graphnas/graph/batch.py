@@ -150,6 +150,8 @@ class ArchitectureBatch:
         """
         if not batches:
             raise InvalidArgument("nothing to concatenate")
+        if len(batches) == 1:
+            return batches[0]
         width = max(batch.max_nodes for batch in batches)
 
         def widen(batch: ArchitectureBatch) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,20 @@ def check_least(config: object, least: Mapping[str, float]) -> None:
 C = TypeVar("C", bound=Configuration)
 
 
+def from_preset(
+    kind: type[C], presets: Mapping[str, Mapping[str, Any]], name: str, changes: Mapping[str, Any]
+) -> C:
+    """``kind``'s default with the fields of a preset, and of these single ones changed.
+
+    Raises:
+        InvalidArgument: An unknown preset.
+    """
+    if name not in presets:
+        raise InvalidArgument(f"preset must be one of {tuple(presets)}, got {name!r}")
+    made: C = replace(kind(), **{**presets[name], **changes})  # type: ignore[type-var]
+    return made
+
+
 def configured(kind: type[C], config: C | None, preset: str | None, n_startup_trials: int | None = None) -> C:
     """The configuration meant by what a user gave; ``kind``'s default if nothing.
 

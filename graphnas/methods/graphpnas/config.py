@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphnas.errors import InvalidArgument
-from graphnas.methods.configuration import check_choices, check_least
+from graphnas.methods.configuration import check_choices, check_least, from_preset
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS
 from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES
@@ -163,9 +163,7 @@ class GraphPNASConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"preset must be one of {tuple(PRESETS)}, got {name!r}")
-        return replace(cls(), **(PRESETS[name] | changes))
+        return from_preset(cls, PRESETS, name, changes)
 
 
 # The code trains a new network with a new Adam at each update; it clips nothing. Its rewards are positive, so

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.configuration import configured
+from graphnas.methods.configuration import configured, from_preset
 
 FORMAT = "graphnas.supernet-search"
 VERSION = 1
@@ -87,9 +87,7 @@ class SupernetSearchConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"preset must be one of {tuple(PRESETS)}, got {name!r}")
-        return replace(cls(**PRESETS[name]), **changes)
+        return from_preset(cls, PRESETS, name, changes)
 
 
 @dataclass(frozen=True)

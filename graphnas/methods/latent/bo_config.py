@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
-from graphnas.methods.configuration import check_choices, check_least
+from graphnas.methods.configuration import check_choices, check_least, from_preset
 
 if TYPE_CHECKING:
     from graphnas.methods.latent.config import AutoencoderConfig
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
 STRATEGIES = ("candidates", "rounds")
 SURROGATES = ("exact", "sparse")
 MODELS = ("features", "dvae", "gcn", "svae", "graphrnn", "vsgae")
-PRESETS = ("default", "paper")
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper": {
+        "strategy": "rounds",
+        "model": "dvae",
+        "n_startup_trials": 50,
+        "batch_size": 50,
+        "surrogate": "sparse",
+        "ard": True,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -95,16 +106,4 @@ class LatentBOConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"preset must be one of {PRESETS}, got {name!r}")
-        config = cls()
-        if name == "paper":
-            config = cls(
-                strategy="rounds",
-                model="dvae",
-                n_startup_trials=50,
-                batch_size=50,
-                surrogate="sparse",
-                ard=True,
-            )
-        return replace(config, **changes)
+        return from_preset(cls, PRESETS, name, changes)

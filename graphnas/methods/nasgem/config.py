@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
-from graphnas.methods.configuration import check_choices, check_least
+from graphnas.methods.configuration import check_choices, check_least, from_preset
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
 
 PREDICTORS = ("features", "kernel", "encoder")
 UPDATES = ("refit", "fine_tune")
-PRESETS = ("default", "paper")
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper": {
+        "predictor": "encoder",
+        "n_startup_trials": 100,
+        "batch_size": 10,
+        "candidates": 50_000,
+        "local_candidates": 0,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,4 @@ class NASGEMConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"preset must be one of {PRESETS}, got {name!r}")
-        config = cls()
-        if name == "paper":
-            config = cls(
-                predictor="encoder",
-                n_startup_trials=100,
-                batch_size=10,
-                candidates=50_000,
-                refresh=1,
-                local_candidates=0,
-            )
-        return replace(config, **changes)
+        return from_preset(cls, PRESETS, name, changes)

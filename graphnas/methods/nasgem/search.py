@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +61,6 @@ class NASGEM(SearchMethod):
         if encoder is not None and self.config.predictor != "encoder":
             raise InvalidArgument("an encoder is only used with predictor='encoder'")
         self._given_encoder = encoder
-        self._whole: ArchitectureBatch | None = None
-        self._whole_known = False
         self._forget()
 
     def _forget(self) -> None:
@@ -120,10 +119,13 @@ class NASGEM(SearchMethod):
         first = min(max(self.config.n_startup_trials, 2), count)
         return list(range(first, count + 1, self.config.batch_size))
 
+    @cached_property
+    def _whole(self) -> ArchitectureBatch | None:
+        """Every architecture, where the space is small enough to be scored whole."""
+        return whole_space(self.space, self.config.candidates)
+
     def _pool(self, count: int) -> ArchitectureBatch:
         """The whole space, or random candidates, others after every few evaluations of ``count``."""
-        if not self._whole_known:
-            self._whole, self._whole_known = whole_space(self.space, self.config.candidates), True
         if self._whole is not None:
             return self._whole
         number = count // max(self.config.refresh, self.config.batch_size)
@@ -134,7 +136,6 @@ class NASGEM(SearchMethod):
 
     def _changed(self, data: TrainingSet) -> tuple[ArchitectureBatch, ...]:
         """Changes of the best architectures, where the space is not scored whole."""
-        self._pool(len(data.scores))
         if self._whole is not None or not self.config.local_candidates:
             return ()
         preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
