@@ -8,10 +8,10 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("graphnas", "numpy", "scipy", "scikit-learn", "torch", "optuna")
@@ -61,3 +61,13 @@ def write_record(
     beside.replace(path)
     if not quiet:
         print(f"written to {path}")
+
+
+def run_on_one_thread(main: Callable[[], int]) -> NoReturn:
+    """Run a script's ``main`` on one thread, as every figure here is meant, and exit with its code."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    with threadpool_limits(limits=1):
+        sys.exit(main())

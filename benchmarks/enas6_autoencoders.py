@@ -16,17 +16,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from sections import Section, Table, counted, spread
-from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch
 from graphnas.methods.latent import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
@@ -349,6 +347,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -14,21 +14,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from common import PACKAGES, RESULTS, write_record
+from common import PACKAGES, RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from sections import Section, Table, spread
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
-from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch
 from graphnas.methods.latent import FeatureVAE, FeatureVAEConfig
@@ -279,15 +276,13 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "enas6_latent_regression.json")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        data, record = Data(given.graphs), Record(given.output, given.fresh, given.gpytorch_passes)
-        latent_space(record, data, "supervised", True, given)
-        baseline_seeds = given.seeds if given.baseline_seeds is None else given.baseline_seeds
-        for name, (predict, seeded) in BASELINES.items():
-            for seed in range(baseline_seeds if seeded else 1):
-                record.measure(name, seed, data, lambda predict=predict, seed=seed: predict(data, seed))
-        latent_space(record, data, "unsupervised", False, given)
+    data, record = Data(given.graphs), Record(given.output, given.fresh, given.gpytorch_passes)
+    latent_space(record, data, "supervised", True, given)
+    baseline_seeds = given.seeds if given.baseline_seeds is None else given.baseline_seeds
+    for name, (predict, seeded) in BASELINES.items():
+        for seed in range(baseline_seeds if seeded else 1):
+            record.measure(name, seed, data, lambda predict=predict, seed=seed: predict(data, seed))
+    latent_space(record, data, "unsupervised", False, given)
     record.write()
 
     print(f"\nENAS, {len(data.y)} training and {len(data.test_y)} test architectures, targets in sigma units")
@@ -308,4 +303,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_on_one_thread(main)

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table
 
 from search_spaces import GEMNet
@@ -118,5 +116,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    sys.exit(main())
+    run_on_one_thread(main)

@@ -10,18 +10,15 @@ of ENAS in the data directory.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from drawing import label, panels, save
 from numpy.typing import NDArray
 from sections import Section, Table
-from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch
 from graphnas.data_directory import find_data
@@ -152,6 +149,4 @@ def means(properties: GraphProperties) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -11,7 +11,6 @@ them have. One core of a comparable machine needs 1.45 CPU seconds for an update
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table, counted
-from threadpoolctl import threadpool_limits
 
 from graphnas import ArchitectureBatch, GraphSpace
 from graphnas.methods.latent import MODELS, GraphAutoencoder
@@ -217,6 +215,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -110,12 +110,18 @@ def train_encoder(
     return encoder.fit(pair_up(drawn, rng, encoder.kernel, config.target))
 
 
-def add_encoder_arguments(parser: argparse.ArgumentParser, iterations: int = 4_000) -> None:
-    """What an encoder's training costs; the same names as the fields of ``EncoderConfig``."""
+def seeds_parser(description: str | None, seeds: int, iterations: int = 4_000) -> argparse.ArgumentParser:
+    """Arguments of a benchmark that trains encoders seed by seed; of training as in ``EncoderConfig``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--iterations", type=int, default=iterations)
     parser.add_argument("--batch-size", type=int, default=128, help="pairs per update")
     parser.add_argument("--dimension", type=int, default=10)
+    return parser
 
 
 def encoder_settings(given: argparse.Namespace) -> dict[str, int]:

@@ -16,13 +16,11 @@ It can be stopped at any time; seeds that are done are kept in the record.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS
+from common import RESULTS, run_on_one_thread
 from nasgem_arms import (
     ADJACENCY,
     AUTOENCODER,
@@ -33,7 +31,6 @@ from nasgem_arms import (
     REGRESSORS,
     SHALLOW,
     Cells,
-    add_encoder_arguments,
     conv3x3_rows,
     each_seed,
     encoder_settings,
@@ -42,6 +39,7 @@ from nasgem_arms import (
     nasbench101_cells,
     paired,
     perceptron,
+    seeds_parser,
     show,
     still_to_run,
     train_encoder,
@@ -216,13 +214,8 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the seeds that are missing, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser = seeds_parser(__doc__, SEEDS)
     parser.add_argument("--shares", type=int, nargs="+", default=list(SHARES), help="percent, ascending")
-    add_encoder_arguments(parser)
-    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_correlation.json")
     given = parser.parse_args()
 
@@ -246,9 +239,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

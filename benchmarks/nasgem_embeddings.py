@@ -16,13 +16,11 @@ It can be stopped at any time; seeds that are done are kept in the record.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS
+from common import RESULTS, run_on_one_thread
 from nasgem_arms import (
     ADJACENCY,
     AUTOENCODER,
@@ -32,7 +30,6 @@ from nasgem_arms import (
     SHALLOW,
     Cells,
     Vector,
-    add_encoder_arguments,
     conv3x3_rows,
     each_seed,
     encoder_settings,
@@ -40,6 +37,7 @@ from nasgem_arms import (
     nasbench101_cells,
     paired,
     perceptron,
+    seeds_parser,
     show,
     still_to_run,
     train_encoder,
@@ -236,12 +234,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the seeds that are missing, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    add_encoder_arguments(parser, iterations=2_000)
-    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
+    parser = seeds_parser(__doc__, SEEDS, iterations=2_000)
     parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_embeddings.json")
     given = parser.parse_args()
 
@@ -267,9 +260,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from nasgem_arms import show
 from sections import Section, Table
 from tqdm import tqdm
@@ -277,9 +276,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -9,16 +9,13 @@ N = 30 nodes, our 256 pairs per iteration.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table
-from threadpoolctl import threadpool_limits
 
 from graphnas.methods import NASGEM, NASGEMConfig
 from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder
@@ -108,6 +105,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from sections import Section, Table, spread
@@ -368,10 +367,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    import torch
-    from threadpoolctl import threadpool_limits
-
     warnings.filterwarnings("ignore", module="sklearn")
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

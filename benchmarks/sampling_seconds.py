@@ -8,7 +8,6 @@ NAS-Bench-201, CIFAR-10; the finished trials are random architectures with their
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -16,11 +15,9 @@ from typing import Any
 
 import numpy as np
 import optuna
-import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from optuna.distributions import CategoricalDistribution
 from sections import Section, Table, counted
-from threadpoolctl import threadpool_limits
 
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import RandomSearch
@@ -104,8 +101,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

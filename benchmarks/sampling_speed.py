@@ -9,17 +9,14 @@ timed with each of its priors.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table
-from threadpoolctl import threadpool_limits
 
 from graphnas import GraphSpace
 from search_spaces import get_space, space_names
@@ -106,6 +103,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)

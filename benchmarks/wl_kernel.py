@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, write_record
+from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table, counted
-from threadpoolctl import threadpool_limits
 
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.graph import WeisfeilerLehman
@@ -172,5 +171,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    with threadpool_limits(limits=1):
-        sys.exit(main())
+    run_on_one_thread(main)
