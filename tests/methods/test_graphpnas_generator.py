@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,11 +93,12 @@ def test_probabilities_sum_to_one(name):
     assert float(probability.detach().max() / probability.detach().min()) > 1.5
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", TINY)
-def test_samples_follow_the_likelihood(name):
+def test_samples_follow_the_likelihood(name, precision):
     space = TINY[name]
     graphs = list(space.all_graphs())
-    generator = sharpened(make(space))
+    generator = sharpened(make(space, replace(SMALL, sampling_precision=precision)))
     expected = generator.log_prob(ArchitectureBatch.from_architectures(graphs)).exp().detach().double()
     draws = 20_000
     batch = generator.sample(draws, torch.Generator().manual_seed(1))
@@ -236,6 +238,33 @@ def test_minibatches_are_parts_of_the_batch():
     torch.testing.assert_close(generator.log_prob(again), whole.total()[[0, 0]])
 
 
+@pytest.mark.parametrize("multiple", [1, 7, 64])
+def test_filling_up_sub_graphs_changes_no_state(multiple):
+    space = NASBench101()
+    generator = sharpened(make(space))
+    wiring = generator.prepare(space.sample_batch(np.random.default_rng(0), 9)).whole().wiring
+    filled = wiring.filled(multiple)
+    assert len(filled.node) % multiple == len(filled.target) % multiple == 0
+    assert len(filled.node) > len(wiring.node)
+    x = torch.randn(len(filled.node), 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        states = generator.messages(x[: len(wiring.node)], wiring)
+        torch.testing.assert_close(generator.messages(x, filled)[: len(states)], states)
+
+
+def test_states_in_bfloat16_are_nearly_those_in_float32():
+    space = NASBench101()
+    generator = make(space, GeneratorConfig(hidden_size=64))
+    wiring = generator.prepare(space.sample_batch(np.random.default_rng(0), 50)).whole().wiring
+    x = torch.randn(len(wiring.node), 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exact = generator.messages(x, wiring)
+        found = generator.messages.rounded()(x, wiring)
+    assert found.dtype == torch.float32
+    error = float((found - exact).norm() / exact.norm())
+    assert 0 < error < 0.02
+
+
 def test_training_learns_the_graphs_it_is_shown():
     space = NASBench201()
     generator = make(space)
@@ -344,6 +373,7 @@ def test_bad_input():
         ("head_layers", 1),
         ("node_input", "x"),
         ("mixture_logits", "x"),
+        ("sampling_precision", "float16"),
     ],
 )
 def test_bad_settings(field, value):

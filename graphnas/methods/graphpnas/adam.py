@@ -9,6 +9,9 @@ from torch import Tensor
 
 NEGLIGIBLE = 1e-20
 """Averages of gradients below it count as 0: at 1e-20 against epsilon's 1e-8 they change no weight."""
+STEPS_TO_CLEAR = 100
+"""Steps between two looks at that: an average takes 400 from there to the numbers that slow a processor."""
+_SPARE = "_spare_gradient"
 
 
 class Adam:
@@ -26,6 +29,7 @@ class Adam:
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         # The kernel wants a number of steps for each parameter: it is the same tensor.
         self._step = torch.zeros((), device=self._parameters[0].device)
+        self._count = 0
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
 
@@ -33,6 +37,7 @@ class Adam:
     def step(self) -> None:
         """Update the parameters by their gradients, and drop these."""
         self._step += 1
+        self._count += 1
         torch._fused_adam_(
             self._parameters,
             [p.grad for p in self._parameters if p.grad is not None],
@@ -49,13 +54,32 @@ class Adam:
             weight_decay=self._weight_decay,
         )
         for parameter in self._parameters:
+            setattr(parameter, _SPARE, parameter.grad)
             parameter.grad = None
+        if self._count % STEPS_TO_CLEAR == 0:
+            self._clear()
 
-    def clear(self) -> None:
-        """Set the averages that have decayed to nothing to 0; to be called now and then.
+    def _clear(self) -> None:
+        """Set the averages that have decayed to nothing to 0.
 
         Where a gradient stays 0, as at units that ReLU switched off, its average shrinks by a constant
         factor, and processors are slow on denormal numbers: late in a training they doubled Adam's time.
         """
         for mean in self._means:
             torch.hardshrink(mean, NEGLIGIBLE, out=mean)
+
+
+def gradient_for(parameter: Tensor) -> Tensor:
+    """Memory for the gradient of ``parameter``, without values: that of the last one where Adam is done with it.
+
+    Freed and allocated anew at each update, a few megabytes go back to the system and have to be fetched page
+    by page, which was a tenth of an update.
+    """
+    spare: Tensor | None = parameter.__dict__.pop(_SPARE, None)
+    if spare is None or (spare.shape, spare.dtype, spare.device) != (
+        parameter.shape,
+        parameter.dtype,
+        parameter.device,
+    ):
+        return torch.empty_like(parameter)
+    return spare

@@ -10,7 +10,7 @@ import numpy as np
 from graphnas.errors import InvalidArgument
 from graphnas.methods.configuration import check_choices, check_least, from_preset
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
-from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS
+from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS, PRECISIONS
 from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES
 from graphnas.methods.graphpnas.replay import Keep, check_keep_top
 from graphnas.methods.graphpnas.rewards import REWARDS
@@ -38,6 +38,8 @@ class GraphPNASConfig:
         mixtures: K, the components of the mixture of Bernoullis (of the graph generator).
         node_input: What the graph generator's network is told of a node besides its number; ``"inputs"`` as
             in the released code, ``"operation"`` as in the paper, or ``"both"``.
+        sampling_precision: Of the graph generator's samples, ``"float32"`` or ``"bfloat16"``; see
+            :class:`.graph_generator.GeneratorConfig`.
         n_startup_trials: Random architectures, from the explorer, before the first update.
         batch_size: Evaluations between two updates.
         explorer: Where random architectures come from; see :func:`.explorers.make_explorer`. ``"auto"`` is
@@ -83,6 +85,7 @@ class GraphPNASConfig:
     steps: int = 3
     mixtures: int = 4
     node_input: str = "both"
+    sampling_precision: str = "float32"
     n_startup_trials: int = 20
     batch_size: int = 5
     explorer: str = "auto"
@@ -118,6 +121,7 @@ class GraphPNASConfig:
         allowed = {
             "generator": GENERATORS,
             "node_input": NODE_INPUTS,
+            "sampling_precision": PRECISIONS,
             "explorer": EXPLORERS,
             "epsilon_schedule": SCHEDULES,
             "epsilon_per": UNITS,

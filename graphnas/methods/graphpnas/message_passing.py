@@ -9,12 +9,15 @@ counts: it fuses what automatic differentiation would do one by one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
+from graphnas.methods.graphpnas.adam import gradient_for
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
 _glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.grad_input
@@ -25,6 +28,9 @@ _WEIGHTS = (
     *("marker", "first_bias", "position", "state_bias"),
     *("node", "second", "second_bias", "aggregate", "aggregate_bias"),
 )
+ROUND = 256
+"""Nodes and edges are filled up to multiples of it in bfloat16: matrix products there are compiled anew for
+each size that did not come lately, which costs more than the product."""
 
 
 class MessagePassing(nn.Module):
@@ -80,6 +86,24 @@ class MessagePassing(nn.Module):
             return states
         return _propagate(x, wiring, self.code, *weights, saved=None)
 
+    @torch.no_grad()
+    def rounded(self) -> Callable[[Tensor, Wiring], Tensor]:
+        """What :meth:`forward` does with the weights of now, in bfloat16 and without gradients.
+
+        Several times faster on processors with matrix units for bfloat16. Weights and states have 8 bits
+        then, so that the states are right to about a percent.
+        """
+        code = self.code.bfloat16()
+        weights = tuple(getattr(self, name).bfloat16() for name in _WEIGHTS)
+
+        def states(x: Tensor, wiring: Wiring) -> Tensor:
+            filled = wiring.filled(ROUND)
+            more = len(filled.node) - len(x)
+            h = _propagate(F.pad(x.bfloat16(), (0, 0, 0, more)), filled, code, *weights, saved=None)
+            return h[: len(x)].to(x.dtype)
+
+        return states
+
 
 def _edge_code(num_labels: int) -> Tensor:
     """Markers and labels of each edge type, ``(L+2, 3+L+1)``, as in the released code.
@@ -96,6 +120,15 @@ def _sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None 
     """Sums of rows of ``table``: those of ``index`` from ``begin[k]`` to ``begin[k+1]`` make row k."""
     # Mode 0 is the sum. One call, where gathering and subtracting would be five.
     return torch.embedding_bag(table, index, begin, False, 0, False, signs)[0]
+
+
+def _relu_(x: Tensor) -> Tensor:
+    """ReLU in place; of bfloat16 by its bits, which are those of a negative integer where it is negative."""
+    if x.dtype == torch.bfloat16:
+        # Several times faster than by way of float32, and the same but for the sign of 0.
+        x.view(torch.int16).clamp_min_(0)
+        return x
+    return x.relu_()
 
 
 def _propagate(
@@ -131,10 +164,10 @@ def _propagate(
     )
     for step, (of_row, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
         if step:
-            h = h.relu_()
+            h = _relu_(h)
         rows = of_row.index_select(0, which)
         per_node = rows[kinds:].addmm_(h, of_node)
-        hidden = _sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs).relu_()
+        hidden = _relu_(_sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs))
         halves = hidden.view(edges, 2, width).transpose(0, 1)
         both = torch.baddbmm(edge_bias, halves, of_edge)
         sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
@@ -191,7 +224,7 @@ class _Propagate(torch.autograd.Function):
         signs = wiring.around_signs.to(d_h.dtype)
         around = 2 * wiring.begin
         kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
-        d_weights, d_second, d_aggregate = map(torch.empty_like, (node, second, aggregate))
+        d_weights, d_second, d_aggregate = map(gradient_for, (node, second, aggregate))
         d_second_bias = second.new_empty(steps, 2, 1, width)
         d_aggregate_bias = second.new_empty(steps, 3 * width)
         d_kinds = second.new_empty(steps, len(code), 2 * width)

@@ -222,6 +222,7 @@ def make_generator(
         steps=config.steps,
         mixtures=config.mixtures,
         node_input=config.node_input,
+        sampling_precision=config.sampling_precision,
     )
     whole = space.base if isinstance(space, RestrictedSpace) else space
     staged = isinstance(whole, RandWire) and whole.stages > 1

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -165,6 +166,25 @@ class Wiring:
     pair_old: Tensor
     pair_graph: Tensor
     pairs: Tensor
+
+    def filled(self, multiple: int) -> Wiring:
+        """With more nodes (at least one) and edges, up to multiples, for message passing without gradients.
+
+        The new edges go to the first new node, so that the states of the others stay what they are.
+        ``node``, ``ends``, ``end_signs``, ``begin`` and ``target`` are filled up, the rest is as it was.
+        """
+        nodes, edges = len(self.node), len(self.target)
+        more_nodes, more_edges = multiple - nodes % multiple, -edges % multiple
+        begin = self.begin.new_full((more_nodes,), edges + more_edges)
+        begin[0] = edges
+        return replace(
+            self,
+            node=functional.pad(self.node, (0, more_nodes)),
+            ends=functional.pad(self.ends, (0, 3 * more_edges)),
+            end_signs=functional.pad(self.end_signs, (0, 3 * more_edges)),
+            begin=torch.cat([self.begin, begin]),
+            target=functional.pad(self.target, (0, more_edges), value=nodes),
+        )
 
 
 @dataclass(frozen=True)

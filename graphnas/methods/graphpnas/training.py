@@ -83,7 +83,6 @@ def fit(
             optimizer.step()
             total += float(loss.detach()) * len(index)
         losses.append(total / len(chosen))
-        optimizer.clear()
     generator.eval()
     return losses
 
