@@ -70,7 +70,7 @@ class Adam:
 
 
 def gradient_for(parameter: Tensor) -> Tensor:
-    """Memory for the gradient of ``parameter``, without values: that of the last one where Adam is done with it.
+    """Memory for the gradient of ``parameter``, without values: that of the last one, where Adam has used it.
 
     Freed and allocated anew at each update, a few megabytes go back to the system and have to be fetched page
     by page, which was a tenth of an update.
