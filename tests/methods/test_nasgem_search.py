@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from graphnas.errors import InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import NASGEM, NASGEMConfig, RandomSearch
-from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.acquisition import log_expected_improvement, normal_scores
+from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, KernelPredictor
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
+from graphnas.methods.nasgem.surrogates import KernelSurrogate
+from graphnas.methods.training_set import TrainingSet
 from search_spaces import GEMNet, NASBench201
 
 TINY = EncoderConfig(dimension=4, hidden=(16,), pairs=64, iterations=20, batch_size=16)
@@ -32,7 +36,14 @@ def test_paper_preset_is_the_papers():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("predictor", "oracle"), ("update", "sometimes"), ("batch_size", 0), ("candidates", 0), ("depths", ())],
+    [
+        ("predictor", "oracle"),
+        ("update", "sometimes"),
+        ("noise", "twice"),
+        ("batch_size", 0),
+        ("candidates", 0),
+        ("depths", ()),
+    ],
 )
 def test_bad_settings(field, value):
     with pytest.raises(InvalidArgument, match=field):
@@ -103,6 +114,41 @@ def test_constraint_steers_away():
         ]
     assert len(obeyed[True]) > len(obeyed[False]) + 5
     assert max(obeyed[True]) == 7
+
+
+@pytest.mark.parametrize(
+    ("noise", "counted"),
+    [("included", (True, True)), ("excluded", (False, False)), ("alternate", (True, False))],
+)
+def test_noise_counts_when_it_is_meant_to(noise, counted):
+    """By turns of what is evaluated or pending, for the improvement; in a constraint it always counts."""
+    space = GEMNet(6)
+    pool, known = (space.sample_batch(np.random.default_rng(k), size) for k, size in ((0, 50), (1, 9)))
+    architectures = known.to_architectures()
+    values = np.array([a.num_edges for a in architectures], float)
+    for count, with_noise in zip((9, 8), counted, strict=True):
+        for waiting in (0, 2):
+            size = count - waiting
+            limit = values[:size, None] - 7.5
+            data = TrainingSet(architectures[:size], values[:size], limit)
+            surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel", noise=noise))
+            (scores,) = surrogate.score(data, architectures[size:count], [pool], fixed=False)
+            features = surrogate.map
+            targets = [normal_scores(values[:size]), (limit[:, 0] - limit.mean()) / limit.std()]
+            expected = []
+            for target in targets:
+                process = KernelPredictor(features).fit(features(known[:size]), target)
+                if waiting:
+                    believed, _ = process.predict(features(known[size:count]))
+                    process.condition(features(known[:count]), np.concatenate([target, believed]))
+                expected.append((*process.predict(features(pool)), process.noise))
+            mean, deviation, variance = expected[0]
+            improvement = log_expected_improvement(
+                mean, np.sqrt(deviation**2 + with_noise * variance), targets[0][data.feasible].max()
+            )
+            mean, deviation, variance = expected[1]
+            allowed = norm.logcdf((-limit.mean() / limit.std() - mean) / np.sqrt(deviation**2 + variance))
+            np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-6)
 
 
 def test_beats_random_search_on_nasbench201():

@@ -54,7 +54,7 @@ class Critic:
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        self._surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel"))
+        self._surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel", noise="included"))
 
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch
