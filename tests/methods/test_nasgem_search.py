@@ -12,7 +12,12 @@ from scipy.stats import norm
 from graphnas.errors import InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import NASGEM, NASGEMConfig, RandomSearch
-from graphnas.methods.acquisition import log_expected_improvement, normal_scores
+from graphnas.methods.acquisition import (
+    log_expected_improvement,
+    log_hypervolume_improvement,
+    normal_scores,
+)
+from graphnas.methods.base import Observation
 from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, KernelPredictor
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
 from graphnas.methods.nasgem.surrogates import KernelSurrogate
@@ -40,6 +45,7 @@ def test_paper_preset_is_the_papers():
         ("predictor", "oracle"),
         ("update", "sometimes"),
         ("noise", "twice"),
+        ("two_objectives", "lexicographic"),
         ("batch_size", 0),
         ("candidates", 0),
         ("depths", ()),
@@ -149,6 +155,41 @@ def test_noise_counts_when_it_is_meant_to(noise, counted):
             mean, deviation, variance = expected[1]
             allowed = norm.logcdf((-limit.mean() / limit.std() - mean) / np.sqrt(deviation**2 + variance))
             np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-6)
+
+
+def test_two_objectives_have_a_process_each():
+    """The area that the feasible ones dominate is improved, in units of ranks."""
+    space = GEMNet(6)
+    pool, known = (space.sample_batch(np.random.default_rng(k), size) for k, size in ((0, 50), (1, 9)))
+    architectures = known.to_architectures()
+    rng = np.random.default_rng(2)
+    observations = [
+        Observation(a, (float(a.num_edges), -float(a.num_nodes) + rng.random()), (float(k == 4),))
+        for k, a in enumerate(architectures)
+    ]
+    data = TrainingSet.from_observations(observations, np.random.default_rng(0))
+    scores = {}
+    for way in ("hypervolume", "scalarized"):
+        config = NASGEMConfig(predictor="kernel", noise="excluded", two_objectives=way)
+        surrogate = KernelSurrogate(space, config)
+        (scores[way],) = surrogate.score(data, (), [pool], fixed=False)
+    features, constraint = surrogate.map, data.violations[:, 0]
+    targets = [normal_scores(column) for column in data.values.T]
+    fits = [KernelPredictor(features).fit(features(known), target) for target in targets]
+    limit = KernelPredictor(features).fit(
+        features(known), (constraint - constraint.mean()) / constraint.std()
+    )
+    mean, deviation = limit.predict(features(pool))
+    threshold = -constraint.mean() / constraint.std()
+    allowed = norm.logcdf((threshold - mean) / np.sqrt(deviation**2 + limit.noise))
+    points = np.column_stack(targets)
+    improvement = log_hypervolume_improvement(
+        *(fit.predict(features(pool)) for fit in fits), points[data.feasible], points.min(0)
+    )
+    np.testing.assert_allclose(scores["hypervolume"], improvement + allowed, rtol=1e-6)
+    alone = TrainingSet(architectures, data.scores, data.violations)
+    (expected,) = KernelSurrogate(space, config).score(alone, (), [pool], fixed=False)
+    np.testing.assert_array_equal(scores["scalarized"], expected)
 
 
 def test_beats_random_search_on_nasbench201():
