@@ -54,6 +54,7 @@ class Task:
         graphpnas: Preset of the settings that GraphPNAS was published with for this space and data.
         known: Figures from elsewhere.
         objectives: ``maximize``, or that and ``minimize``.
+        why: What is known of the cause where the default does not lead; printed only then.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Task:
     graphpnas: str = ""
     known: tuple[Known, ...] = ()
     objectives: tuple[str, ...] = ("maximize",)
+    why: str = ""
 
 
 _NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
