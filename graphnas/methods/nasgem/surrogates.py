@@ -36,15 +36,17 @@ def counts_noise(noise: str, known: int) -> bool:
     """Whether a proposal is to have the largest improvement of a value, its noise included.
 
     The noise is what the features do not tell of an architecture, and that is evaluated once: so it is a part
-    of what can be found. But it is the same for all, and where it is large the improvement ranks by the mean
-    alone: a search stays among the neighbours of what is best so far. The improvement of the noise-free
-    function looks where the process knows little, and is misled by a best value that was luck. In turn, the
-    two make up for each other.
+    of what can be found. But it is the same for all, and the larger it is, the more the mean alone decides: a
+    search stays among the neighbours of what is best so far. The improvement of the noise-free function looks
+    where the process knows less, and is misled by a best value that was luck. In turn, the two make up for
+    each other.
 
     On NAS-Bench-201 (tuning seeds 100 to 109) the best of CIFAR-10 (200 and 12 epochs), CIFAR-100 (200) and
     ImageNet16-120 (12 and 200) was found after 34, 27, 32, 31 and 75 queries in turn, after 37, 32, 44, 31
     and 80 with noise, after 35, 31, 33, 35 and 97 without, in the mean, where a search that did not find it
-    within 100 counts 100.
+    within 100 counts 100. In searches of CIFAR-100 (seeds 100 to 103), at the same data, the median choice
+    with noise was the 4th best by the mean, and in 1.8 edges unlike the best so far; without noise, the 35th,
+    and in 3.0.
 
     Args:
         noise: As in :class:`.NASGEMConfig`.
