@@ -30,7 +30,7 @@ def section(record: dict[str, Any]) -> Section:
         title=task.title,
         tables=[table],
         protocol=task.protocol,
-        notes=_notes(record, several),
+        notes=_notes(task, record, several),
         plots=[_plot_name(record)],
     )
 
@@ -89,9 +89,12 @@ def _spread(figures: Sequence[float] | None, digits: int, row: dict[str, Any]) -
     return f"{figures[0]:.{digits}f}" if row["seeds"] == 1 else spread(*figures, digits)
 
 
-def _notes(record: dict[str, Any], several: bool) -> list[str]:
+def _notes(task: Task, record: dict[str, Any], several: bool) -> list[str]:
     summary = record["summary"]
-    notes = [_leading(summary, several)]
+    leaders = who_leads(summary, DEFAULT, FIRST_LED, larger=several)
+    notes = [_leading(summary, leaders, several)]
+    if task.why and any(leader != DEFAULT for _, _, leader in leaders):
+        notes.append(task.why)
     fewer = [f"{name} ({row['seeds']})" for name, row in summary.items() if row["seeds"] < FEW]
     if 0 < len(fewer) < len(summary):
         notes.append(f"Too few runs to be compared with the others: {', '.join(fewer)}.")
@@ -111,9 +114,8 @@ def _notes(record: dict[str, Any], several: bool) -> list[str]:
     return notes
 
 
-def _leading(summary: dict[str, Any], several: bool) -> str:
+def _leading(summary: dict[str, Any], found: Sequence[tuple[int, int, str]], several: bool) -> str:
     what = "largest mean hypervolume" if several else "lowest mean regret"
-    found = who_leads(summary, DEFAULT, FIRST_LED, larger=several)
     if not found:
         return f"{DEFAULT} was not run for {FIRST_LED} queries or more."
     by_leader: dict[str, list[str]] = {}

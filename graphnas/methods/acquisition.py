@@ -1,4 +1,4 @@
-"""From values to targets and from predictions to scores: ranks, expected improvement."""
+"""From values to targets and from predictions to scores: ranks, expected improvement, of an area too."""
 
 from __future__ import annotations
 
@@ -45,6 +45,45 @@ def log_expected_improvement(mean: Vector, deviation: Vector, best: float) -> Ve
     rest = np.where(far > -1e5, rest, -2 * np.log(-far))
     result[~near] = norm.logpdf(far) + rest
     return np.asarray(np.log(deviation) + result)
+
+
+def log_hypervolume_improvement(
+    first: tuple[Vector, Vector],
+    second: tuple[Vector, Vector],
+    known: NDArray[np.float64],
+    reference: NDArray[np.float64],
+) -> Vector:
+    """Logarithm of the expected growth of the area that is dominated, for two independent normal objectives.
+
+    The area between ``reference`` and the points that dominate ``known`` or do not compare with it falls into
+    strips, one per interval of the first objective, in each of which both objectives improve on their own
+    (Emmerich, Deutz and Klinkenberg, "Hypervolume-based expected improvement", 2011): the sum over strips of
+    ``(EI1(a_i) - EI1(a_i+1)) EI2(b_i)``, here of logarithms, so that nothing underflows.
+
+    Args:
+        first: Means and deviations (B,) of the first objective, which is maximised.
+        second: Of the second, likewise.
+        known: (n, 2) objectives of what is known.
+        reference: (2,) what is not better in both adds nothing.
+    """
+    front = pareto_front(known[(known > reference).all(1)])
+    lower = np.append(reference[0], front[:, 0])
+    heights = np.append(front[:, 1], reference[1])
+    left = [log_expected_improvement(*first, edge) for edge in lower]
+    right = [*left[1:], np.full(len(left[0]), -np.inf)]
+    total = np.full(len(left[0]), -np.inf)
+    for near, far, height in zip(left, right, heights, strict=True):
+        with np.errstate(divide="ignore"):
+            width = near + np.log1p(-np.exp(np.minimum(far - near, 0.0)))
+        np.logaddexp(total, width + log_expected_improvement(*second, height), out=total)
+    return total
+
+
+def pareto_front(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those of ``points`` (n, 2), both maximised, that no other dominates, by the first objective, rising."""
+    ordered = points[np.lexsort((points[:, 1], points[:, 0]))[::-1]]
+    before = np.maximum.accumulate(np.append(-np.inf, ordered[:-1, 1]))[: len(ordered)]
+    return np.asarray(ordered[ordered[:, 1] > before][::-1])
 
 
 def probability_below(mean: Vector, deviation: Vector, threshold: float) -> Vector:

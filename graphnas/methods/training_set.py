@@ -23,11 +23,13 @@ class TrainingSet:
         architectures: ``n`` evaluated architectures.
         scores: (n,) one number each, larger is better.
         violations: (n, c) constraint values, satisfied at most 0; c may be 0.
+        values: (n, m) the objectives that the scores were made of; None where they are not kept.
     """
 
     architectures: Sequence[Architecture]
     scores: Vector
     violations: NDArray[np.float64]
+    values: NDArray[np.float64] | None = None
 
     @classmethod
     def from_observations(cls, observations: Sequence[Observation], rng: np.random.Generator) -> TrainingSet:
@@ -43,7 +45,7 @@ class TrainingSet:
         violations = np.zeros((len(observations), width))
         for row, observation in zip(violations, observations, strict=True):
             row[: len(observation.constraints)] = observation.constraints
-        return cls([o.architecture for o in observations], scalarize(values, rng), violations)
+        return cls([o.architecture for o in observations], scalarize(values, rng), violations, values)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
 import numpy as np
 import pytest
 import search_figures
+import search_report
 import table_search
 from benchmark_run import BENCHMARKS, needs_table, run
 from resumable import Run
@@ -120,6 +122,27 @@ def test_who_leads_names_every_stretch():
     assert search_figures.who_leads(summary, "a", 2) == [(2, 3, "b"), (4, 6, "a")]  # equal: the one asked for
     assert search_figures.who_leads(summary, "a", 2, larger=True) == [(2, 3, "a"), (4, 4, "b"), (5, 6, "a")]
     assert search_figures.who_leads(summary, "c", 2) == []
+
+
+def test_why_is_told_only_where_the_default_does_not_lead(monkeypatch):
+    name = "nasbench201-cifar10-200"
+    monkeypatch.setitem(TASKS, name, dataclasses.replace(TASKS[name], why="Because of that."))
+
+    def notes(own, other):
+        summary = {
+            method: search_figures.one_objective(
+                [make_run([value] * 60, [1.0] * 60, method=method, seed=seed) for seed in range(5)],
+                (50,),
+                optimum=5.0,
+            )
+            for method, value in (("NASGEMSampler", own), ("other", other))
+        }
+        return search_report.section({"task": name, "summary": summary, "optimum": 5.0}).notes
+
+    assert "Because of that." not in notes(4.0, 3.0)
+    behind = notes(3.0, 4.0)
+    assert "does not lead" in behind[0]
+    assert behind[1] == "Because of that."
 
 
 # ---------------------------------------------------------------- the nearest cell

@@ -7,12 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from graphnas.errors import InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import NASGEM, NASGEMConfig, RandomSearch
-from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.acquisition import (
+    log_expected_improvement,
+    log_hypervolume_improvement,
+    normal_scores,
+)
+from graphnas.methods.base import Observation
+from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, KernelPredictor
 from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
+from graphnas.methods.nasgem.surrogates import KernelSurrogate
+from graphnas.methods.training_set import TrainingSet
 from search_spaces import GEMNet, NASBench201
 
 TINY = EncoderConfig(dimension=4, hidden=(16,), pairs=64, iterations=20, batch_size=16)
@@ -32,7 +41,15 @@ def test_paper_preset_is_the_papers():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("predictor", "oracle"), ("update", "sometimes"), ("batch_size", 0), ("candidates", 0), ("depths", ())],
+    [
+        ("predictor", "oracle"),
+        ("update", "sometimes"),
+        ("noise", "twice"),
+        ("two_objectives", "lexicographic"),
+        ("batch_size", 0),
+        ("candidates", 0),
+        ("depths", ()),
+    ],
 )
 def test_bad_settings(field, value):
     with pytest.raises(InvalidArgument, match=field):
@@ -103,6 +120,76 @@ def test_constraint_steers_away():
         ]
     assert len(obeyed[True]) > len(obeyed[False]) + 5
     assert max(obeyed[True]) == 7
+
+
+@pytest.mark.parametrize(
+    ("noise", "counted"),
+    [("included", (True, True)), ("excluded", (False, False)), ("alternate", (True, False))],
+)
+def test_noise_counts_when_it_is_meant_to(noise, counted):
+    """By turns of what is evaluated or pending, for the improvement; in a constraint it always counts."""
+    space = GEMNet(6)
+    pool, known = (space.sample_batch(np.random.default_rng(k), size) for k, size in ((0, 50), (1, 9)))
+    architectures = known.to_architectures()
+    values = np.array([a.num_edges for a in architectures], float)
+    for count, with_noise in zip((9, 8), counted, strict=True):
+        for waiting in (0, 2):
+            size = count - waiting
+            limit = values[:size, None] - 7.5
+            data = TrainingSet(architectures[:size], values[:size], limit)
+            surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel", noise=noise))
+            (scores,) = surrogate.score(data, architectures[size:count], [pool], fixed=False)
+            features = surrogate.map
+            targets = [normal_scores(values[:size]), (limit[:, 0] - limit.mean()) / limit.std()]
+            expected = []
+            for target in targets:
+                process = KernelPredictor(features).fit(features(known[:size]), target)
+                if waiting:
+                    believed, _ = process.predict(features(known[size:count]))
+                    process.condition(features(known[:count]), np.concatenate([target, believed]))
+                expected.append((*process.predict(features(pool)), process.noise))
+            mean, deviation, variance = expected[0]
+            improvement = log_expected_improvement(
+                mean, np.sqrt(deviation**2 + with_noise * variance), targets[0][data.feasible].max()
+            )
+            mean, deviation, variance = expected[1]
+            allowed = norm.logcdf((-limit.mean() / limit.std() - mean) / np.sqrt(deviation**2 + variance))
+            np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-6)
+
+
+def test_two_objectives_have_a_process_each():
+    """The area that the feasible ones dominate is improved, in units of ranks."""
+    space = GEMNet(6)
+    pool, known = (space.sample_batch(np.random.default_rng(k), size) for k, size in ((0, 50), (1, 9)))
+    architectures = known.to_architectures()
+    rng = np.random.default_rng(2)
+    observations = [
+        Observation(a, (float(a.num_edges), -float(a.num_nodes) + rng.random()), (float(k == 4),))
+        for k, a in enumerate(architectures)
+    ]
+    data = TrainingSet.from_observations(observations, np.random.default_rng(0))
+    scores = {}
+    for way in ("hypervolume", "scalarized"):
+        config = NASGEMConfig(predictor="kernel", noise="excluded", two_objectives=way)
+        surrogate = KernelSurrogate(space, config)
+        (scores[way],) = surrogate.score(data, (), [pool], fixed=False)
+    features, constraint = surrogate.map, data.violations[:, 0]
+    targets = [normal_scores(column) for column in data.values.T]
+    fits = [KernelPredictor(features).fit(features(known), target) for target in targets]
+    limit = KernelPredictor(features).fit(
+        features(known), (constraint - constraint.mean()) / constraint.std()
+    )
+    mean, deviation = limit.predict(features(pool))
+    threshold = -constraint.mean() / constraint.std()
+    allowed = norm.logcdf((threshold - mean) / np.sqrt(deviation**2 + limit.noise))
+    points = np.column_stack(targets)
+    improvement = log_hypervolume_improvement(
+        *(fit.predict(features(pool)) for fit in fits), points[data.feasible], points.min(0)
+    )
+    np.testing.assert_allclose(scores["hypervolume"], improvement + allowed, rtol=1e-6)
+    alone = TrainingSet(architectures, data.scores, data.violations)
+    (expected,) = KernelSurrogate(space, config).score(alone, (), [pool], fixed=False)
+    np.testing.assert_array_equal(scores["scalarized"], expected)
 
 
 def test_beats_random_search_on_nasbench201():

@@ -54,7 +54,8 @@ class Critic:
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        self._surrogate = KernelSurrogate(space, NASGEMConfig(predictor="kernel"))
+        config = NASGEMConfig(predictor="kernel", noise="included", two_objectives="scalarized")
+        self._surrogate = KernelSurrogate(space, config)
 
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch

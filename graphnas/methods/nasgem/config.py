@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PREDICTORS = ("features", "kernel", "encoder")
 UPDATES = ("refit", "fine_tune")
+NOISE = ("alternate", "included", "excluded")
+TWO_OBJECTIVES = ("hypervolume", "scalarized")
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "paper": {
@@ -47,6 +49,12 @@ class NASGEMConfig:
             computed once for all proposals between.
         local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
         depths: Weisfeiler-Lehman depths of the first two predictors, each a kernel of its own.
+        noise: Whether the expected improvement of the first two predictors is that of a value with the
+            process's noise (``"included"``), of the noise-free function (``"excluded"``), or of one and the
+            other in turn (``"alternate"``); see :func:`graphnas.methods.nasgem.surrogates.counts_noise`.
+        two_objectives: What is improved by the first two predictors where there are two objectives: the
+            ``"hypervolume"``, with a process for each, or one ``"scalarized"`` score. More than two are
+            scalarised.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` goes on from its weights.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
@@ -59,12 +67,22 @@ class NASGEMConfig:
     refresh: int = 10
     local_candidates: int = 2_000
     depths: tuple[int, ...] = (0, 1)
+    noise: str = "alternate"
+    two_objectives: str = "hypervolume"
     update: str = "refit"
     encoder: EncoderConfig | None = field(default=None)
     perceptron: PredictorConfig | None = field(default=None)
 
     def __post_init__(self) -> None:
-        check_choices(self, {"predictor": PREDICTORS, "update": UPDATES})
+        check_choices(
+            self,
+            {
+                "predictor": PREDICTORS,
+                "noise": NOISE,
+                "two_objectives": TWO_OBJECTIVES,
+                "update": UPDATES,
+            },
+        )
         check_least(
             self,
             {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},

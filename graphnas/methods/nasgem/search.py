@@ -34,7 +34,8 @@ class NASGEM(SearchMethod):
     best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the
     predictors and where the default departs from the paper.
 
-    Several objectives are scalarised anew for each update (ParEGO); constraints enter the score.
+    Two objectives have a process each, and the expected improvement of the hypervolume; more, and those of
+    the encoder's perceptron, are scalarised anew for each update (ParEGO). Constraints enter the score.
 
     Args:
         space: The search space.
