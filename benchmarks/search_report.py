@@ -126,16 +126,24 @@ def _leading(summary: dict[str, Any], found: Sequence[tuple[int, int, str]], sev
         return (
             f"{DEFAULT} has the {what}, alone or with others, at every number of queries from {FIRST_LED} on."
         )
-    behind = []
-    for first, last, leader in found:
-        if leader != DEFAULT:
-            own, other = (np.array(summary[name]["curve"][first - 1 : last]) for name in (DEFAULT, leader))
-            behind.append((float(np.abs(own - other).max()), leader))
-    gap, leader = max(behind)
+    gap, error, leader = max(
+        _behind(summary, first, last, leader) for first, last, leader in found if leader != DEFAULT
+    )
     return (
         f"{DEFAULT} does not lead at every number of queries from {FIRST_LED} on. The {what} has: "
-        f"{'; '.join(said)}. At most it is {gap:.3f} behind ({leader})."
+        f"{'; '.join(said)}. At most it is {gap:.3f} behind ({leader}; the standard error of that "
+        f"difference is {error:.3f})."
     )
+
+
+def _behind(summary: dict[str, Any], first: int, last: int, leader: str) -> tuple[float, float, str]:
+    """The most that the default is behind ``leader`` in a stretch of queries, its standard error, and whom."""
+    stretch = slice(first - 1, last)
+    own, other = (summary[name] for name in (DEFAULT, leader))
+    gaps = np.abs(np.array(own["curve"][stretch]) - np.array(other["curve"][stretch]))
+    at = int(gaps.argmax())
+    errors = [row["curve_error"][stretch][at] for row in (own, other)]
+    return float(gaps[at]), float(np.hypot(*errors)), leader
 
 
 def _plot_name(record: dict[str, Any]) -> str:

@@ -142,6 +142,7 @@ def test_why_is_told_only_where_the_default_does_not_lead(monkeypatch):
     assert "Because of that." not in notes(4.0, 3.0)
     behind = notes(3.0, 4.0)
     assert "does not lead" in behind[0]
+    assert "1.000 behind (other; the standard error of that difference is 0.000)" in behind[0]
     assert behind[1] == "Because of that."
 
 
