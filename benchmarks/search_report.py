@@ -137,7 +137,7 @@ def _leading(summary: dict[str, Any], found: Sequence[tuple[int, int, str]], sev
 
 
 def _behind(summary: dict[str, Any], first: int, last: int, leader: str) -> tuple[float, float, str]:
-    """The most that the default is behind ``leader`` in a stretch of queries, its standard error, and whom."""
+    """The most that the default is behind ``leader`` in a stretch of queries, with its standard error."""
     stretch = slice(first - 1, last)
     own, other = (summary[name] for name in (DEFAULT, leader))
     gaps = np.abs(np.array(own["curve"][stretch]) - np.array(other["curve"][stretch]))
