@@ -132,7 +132,7 @@ def _leading(summary: dict[str, Any], found: Sequence[tuple[int, int, str]], sev
     return (
         f"{DEFAULT} does not lead at every number of queries from {FIRST_LED} on. The {what} has: "
         f"{'; '.join(said)}. At most it is {gap:.3f} behind ({leader}; the standard error of that "
-        f"difference is {error:.3f})."
+        f"difference is {error:.3f}" + (", so that it may be chance)." if gap < 2 * error else ").")
     )
 
 
