@@ -62,7 +62,11 @@ def test_graph_generator_speed_benchmark(tmp_path):
     assert row["processor_ms_per_graph"] == pytest.approx(row["processor_ms_lowest"] / 16)
     assert row["times_faster_per_graph"] == pytest.approx(30 / row["processor_ms_per_graph"])
     assert 0 < row["processor_ms_lowest"] <= row["processor_ms"]
-    assert [sample["samples"] for sample in record["samples"].values()] == [4, 4, 4]
+    assert list(record["samples"]) == [
+        "nasbench101, 7 nodes, untrained, float32",
+        *(f"randwire, 32 nodes, {w}, {p}" for w in ("fitted", "untrained") for p in ("float32", "bfloat16")),
+    ]
+    assert {sample["samples"] for sample in record["samples"].values()} == {4}
     assert "search" not in record
     assert f"{row['times_faster_per_graph']:.1f}x" in printed
 
