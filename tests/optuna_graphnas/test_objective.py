@@ -17,6 +17,7 @@ from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
+from graphnas.methods import NASGEMConfig
 from optuna_graphnas import NASGEMSampler, Objective, RandomArchitectureSampler
 from search_spaces import NASBench201
 
@@ -160,7 +161,8 @@ def area(points: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def test_accuracy_and_macs_give_a_pareto_front() -> None:
+@pytest.mark.parametrize("way", ["hypervolume", "scalarized"])
+def test_accuracy_and_macs_give_a_pareto_front(way: str) -> None:
     """On the real table: the front of 60 trials is that of all trials, and spans the trade-off."""
     space = real_space()
     try:
@@ -168,10 +170,11 @@ def test_accuracy_and_macs_give_a_pareto_front() -> None:
     except DataNotFound as error:
         pytest.skip(str(error))
     objective = Objective(space, table, objectives=("value", "macs"))
-    ours, random = [], []
+    config = NASGEMConfig(n_startup_trials=10, two_objectives=way)
+    best, ours, random = [], [], []
     for seed in range(3):
         samplers = (
-            NASGEMSampler(space, seed=seed, n_startup_trials=10),
+            NASGEMSampler(space, config=config, seed=seed),
             RandomArchitectureSampler(space, seed=seed),
         )
         for sampler, areas in zip(samplers, (ours, random), strict=True):
@@ -184,4 +187,9 @@ def test_accuracy_and_macs_give_a_pareto_front() -> None:
             assert min(macs for _, macs in front) < max(macs for _, macs in front) / 2
             assert len({space.key(space.from_parameters(trial.params)) for trial in study.trials}) == 60
             areas.append(area(points))
+            if areas is ours:
+                best.append(max(front)[0])
     assert sum(ours) > 1.02 * sum(random)
+    if way == "scalarized":
+        # With either identity of the space, one or two seeds in six stay below 91.
+        assert sorted(best)[1] > 91.0
