@@ -24,6 +24,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "n_startup_trials": 100,
         "batch_size": 10,
         "candidates": 50_000,
+        "refresh": 1,
         "local_candidates": 0,
     },
 }
