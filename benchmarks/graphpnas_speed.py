@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,8 @@ def graphs_of(space: GraphSpace, count: int) -> list[Architecture]:
 class Training:
     """A generator in training on 30 graphs."""
 
-    def __init__(
-        self, space: GraphSpace, batch_size: int, hidden_size: int, precision: str = "float32"
-    ) -> None:
-        config = GeneratorConfig(hidden_size=hidden_size, sampling_precision=precision)
+    def __init__(self, space: GraphSpace, batch_size: int, hidden_size: int) -> None:
+        config = GeneratorConfig(hidden_size=hidden_size)
         self.generator = GraphGenerator(space, config, generator=torch.Generator().manual_seed(0))
         self._graphs = self.generator.prepare(ArchitectureBatch.from_architectures(graphs_of(space, KEPT)))
         self._optimizer = Adam(self.generator.parameters(), 1e-3)
@@ -116,12 +115,14 @@ def sampling_rows(hidden_size: int, count: int) -> dict[str, Any]:
     """Seconds per ``count`` samples, by precision of message passing."""
     rows: dict[str, Any] = {}
     for space, updates in ((NASBench101(), 0), (RandWire(32), 60), (RandWire(32), 0)):
+        training = Training(space, 4, hidden_size)
+        if updates:
+            training.epoch(updates)
+        generator = training.generator
         for precision in ("float32", "bfloat16") if isinstance(space, RandWire) else ("float32",):
-            training = Training(space, 4, hidden_size, precision)
-            if updates:
-                training.epoch(updates)
+            generator.config = replace(generator.config, sampling_precision=precision)
             clock = Clock()
-            batch = training.generator.sample(count, torch.Generator().manual_seed(0))
+            batch = generator.sample(count, torch.Generator().manual_seed(0))
             edges = float((batch.adjacency > 0).sum()) / count
             fitted = "fitted" if updates else "untrained"
             name = f"{space.name}, {space.max_nodes} nodes, {fitted}, {precision}"

@@ -27,24 +27,23 @@ class Adam:
         self._parameters = list(parameters)
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
-        # The kernel wants a number of steps for each parameter: it is the same tensor.
-        self._step = torch.zeros((), device=self._parameters[0].device)
-        self._count = 0
+        self._steps = 0
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
 
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters by their gradients, and drop these."""
-        self._step += 1
-        self._count += 1
+        self._steps += 1
+        # The kernel wants a number of steps for each parameter: it is the same tensor.
+        steps = torch.full((), float(self._steps), device=self._parameters[0].device)
         torch._fused_adam_(
             self._parameters,
             [p.grad for p in self._parameters if p.grad is not None],
             self._means,
             self._squares,
             [],
-            [self._step] * len(self._parameters),
+            [steps] * len(self._parameters),
             beta1=0.9,
             beta2=0.999,
             eps=1e-8,
@@ -56,7 +55,7 @@ class Adam:
         for parameter in self._parameters:
             setattr(parameter, _SPARE, parameter.grad)
             parameter.grad = None
-        if self._count % STEPS_TO_CLEAR == 0:
+        if self._steps % STEPS_TO_CLEAR == 0:
             self._clear()
 
     def _clear(self) -> None:

@@ -145,10 +145,9 @@ class KernelSurrogate:
         and multiply-accumulates, which have 28 values there, both ways had about .91 after 60 queries (seeds
         0 to 5): in ranks the many cheapest networks take up much of the area, and are looked at too often.
         """
-        two = data.values is not None and data.values.shape[1] == 2
-        if two and self.config.two_objectives == "hypervolume":
-            assert data.values is not None
-            return [normal_scores(column) for column in data.values.T]
+        values = data.values
+        if self.config.two_objectives == "hypervolume" and values is not None and values.shape[1] == 2:
+            return [normal_scores(column) for column in values.T]
         return [normal_scores(data.scores)]
 
     def _predictors(self, observed: Features, targets: Sequence[Vector]) -> list[KernelPredictor]:
