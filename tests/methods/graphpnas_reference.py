@@ -34,7 +34,7 @@ def slow_states(generator, graph, step):
             if label := int(graph.adjacency[i, j]):
                 edges += [(i, j, label), (j, i, label)]
     for layer in range(config.steps):
-        weight = torch.cat([net.node[layer, :, : 2 * width], net.marker[layer], net.position[layer]])
+        weight = torch.cat([net.first[layer], net.marker[layer], net.position[layer]])
         sums = [torch.zeros(width, dtype=dtype) for _ in h]
         for s, d, label in edges:
             marker = torch.zeros(3, dtype=dtype)
@@ -49,10 +49,10 @@ def slow_states(generator, graph, step):
             torch.gru_cell(
                 total[None],
                 state[None],
-                net.aggregate[layer].t(),
-                net.node[layer, :, 2 * width :].t(),
-                net.aggregate_bias[layer],
-                net.state_bias[layer, 0],
+                net.gathered[layer].roll(-width, 1).t(),
+                net.state[layer].t(),
+                net.gathered_bias[layer].roll(-width),
+                net.state_bias[layer],
             )[0]
             for total, state in zip(sums, h, strict=True)
         ]
@@ -67,7 +67,9 @@ def slow_head(heads, which, x):
     h = torch.relu((x @ heads.first + heads.first_bias)[which * width : (which + 1) * width])
     for weight, bias in zip(heads.hidden, heads.hidden_bias, strict=True):
         h = torch.relu(h @ weight[which] + bias[which, 0])
-    return h @ heads.last[which] + heads.last_bias[which]
+    begin = sum(heads.outputs[:which])
+    own = slice(begin, begin + heads.outputs[which])
+    return h @ heads.last[:, own] + heads.last_bias[own]
 
 
 def slow_log_likelihood(generator, graph):

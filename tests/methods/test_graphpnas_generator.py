@@ -15,6 +15,7 @@ from scipy.stats import chi2
 from graphnas import Architecture, ArchitectureBatch, GraphSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
+from graphnas.methods.graphpnas.likelihood import decision_weights
 from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 SMALL = GeneratorConfig(hidden_size=24, steps=3, mixtures=4)
@@ -157,10 +158,10 @@ def test_likelihood_is_that_of_the_slow_reference(name, config):
         torch.testing.assert_close(found.edges[k, :n], edges)
         torch.testing.assert_close(found.operations[k, :n], operations)
         torch.testing.assert_close(found.labels[k, :n], labels)
-        assert found.num_labels[k, :n].tolist() == chosen
-        assert int(found.num_nodes[k]) == n
-        for part in (found.edges, found.operations, found.labels, found.num_labels):
+        for part in (found.edges, found.operations, found.labels):
             assert not part[k, n:].any()
+        shares = decision_weights(torch.tensor([n]), torch.tensor([chosen]), torch.float32)
+        torch.testing.assert_close(found.weights[:, k, :n], shares[:, 0])
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -232,7 +233,7 @@ def test_minibatches_are_parts_of_the_batch():
             found = generator.log_likelihood(part)
             torch.testing.assert_close(found.edges, whole.edges[index])
             torch.testing.assert_close(found.operations, whole.operations[index])
-            assert torch.equal(found.num_nodes, whole.num_nodes[index])
+            assert torch.equal(found.weights, whole.weights[:, index])
             assert list(part.batch) == list(batch[index])
     again = next(parts[0].minibatches(torch.tensor([1, 1]), 2))
     torch.testing.assert_close(generator.log_prob(again), whole.total()[[0, 0]])

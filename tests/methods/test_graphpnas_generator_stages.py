@@ -42,9 +42,11 @@ def test_stages_are_independent_generators_with_weights_of_their_own():
         separate.append(stage.log_prob(graphs))
         torch.testing.assert_close(found.edges[:, part].sum(1), separate[-1])
     torch.testing.assert_close(found.total(), sum(separate))
-    assert not torch.equal(generator.stages[0].messages.node, generator.stages[1].messages.node)
-    assert found.num_nodes.tolist() == [18] * 5
-    assert found.num_pairs.tolist() == [3 * 21] * 5
+    assert not torch.equal(generator.stages[0].messages.first, generator.stages[1].messages.first)
+    # The 18 nodes of three stages, and the pairs within them.
+    assert found.weights[0].flatten().tolist() == pytest.approx([-1 / (3 * 21)] * 90)
+    assert found.weights[1].flatten().tolist() == pytest.approx([-0.5 / 18] * 90)
+    assert found.weights[2].flatten().tolist() == [-0.125] * 90
 
 
 def test_samples_are_members_and_minibatches_parts():

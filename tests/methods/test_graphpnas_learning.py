@@ -13,6 +13,7 @@ from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas import Buffer, GraphPNASConfig, LogLikelihood, RNNGenerator, fit
 from graphnas.methods.graphpnas.adam import Adam
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
+from graphnas.methods.graphpnas.likelihood import decision_weights
 from graphnas.methods.graphpnas.loss import decision_loss, log_one_minus, reinforce_loss, reweighted_loss
 from graphnas.methods.graphpnas.replay import check_keep_top, kept, number_kept
 from graphnas.methods.graphpnas.rewards import rewards
@@ -21,19 +22,12 @@ from search_spaces import NASBench101, NASBench201
 
 
 def likelihood(seed=0, graphs=5, nodes=4):
-    """Row-wise log-likelihoods of some graphs."""
+    """Row-wise log-likelihoods of some graphs, and how many labels were a choice in each row."""
     rng = np.random.default_rng(seed)
-
-    def rows():
-        return torch.tensor(-rng.uniform(0.1, 2, (graphs, nodes)), requires_grad=True)
-
-    return LogLikelihood(
-        edges=rows(),
-        operations=rows(),
-        labels=rows(),
-        num_nodes=torch.full((graphs,), nodes),
-        num_labels=torch.tensor(rng.integers(0, 3, (graphs, nodes))),
-    )
+    rows = torch.tensor(-rng.uniform(0.1, 2, (3, graphs, nodes)), requires_grad=True)
+    counts = torch.tensor(rng.integers(0, 3, (graphs, nodes)))
+    weights = decision_weights(torch.full((graphs,), nodes), counts, torch.float64)
+    return LogLikelihood(rows, weights), counts
 
 
 # ---------------------------------------------------------------- rewards
@@ -79,17 +73,17 @@ def test_what_cannot_be_kept_is_refused(wrong):
 
 
 def test_the_loss_per_decision_is_that_of_the_released_code():
-    given = likelihood()
+    given, chosen = likelihood()
     for k, loss in enumerate(decision_loss(given).tolist()):
         edges, nodes, labels = (part[k].tolist() for part in (given.edges, given.operations, given.labels))
-        counts = given.num_labels[k].tolist()
+        counts = chosen[k].tolist()
         expected = -sum(edges) / (4 * 5 / 2) - 0.5 * sum(nodes) / 4
         expected -= 0.125 * sum(label / max(1, count) for label, count in zip(labels, counts, strict=True))
         assert loss == pytest.approx(expected)
 
 
 def test_equation_12():
-    given = likelihood()
+    given, _ = likelihood()
     reward = torch.tensor([1.0, -1.0, 0.5, 0.0, -2.0], dtype=torch.float64)
     loss = decision_loss(given)
     p = torch.exp(-loss)
@@ -101,9 +95,9 @@ def test_equation_12():
 
 def test_negative_rewards_make_a_graph_less_likely_and_positive_ones_more():
     for reward, sign in ((1.0, -1), (-1.0, 1)):
-        given = likelihood(graphs=1)
+        given, _ = likelihood(graphs=1)
         reweighted_loss(given, torch.tensor([reward]), beta=0.05).backward()
-        assert (torch.sign(given.edges.grad) == sign).all()
+        assert (torch.sign(given.terms.grad) == sign).all()
 
 
 def test_the_probability_of_a_whole_graph_makes_negative_rewards_inert():
@@ -113,7 +107,8 @@ def test_the_probability_of_a_whole_graph_makes_negative_rewards_inert():
     for probability in ("graph", "decision"):
         edges = torch.full((1, 32), -11.0, requires_grad=True)
         zeros = torch.zeros(1, 32)
-        given = LogLikelihood(edges, zeros, zeros, torch.tensor([32]), zeros.long())
+        weights = decision_weights(torch.tensor([32]), zeros.long(), zeros.dtype)
+        given = LogLikelihood(torch.stack([edges, zeros, zeros]), weights)
         loss = reweighted_loss(given, reward, beta=1.0, probability=probability)
         loss.backward()
         gradients[probability] = edges.grad.abs().max().item()
@@ -177,7 +172,7 @@ def test_the_memory_of_gradients_is_used_again_and_changes_nothing():
             for _ in range(1 + step % 2):  # gradients that add up, every other step
                 (-generator.log_prob(batch).mean()).backward()
             if generator is ours:
-                places.append(ours.messages.node.grad.data_ptr())
+                places.append(ours.messages.first.grad.data_ptr())
             optimizer.step()
             if generator is theirs:
                 optimizer.zero_grad()

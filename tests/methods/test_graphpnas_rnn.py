@@ -126,7 +126,8 @@ def test_the_likelihood_is_that_of_the_choices_made_one_by_one(space):
         assert fast.edges[k].tolist() == pytest.approx(edges)
         assert fast.operations[k].tolist() == pytest.approx(operations)
         assert fast.labels[k].tolist() == pytest.approx(labels)
-        assert fast.num_labels[k].tolist() == counts
+        assert fast.weights[2, k].tolist() == pytest.approx([-0.125 / max(1, count) for count in counts])
+        assert fast.weights[1, k].tolist() == pytest.approx([-0.5 / architecture.num_nodes] * len(counts))
 
 
 def slow(generator, architecture):

@@ -2,8 +2,9 @@
 
 from graphnas.methods.graphpnas.config import PRESETS, GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
+from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.sampling import sample_valid
 from graphnas.methods.graphpnas.search import GraphPNAS

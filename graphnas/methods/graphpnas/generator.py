@@ -4,46 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-
-
-@dataclass(frozen=True)
-class LogLikelihood:
-    """The log-likelihood of ``B`` architectures, row by row: row i holds the decisions made at node i.
-
-    Decisions that the space leaves no choice in (forced edges, operations and labels) count nothing.
-
-    Attributes:
-        edges: ``(B, N)``, log-probability of which earlier nodes feed node i (GraphPNAS, eq. 2).
-        operations: ``(B, N)``, log-probability of node i's operation (eq. 5).
-        labels: ``(B, N)``, sum over the present edges into node i of the log-probability of their label.
-        num_nodes: ``(B,)``, number of nodes.
-        num_labels: ``(B, N)``, number of present edges into node i whose label was a choice.
-        stages: Graphs of equal size that an architecture is made of, one after the other.
-    """
-
-    edges: Tensor
-    operations: Tensor
-    labels: Tensor
-    num_nodes: Tensor
-    num_labels: Tensor
-    stages: int = 1
-
-    @property
-    def num_pairs(self) -> Tensor:
-        """Pairs of a node and itself or an earlier one of its stage, ``(B,)``: N(N+1)/2 for one stage."""
-        nodes = self.num_nodes / self.stages
-        return self.stages * nodes * (nodes + 1) / 2
-
-    def total(self) -> Tensor:
-        """Log P(A, X) of each architecture, ``(B,)``."""
-        return (self.edges + self.operations + self.labels).sum(1)
+from graphnas.methods.graphpnas.likelihood import LogLikelihood
 
 
 class PreparedBatch:

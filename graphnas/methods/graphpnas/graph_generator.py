@@ -16,8 +16,9 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.configuration import check_choices, check_least
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
 from graphnas.methods.graphpnas.heads import Heads
+from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
 from graphnas.methods.graphpnas.row_likelihood import mixture, row_log_likelihood
@@ -189,7 +190,7 @@ class GraphGenerator(ArchitectureGenerator):
         theta, alpha, labels = self._edge_logits(states, wiring)
         (operations,) = self.operation_head(states, wiring.new)
         size = len(part) * self.decisions.num_nodes
-        edges, operation, label = row_log_likelihood(
+        terms = row_log_likelihood(
             theta,
             alpha,
             operations,
@@ -199,8 +200,8 @@ class GraphGenerator(ArchitectureGenerator):
             (self.operation_mask, self.label_mask),
             size,
             mean=self.config.mixture_logits == "mean",
-        ).view(3, len(part), -1)
-        return LogLikelihood(edges, operation, label, part.num_nodes, part.num_labels)
+        )
+        return LogLikelihood(terms.view(3, len(part), -1), part.weights)
 
     # ---------------------------------------------------------------- sampling
 

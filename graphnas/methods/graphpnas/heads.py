@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from graphnas.methods.graphpnas.adam import gradient_for
+
 _threshold_backward = torch.ops.aten.threshold_backward.default
 
 
@@ -31,11 +33,11 @@ class Heads(nn.Module):
         def draw(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
+        self.outputs = outputs
         self.first, self.first_bias = draw(width, count * width), draw(count * width)
-        self.hidden = nn.ParameterList(draw(count, width, width) for _ in range(layers - 2))
-        self.hidden_bias = nn.ParameterList(draw(count, 1, width) for _ in range(layers - 2))
-        self.last = nn.ParameterList(draw(width, out) for out in outputs)
-        self.last_bias = nn.ParameterList(draw(out) for out in outputs)
+        self.hidden = draw(layers - 2, count, width, width)
+        self.hidden_bias = draw(layers - 2, count, 1, width)
+        self.last, self.last_bias = draw(width, sum(outputs)), draw(sum(outputs))
 
     def forward(
         self, states: Tensor, node: Tensor, other: Tensor | None = None, *, zero: bool = False
@@ -48,9 +50,8 @@ class Heads(nn.Module):
             other: ``(P,)``, less that of these where they are given.
             zero: Append an input of zeros; outputs then have ``P + 1`` rows.
         """
-        layers = len(self.hidden)
-        weights = (self.first, *self.hidden, *self.last, self.first_bias, *self.hidden_bias, *self.last_bias)
-        outputs = _Perceptrons.apply(states, node, other, zero, layers, *weights)  # type: ignore[no-untyped-call]
+        weights = (self.first, self.first_bias, self.hidden, self.hidden_bias, self.last, self.last_bias)
+        outputs = _Perceptrons.apply(states, node, other, zero, self.outputs, *weights)  # type: ignore[no-untyped-call]
         return list(outputs)
 
 
@@ -64,53 +65,60 @@ class _Perceptrons(torch.autograd.Function):
         node: Tensor,
         other: Tensor | None,
         zero: bool,
-        layers: int,
-        *weights: Tensor,
+        outputs: tuple[int, ...],
+        first: Tensor,
+        first_bias: Tensor,
+        hidden: Tensor,
+        hidden_bias: Tensor,
+        last: Tensor,
+        last_bias: Tensor,
     ) -> tuple[Tensor, ...]:
-        half = len(weights) // 2
-        (first, *matrices), (first_bias, *biases) = weights[:half], weights[half:]
-        count = len(matrices) - layers
+        width = states.shape[1]
         x = states.index_select(0, node)
         if other is not None:
             x -= states.index_select(0, other)
         if zero:
-            x = torch.cat([x, x.new_zeros(1, x.shape[1])])
+            x = torch.cat([x, x.new_zeros(1, width)])
         flat = torch.addmm(first_bias, x, first).relu_()
-        saved = [flat.view(len(x), count, x.shape[1]).transpose(0, 1)]
-        for matrix, bias in zip(matrices[:layers], biases[:layers], strict=True):
+        saved = [flat.view(len(x), len(outputs), width).transpose(0, 1)]
+        for matrix, bias in zip(hidden.unbind(), hidden_bias.unbind(), strict=True):
             saved.append(torch.baddbmm(bias, saved[-1], matrix).relu_())
-        ctx.save_for_backward(x, node, first, *matrices)
-        ctx.other, ctx.zero, ctx.layers, ctx.hidden, ctx.nodes = other, zero, layers, saved, len(states)
-        return tuple(
-            torch.addmm(bias, part, matrix)
-            for part, matrix, bias in zip(saved[-1], matrices[layers:], biases[layers:], strict=True)
-        )
+        ctx.save_for_backward(x, node, first, hidden, last)
+        ctx.other, ctx.zero, ctx.outputs, ctx.saved, ctx.nodes = other, zero, outputs, saved, len(states)
+        parts = zip(saved[-1].unbind(), last.split(outputs, 1), last_bias.split(outputs), strict=True)
+        return tuple(torch.addmm(bias, part, matrix) for part, matrix, bias in parts)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *d_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, node, first, *matrices = ctx.saved_tensors
-        layers, hidden = ctx.layers, ctx.hidden
+        x, node, first, hidden, last = ctx.saved_tensors
+        saved, outputs = ctx.saved, ctx.outputs
         rows, width = x.shape
-        d_matrices, d_biases = [], []
-        d_h = torch.empty_like(hidden[-1])
-        for d_output, part, matrix, d_part in zip(
-            d_outputs, hidden[-1], matrices[layers:], d_h.unbind(), strict=True
-        ):
-            d_matrices.append(torch.mm(part.t(), d_output))
-            d_biases.append(d_output.sum(0))
+        d_first, d_hidden, d_last = map(gradient_for, (first, hidden, last))
+        d_hidden_bias = x.new_empty(len(hidden), len(outputs), 1, width)
+        d_h = torch.empty_like(saved[-1])
+        parts = zip(
+            d_outputs, saved[-1].unbind(), d_h.unbind(),
+            last.split(outputs, 1), d_last.split(outputs, 1), strict=True
+        )
+        for d_output, part, d_part, matrix, d_matrix in parts:
+            torch.mm(part.t(), d_output, out=d_matrix)
             torch.mm(d_output, matrix.t(), out=d_part)
-        for level in reversed(range(layers)):
-            d_h = _threshold_backward(d_h, hidden[level + 1], 0)
-            d_matrices.insert(0, torch.bmm(hidden[level].transpose(1, 2), d_h))
-            d_biases.insert(0, d_h.sum(1, keepdim=True))
-            d_h = torch.bmm(d_h, matrices[level].transpose(1, 2))
-        d_flat = _threshold_backward(d_h, hidden[0], 0).transpose(0, 1).reshape(rows, -1)
+        for level in reversed(range(len(hidden))):
+            d_h = _threshold_backward(d_h, saved[level + 1], 0)
+            torch.bmm(saved[level].transpose(1, 2), d_h, out=d_hidden[level])
+            torch.sum(d_h, 1, keepdim=True, out=d_hidden_bias[level])
+            d_h = torch.bmm(d_h, hidden[level].transpose(1, 2))
+        d_flat = _threshold_backward(d_h, saved[0], 0).transpose(0, 1).reshape(rows, -1)
         d_x = torch.mm(d_flat, first.t())
         if ctx.zero:
             d_x = d_x[:-1]
         d_states = x.new_zeros(ctx.nodes, width).index_add_(0, node, d_x)
         if ctx.other is not None:
             d_states.index_add_(0, ctx.other, d_x, alpha=-1)
-        d_first, d_first_bias = torch.mm(x.t(), d_flat), d_flat.sum(0)
-        return d_states, None, None, None, None, d_first, *d_matrices, d_first_bias, *d_biases
+        torch.mm(x.t(), d_flat, out=d_first)
+        d_last_bias = torch.cat([d_output.sum(0) for d_output in d_outputs])
+        return (
+            *(d_states, None, None, None, None),
+            *(d_first, d_flat.sum(0), d_hidden, d_hidden_bias, d_last, d_last_bias),
+        )

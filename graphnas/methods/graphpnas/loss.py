@@ -5,29 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphnas.methods.graphpnas.generator import LogLikelihood
+from graphnas.methods.graphpnas.likelihood import LogLikelihood
 
 LOSSES = ("reweighted", "reinforce")
 PROBABILITIES = ("decision", "graph")
 
-NODE_WEIGHT = 0.5
-LABEL_WEIGHT = 0.125
 MOST_LIKELY = 1e-6
 """A probability counts as at most ``1 - MOST_LIKELY``, beyond which log(1 - p) has no use."""
 
 
 def decision_loss(likelihood: LogLikelihood) -> Tensor:
-    """The negative log-likelihood per decision, ``(B,)``, weighted as in the released code.
-
-    ``L_edge + 0.5 L_node + 0.125 L_label``: L_edge is the sum over rows divided by the number of pairs, self
-    pairs included, N(N+1)/2; L_node is the mean over nodes; L_label is the sum over rows of the mean over the
-    row's present edges.
-    """
-    count = likelihood.num_nodes.to(likelihood.edges.dtype)
-    edges = -likelihood.edges.sum(1) / likelihood.num_pairs.to(count.dtype)
-    nodes = -likelihood.operations.sum(1) / count
-    labels = -(likelihood.labels / likelihood.num_labels.clamp(min=1)).sum(1)
-    return edges + NODE_WEIGHT * nodes + LABEL_WEIGHT * labels
+    """The negative log-likelihood per decision, ``(B,)``; see :func:`.likelihood.decision_weights`."""
+    return (likelihood.terms * likelihood.weights).sum((0, 2))
 
 
 def log_one_minus(loss: Tensor) -> Tensor:

@@ -20,13 +20,12 @@ from torch.nn import functional as F
 from graphnas.methods.graphpnas.adam import gradient_for
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
-_glu, _glu_backward = torch.nn.functional.glu, torch.ops.aten.glu_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 _WEIGHTS = (
-    *("marker", "first_bias", "position", "state_bias"),
-    *("node", "second", "second_bias", "aggregate", "aggregate_bias"),
+    *("marker", "first_bias", "position", "first", "second", "second_bias"),
+    *("state", "state_bias", "gathered", "gathered_bias"),
 )
 ROUND = 256
 """Nodes and edges are filled up to multiples of it in bfloat16: matrix products there are compiled anew for
@@ -63,17 +62,20 @@ class MessagePassing(nn.Module):
         def draw(bound: float, *shape: int) -> Tensor:
             return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
 
-        # What is computed per node: the first layers of messages and gates, then the GRU's part for h.
-        self.node = nn.Parameter(torch.cat([draw(of_pair, h, 2 * h), draw(of_hidden, h, 3 * h)], 2))
+        # Of messages, then of gates.
+        self.first = nn.Parameter(draw(of_pair, h, 2 * h))
+        # Of the GRU, what acts on the past state: reset, update, new.
+        self.state = nn.Parameter(draw(of_hidden, h, 3 * h))
         self.first_bias = nn.Parameter(draw(of_pair, 1, 2 * h))
         self.marker = nn.Parameter(draw(of_pair, 3 + num_labels + 1, 2 * h))
         self.position = nn.Parameter(draw(of_pair, num_nodes, 2 * h))
-        self.state_bias = nn.Parameter(draw(of_hidden, 1, 3 * h))
-        # Messages, then gates; of the GRU: reset, update, new.
+        self.state_bias = nn.Parameter(draw(of_hidden, 3 * h))
         self.second = nn.Parameter(draw(of_hidden, 2, h, h))
         self.second_bias = nn.Parameter(draw(of_hidden, 2, 1, h))
-        self.aggregate = nn.Parameter(draw(of_hidden, h, 3 * h))
-        self.aggregate_bias = nn.Parameter(draw(of_hidden, 3 * h))
+        # What acts on the sum of the messages: new, reset, update. Beside the past's in this order, the gates
+        # of both stand together.
+        self.gathered = nn.Parameter(draw(of_hidden, h, 3 * h).roll(h, -1))
+        self.gathered_bias = nn.Parameter(draw(of_hidden, 3 * h).roll(h, -1))
         self.register_buffer("code", _edge_code(num_labels), persistent=False)
 
     code: Tensor
@@ -138,140 +140,122 @@ def _propagate(
     marker: Tensor,
     first_bias: Tensor,
     position: Tensor,
-    state_bias: Tensor,
-    node: Tensor,
+    first: Tensor,
     second: Tensor,
     second_bias: Tensor,
-    aggregate: Tensor,
-    aggregate_bias: Tensor,
+    state: Tensor,
+    state_bias: Tensor,
+    gathered: Tensor,
+    gathered_bias: Tensor,
     *,
     saved: list[tuple[Tensor, ...]] | None,
 ) -> Tensor:
     """All rounds; where ``saved`` is a list, what the backward pass needs of each is put there."""
-    width, edges, kinds = x.shape[1], len(wiring.target), len(code)
+    (nodes, width), steps, edges, kinds = x.shape, len(first), len(wiring.target), len(code)
     every = torch.arange(max(3 * edges, kinds), device=x.device)
-    ends, each = every[: 3 * edges : 3], every[:edges]
+    ends, each = every[: 3 * edges : 3].contiguous(), every[:edges]
     signs = wiring.end_signs.to(x.dtype)
-    # What does not depend on the states: of edge types, then of the numbers of nodes beside the GRU's bias.
-    base = x.new_zeros(len(node), kinds + position.shape[1], 5 * width)
-    torch.baddbmm(first_bias, code.expand(len(node), -1, -1), marker, out=base[:, :kinds, : 2 * width])
-    torch.neg(position, out=base[:, kinds:, : 2 * width])
-    base[:, kinds:, 2 * width :] = state_bias
+    # First layers of what does not depend on the states: of edge types, then of the numbers of nodes.
+    fixed = x.new_empty(steps, kinds + position.shape[1], 2 * width)
+    torch.baddbmm(first_bias, code.expand(steps, -1, -1), marker, out=fixed[:, :kinds])
+    torch.neg(position, out=fixed[:, kinds:])
     which = torch.cat([every[:kinds], wiring.node + kinds])
+    gates_bias = state_bias.clone()
+    gates_bias[:, : 2 * width] += gathered_bias[:, width:]
+    table, sent = x.new_empty(kinds + nodes, 2 * width), x.new_empty(edges, width)
+    of_node = table[kinds:]
     h = x
-    weights = zip(
-        *(part.unbind() for part in (base, node, second, second_bias, aggregate, aggregate_bias)), strict=True
-    )
-    for step, (of_row, of_node, of_edge, edge_bias, of_sum, sum_bias) in enumerate(weights):
+    weights = (fixed, first, second, second_bias, state, gates_bias, gathered, gathered_bias[:, :width])
+    for step, (rows, to_first, to_both, edge_bias, to_past, past_bias, to_sum, sum_bias) in enumerate(
+        zip(*(w.unbind() for w in weights), strict=True)
+    ):
         if step:
             h = _relu_(h)
-        rows = of_row.index_select(0, which)
-        per_node = rows[kinds:].addmm_(h, of_node)
-        hidden = _relu_(_sum_rows(rows[:, : 2 * width], wiring.ends, ends, signs))
+        torch.index_select(rows, 0, which, out=table)
+        of_node.addmm_(h, to_first)
+        hidden = _relu_(_sum_rows(table, wiring.ends, ends, signs))
         halves = hidden.view(edges, 2, width).transpose(0, 1)
-        both = torch.baddbmm(edge_bias, halves, of_edge)
-        sent = _glu(both, 0)[0]  # messages times the sigmoid of gates
-        gathered = _sum_rows(sent, each, wiring.begin)
-        _, past_gates, past = torch.split(per_node, [2 * width, 2 * width, width], 1)
-        new_gates, new = torch.split(torch.addmm(sum_bias, gathered, of_sum), [2 * width, width], 1)
-        gates = torch.add(new_gates, past_gates).sigmoid_()
-        reset, update = gates.chunk(2, 1)
-        candidate = torch.addcmul(new, reset, past).tanh_()
+        message, gate = torch.baddbmm(edge_bias, halves, to_both).unbind()
+        gate.sigmoid_()
+        total = _sum_rows(torch.mul(message, gate, out=sent), each, wiring.begin)
+        past = torch.addmm(past_bias, h, to_past)
+        past[:, : 2 * width].addmm_(total, to_sum[:, width:]).sigmoid_()
+        reset, update, old = past.view(nodes, 3, width).unbind(1)
+        new = torch.addmm(sum_bias, total, to_sum[:, :width]).addcmul_(reset, old).tanh_()
         if saved is not None:
-            saved.append((h, hidden, halves, both, gathered, gates, reset, update, past, candidate))
-        h = torch.lerp(candidate, h, update)
+            saved.append((h, hidden, halves, message, gate, total, past, new))
+        h = torch.lerp(new, h, update)
     return h
 
 
 class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        wiring: Wiring,
-        code: Tensor,
-        marker: Tensor,
-        first_bias: Tensor,
-        position: Tensor,
-        state_bias: Tensor,
-        node: Tensor,
-        second: Tensor,
-        second_bias: Tensor,
-        aggregate: Tensor,
-        aggregate_bias: Tensor,
+        ctx: Any, x: Tensor, wiring: Wiring, code: Tensor, *weights: Tensor
     ) -> Tensor:
         ctx.saved, ctx.wiring = [], wiring
-        ctx.save_for_backward(code, node, second, aggregate)
-        weights = (
-            marker,
-            first_bias,
-            position,
-            state_bias,
-            node,
-            second,
-            second_bias,
-            aggregate,
-            aggregate_bias,
-        )
+        of = dict(zip(_WEIGHTS, weights, strict=True))
+        ctx.save_for_backward(code, of["first"], of["second"], of["state"], of["gathered"])
         return _propagate(x, wiring, code, *weights, saved=ctx.saved)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
-        code, node, second, aggregate = ctx.saved_tensors
+        code, *weights = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
-        (nodes, width), steps, edges = d_h.shape, len(node), len(wiring.target)
+        (nodes, width), steps, edges = d_h.shape, len(weights[0]), len(wiring.target)
         signs = wiring.around_signs.to(d_h.dtype)
         around = 2 * wiring.begin
         kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
-        d_weights, d_second, d_aggregate = map(gradient_for, (node, second, aggregate))
-        d_second_bias = second.new_empty(steps, 2, 1, width)
-        d_aggregate_bias = second.new_empty(steps, 3 * width)
-        d_kinds = second.new_empty(steps, len(code), 2 * width)
-        d_numbers = second.new_empty(steps, len(number), 5 * width)
-        weights = zip(*(w.transpose(-1, -2).unbind() for w in (node, second, aggregate)), strict=True)
-        found = (d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias, d_kinds, d_numbers)
-        rounds = list(zip(ctx.saved, weights, zip(*(d.unbind() for d in found), strict=True), strict=True))
-        # Places for the gradients of what a round computes: per node [messages, gates | reset, update, new]
-        # of h, the last three of sums too; per edge both halves, before and after the second layer.
-        d_node, d_sum = d_h.new_empty(nodes, 5 * width), d_h.new_empty(nodes, 3 * width)
-        d_first, d_past_gates, d_past = torch.split(d_node, [2 * width, 2 * width, width], 1)
-        d_gates, d_new = torch.split(d_sum, [2 * width, width], 1)
-        d_reset, d_update = d_gates.chunk(2, 1)
+        d_first, d_second, d_state, d_gathered = map(gradient_for, weights)
+        d_second_bias = d_h.new_empty(steps, 2, 1, width)
+        d_bias = d_h.new_empty(steps, 4 * width)
+        d_kinds = d_h.new_empty(steps, len(code), 2 * width)
+        d_numbers = d_h.new_empty(steps, len(number), 2 * width)
+        found = (d_first, d_second, d_state, d_gathered, d_second_bias, d_bias, d_kinds, d_numbers)
+        back = zip(*(w.transpose(-1, -2).unbind() for w in weights), strict=True)
+        rounds = list(zip(ctx.saved, back, zip(*(d.unbind() for d in found), strict=True), strict=True))
+        # Places for the gradients of what a round computes. Of nodes: new, reset, update, old, of which the
+        # first three come from the sum of messages and the last three from the past state.
+        d_node = d_h.new_empty(nodes, 4 * width)
+        d_sum, d_past, d_gates = d_node[:, : 3 * width], d_node[:, width:], d_node[:, width : 3 * width]
+        d_new, d_reset, d_update, d_old = d_node.view(nodes, 4, width).unbind(1)
         d_sent, d_both = d_h.new_empty(edges, width), d_h.new_empty(2, edges, width)
+        d_message, d_gate = d_both.unbind()
         d_hidden = d_h.new_empty(edges, 2 * width)
         d_halves = d_hidden.view(edges, 2, width).transpose(0, 1)
-        for saved, (to_node, to_edge, to_sum), of in reversed(rounds):
-            h, hidden, halves, both, gathered, gates, reset, update, past, candidate = saved
-            d_of_node, d_of_edge, d_edge_bias, d_of_sum, d_sum_bias, d_kind, d_of_number = of
-            # The GRU: h' = update h + (1 - update) candidate.
+        for saved, (from_node, from_both, from_past, from_sum), of in reversed(rounds):
+            h, hidden, halves, message, gate, total, past, new = saved
+            d_of_first, d_of_both, d_of_past, d_of_sum, d_edge_bias, d_of_bias, d_kind, d_number = of
+            reset, update, old = past.view(nodes, 3, width).unbind(1)
+            # The GRU: h' = update h + (1 - update) new.
             d_kept = d_h * update
-            _tanh_backward(d_h - d_kept, candidate, grad_input=d_new)
-            torch.mul(d_new, past, out=d_reset)
-            torch.mul(d_h, h - candidate, out=d_update)
-            _sigmoid_backward(d_gates, gates, grad_input=d_gates)
-            d_past_gates.copy_(d_gates)
-            torch.mul(d_new, reset, out=d_past)
-            torch.mm(gathered.t(), d_sum, out=d_of_sum)
-            torch.sum(d_sum, 0, out=d_sum_bias)
+            _tanh_backward(d_h - d_kept, new, grad_input=d_new)
+            torch.mul(d_new, old, out=d_reset)
+            torch.mul(d_h, h - new, out=d_update)
+            _sigmoid_backward(d_gates, past[:, : 2 * width], grad_input=d_gates)
+            torch.mul(d_new, reset, out=d_old)
+            torch.mm(total.t(), d_sum, out=d_of_sum)
+            torch.mm(h.t(), d_past, out=d_of_past)
+            torch.sum(d_node, 0, out=d_of_bias)
             # The messages.
-            torch.index_select(torch.mm(d_sum, to_sum), 0, wiring.target, out=d_sent)
-            _glu_backward(d_sent[None], both, 0, grad_input=d_both)
-            torch.bmm(halves.transpose(1, 2), d_both, out=d_of_edge)
+            torch.index_select(torch.mm(d_sum, from_sum), 0, wiring.target, out=d_sent)
+            torch.mul(d_sent, gate, out=d_message)
+            _sigmoid_backward(d_sent.mul_(message), gate, grad_input=d_gate)
+            torch.bmm(halves.transpose(1, 2), d_both, out=d_of_both)
             torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
-            torch.bmm(d_both, to_edge, out=d_halves)
+            torch.bmm(d_both, from_both, out=d_halves)
             _threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
             torch.mm(kind, d_hidden, out=d_kind)
-            d_first.copy_(_sum_rows(d_hidden, wiring.around, around, signs))
-            torch.mm(number, d_node, out=d_of_number)
-            torch.mm(h.t(), d_node, out=d_of_node)
-            d_h = d_kept.addmm_(d_node, to_node)
+            d_first_layer = _sum_rows(d_hidden, wiring.around, around, signs)
+            torch.mm(number, d_first_layer, out=d_number)
+            torch.mm(h.t(), d_first_layer, out=d_of_first)
+            d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
             if saved is not ctx.saved[0]:
                 _threshold_backward(d_h, h, 0, grad_input=d_h)
         return (
             *(d_h, None, None),
-            *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True)),
-            d_numbers[:, :, : 2 * width].neg(),
-            d_numbers[:, :, 2 * width :].sum(1, keepdim=True),
-            *(d_weights, d_second, d_second_bias, d_aggregate, d_aggregate_bias),
+            *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True), d_numbers.neg_()),
+            *(d_first, d_second, d_second_bias),
+            *(d_state, d_bias[:, width:].contiguous(), d_gathered, d_bias[:, : 3 * width].contiguous()),
         )

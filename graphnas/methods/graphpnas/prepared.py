@@ -13,6 +13,7 @@ from torch import Tensor
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.generator import PreparedBatch
+from graphnas.methods.graphpnas.likelihood import decision_weights
 from graphnas.methods.graphpnas.subgraphs import (
     Integers,
     Subgraphs,
@@ -96,8 +97,9 @@ class PreparedGraphs(PreparedBatch):
         self._label = rows[graph[of_row], node[of_row], source]
         self._free = decisions.edge_free[node[of_row], source]
         chosen = (rows > 0) & decisions.label_free
-        self._num_labels = torch.from_numpy(chosen.sum(2)).to(device)
-        self._num_nodes = torch.from_numpy(sizes).to(device)
+        self._weights = decision_weights(
+            torch.from_numpy(sizes), torch.from_numpy(chosen.sum(2)), torch.float32
+        ).to(device)
 
     def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedMinibatch]:
         """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller)."""
@@ -146,8 +148,7 @@ class PreparedGraphs(PreparedBatch):
             torch.split(order, size),
             wirings.to(self._device).split(),
             pieces(whole, lengths),
-            torch.split(self._num_nodes[on_device], size),
-            torch.split(self._num_labels[on_device], size),
+            torch.split(self._weights.index_select(1, on_device), size, 1),
             strict=True,
         )
         for part in parts:
@@ -169,8 +170,7 @@ class PreparedMinibatch(PreparedBatch):
         index: ``(B,)``, which of them.
         wiring: Their sub-graphs.
         rows: Their decisions.
-        num_nodes: As :class:`LogLikelihood` has it.
-        num_labels: As :class:`LogLikelihood` has it.
+        weights: As :class:`.likelihood.LogLikelihood` has them.
     """
 
     def __init__(
@@ -179,15 +179,13 @@ class PreparedMinibatch(PreparedBatch):
         index: Tensor,
         wiring: Wiring,
         rows: Rows,
-        num_nodes: Tensor,
-        num_labels: Tensor,
+        weights: Tensor,
     ) -> None:
         self._graphs = graphs
         self._index = index
         self.wiring = wiring
         self.rows = rows
-        self.num_nodes = num_nodes
-        self.num_labels = num_labels
+        self.weights = weights
 
     @property
     def batch(self) -> ArchitectureBatch:  # type: ignore[override]

@@ -16,7 +16,8 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
+from graphnas.methods.graphpnas.likelihood import LogLikelihood, decision_weights
 
 FORBIDDEN = -1e9
 """Logit of a label that a node or an edge may not have."""
@@ -140,13 +141,9 @@ class RNNGenerator(ArchitectureGenerator):
         bernoulli = torch.where(present, F.logsigmoid(presence), F.logsigmoid(-presence)) * self.edge_free
         among = torch.log_softmax(label_logits + self.label_mask, -1)
         labelled = (present & self.label_free) * among.gather(-1, (rows - 1).clamp(min=0)[..., None])[..., 0]
-        return LogLikelihood(
-            edges=bernoulli.sum(-1) * real,
-            operations=chosen * real,
-            labels=labelled.sum(-1) * real,
-            num_nodes=given.real.sum(1),
-            num_labels=(present & self.label_free).sum(-1) * real,
-        )
+        terms = torch.stack([bernoulli.sum(-1), chosen, labelled.sum(-1)]) * real
+        counts = (present & self.label_free).sum(-1)
+        return LogLikelihood(terms, decision_weights(real.sum(1), counts, terms.dtype))
 
     def _read_edges(self, rows: Tensor) -> Tensor:
         """Mean embedding of the present edges of each row, ``(..., H)``; zeros where there is none."""

@@ -88,8 +88,10 @@ class _RowLogLikelihood(torch.autograd.Function):
         components = log_alpha.index_select(0, rows.graph).index_add_(0, rows.row, bernoulli)
         masked = operations.index_select(0, rows.graph).add_(masks[0].index_select(0, rows.node))
         log_operation = torch.log_softmax(masked, 1)
+        # The logarithm of the sum over the components, from the one that counts most.
+        posterior = torch.log_softmax(components, 1)
         terms = theta.new_zeros(3, len(rows.place))
-        terms[0] = torch.logsumexp(components, 1)
+        torch.sub(components.amax(1), posterior.amax(1), out=terms[0])
         terms[1] = log_operation.gather(1, rows.operation[:, None])[:, 0]
         log_label = pair = row = None
         if labels is not None:
@@ -97,7 +99,7 @@ class _RowLogLikelihood(torch.autograd.Function):
             masked = labels.index_select(0, pair).add_(masks[1].index_select(0, rows.slot))
             log_label = torch.log_softmax(masked, 1)
             terms[2].index_add_(0, row, log_label.gather(1, rows.label[:, None])[:, 0])
-        ctx.saved = signed, components, log_alpha, log_operation, log_label, pair, row
+        ctx.saved = signed, posterior, log_alpha, log_operation, log_label, pair, row
         ctx.given = wiring, rows, mean, labels
         ctx.save_for_backward(theta, alpha, operations)
         return terms.new_zeros(3, size).index_copy_(1, rows.place, terms)
@@ -106,10 +108,10 @@ class _RowLogLikelihood(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_placed: Tensor) -> tuple[Tensor | None, ...]:
         theta, alpha, operations = ctx.saved_tensors
-        signed, components, log_alpha, log_operation, log_label, pair, row = ctx.saved
+        signed, posterior, log_alpha, log_operation, log_label, pair, row = ctx.saved
         wiring, rows, mean, labels = ctx.given
         d_edges, d_operation, d_label = d_placed.index_select(1, rows.place)[..., None].unbind()
-        d_components = torch.softmax(components, 1).mul_(d_edges)
+        d_components = posterior.exp().mul_(d_edges)
         # log sigmoid(s theta) has the derivative s sigmoid(-s theta).
         d_pairs = d_components.index_select(0, rows.row).mul_(rows.sign * rows.free)
         d_pairs.mul_(torch.sigmoid(-signed))

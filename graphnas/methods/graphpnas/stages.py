@@ -11,8 +11,9 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, LogLikelihood, PreparedBatch
+from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
+from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from search_spaces import RandWire
 
 
@@ -103,14 +104,10 @@ class StagedGenerator(ArchitectureGenerator):
             stage.log_likelihood(part)
             for stage, part in zip(self._generators(), prepared.stages, strict=True)
         ]
-        return LogLikelihood(
-            edges=torch.cat([stage.edges for stage in found], 1),
-            operations=torch.cat([stage.operations for stage in found], 1),
-            labels=torch.cat([stage.labels for stage in found], 1),
-            num_nodes=torch.stack([stage.num_nodes for stage in found]).sum(0),
-            num_labels=torch.cat([stage.num_labels for stage in found], 1),
-            stages=len(found),
-        )
+        # All stages have the same number of pairs and nodes, so that the mean over all is the mean of theirs.
+        weights = torch.cat([stage.weights for stage in found], 2)
+        weights[:2] /= len(found)
+        return LogLikelihood(torch.cat([stage.terms for stage in found], 2), weights)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
