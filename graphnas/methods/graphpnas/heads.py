@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from graphnas.methods.graphpnas.adam import gradient_for
-
-_threshold_backward = torch.ops.aten.threshold_backward.default
+from graphnas.methods.graphpnas.by_hand import below_autograd, threshold_backward
 
 
 class Heads(nn.Module):
@@ -59,6 +58,7 @@ class _Perceptrons(torch.autograd.Function):
     """Differences of states and the perceptrons on them, with a backward pass in few operations."""
 
     @staticmethod
+    @below_autograd
     def forward(
         ctx: Any,
         states: Tensor,
@@ -85,11 +85,17 @@ class _Perceptrons(torch.autograd.Function):
             saved.append(torch.baddbmm(bias, saved[-1], matrix).relu_())
         ctx.save_for_backward(x, node, first, hidden, last)
         ctx.other, ctx.zero, ctx.outputs, ctx.saved, ctx.nodes = other, zero, outputs, saved, len(states)
-        parts = zip(saved[-1].unbind(), last.split(outputs, 1), last_bias.split(outputs), strict=True)
+        parts = zip(
+            saved[-1].unbind(),
+            torch.split_with_sizes(last, outputs, 1),
+            torch.split_with_sizes(last_bias, outputs),
+            strict=True,
+        )
         return tuple(torch.addmm(bias, part, matrix) for part, matrix, bias in parts)
 
     @staticmethod
     @once_differentiable
+    @below_autograd
     def backward(ctx: Any, *d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, node, first, hidden, last = ctx.saved_tensors
         saved, outputs = ctx.saved, ctx.outputs
@@ -98,18 +104,22 @@ class _Perceptrons(torch.autograd.Function):
         d_hidden_bias = x.new_empty(len(hidden), len(outputs), 1, width)
         d_h = torch.empty_like(saved[-1])
         parts = zip(
-            d_outputs, saved[-1].unbind(), d_h.unbind(),
-            last.split(outputs, 1), d_last.split(outputs, 1), strict=True
+            d_outputs,
+            saved[-1].unbind(),
+            d_h.unbind(),
+            torch.split_with_sizes(last, outputs, 1),
+            torch.split_with_sizes(d_last, outputs, 1),
+            strict=True,
         )
         for d_output, part, d_part, matrix, d_matrix in parts:
             torch.mm(part.t(), d_output, out=d_matrix)
             torch.mm(d_output, matrix.t(), out=d_part)
         for level in reversed(range(len(hidden))):
-            d_h = _threshold_backward(d_h, saved[level + 1], 0)
+            threshold_backward(d_h, saved[level + 1], 0, grad_input=d_h)
             torch.bmm(saved[level].transpose(1, 2), d_h, out=d_hidden[level])
             torch.sum(d_h, 1, keepdim=True, out=d_hidden_bias[level])
             d_h = torch.bmm(d_h, hidden[level].transpose(1, 2))
-        d_flat = _threshold_backward(d_h, saved[0], 0).transpose(0, 1).reshape(rows, -1)
+        d_flat = threshold_backward(d_h, saved[0], 0, grad_input=d_h).transpose(0, 1).reshape(rows, -1)
         d_x = torch.mm(d_flat, first.t())
         if ctx.zero:
             d_x = d_x[:-1]

@@ -1,4 +1,4 @@
-"""LogLikelihood: what a generator says of architectures, row by row, and how much each row counts in the loss."""
+"""LogLikelihood: what a generator says of architectures row by row, and what each row counts in the loss."""
 
 from __future__ import annotations
 

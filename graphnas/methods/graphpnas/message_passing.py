@@ -18,11 +18,15 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from graphnas.methods.graphpnas.adam import gradient_for
+from graphnas.methods.graphpnas.by_hand import (
+    below_autograd,
+    sigmoid_backward,
+    sum_rows,
+    tanh_backward,
+    threshold_backward,
+)
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_threshold_backward = torch.ops.aten.threshold_backward.grad_input
 _WEIGHTS = (
     *("marker", "first_bias", "position", "first", "second", "second_bias"),
     *("state", "state_bias", "gathered", "gathered_bias"),
@@ -118,12 +122,6 @@ def _edge_code(num_labels: int) -> Tensor:
     return torch.cat([markers, torch.cat([labels[1:], labels[:1], labels[:1]])], 1)
 
 
-def _sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None = None) -> Tensor:
-    """Sums of rows of ``table``: those of ``index`` from ``begin[k]`` to ``begin[k+1]`` make row k."""
-    # Mode 0 is the sum. One call, where gathering and subtracting would be five.
-    return torch.embedding_bag(table, index, begin, False, 0, False, signs)[0]
-
-
 def _relu_(x: Tensor) -> Tensor:
     """ReLU in place; of bfloat16 by its bits, which are those of a negative integer where it is negative."""
     if x.dtype == torch.bfloat16:
@@ -173,26 +171,25 @@ def _propagate(
             h = _relu_(h)
         torch.index_select(rows, 0, which, out=table)
         of_node.addmm_(h, to_first)
-        hidden = _relu_(_sum_rows(table, wiring.ends, ends, signs))
+        hidden = _relu_(sum_rows(table, wiring.ends, ends, signs))
         halves = hidden.view(edges, 2, width).transpose(0, 1)
         message, gate = torch.baddbmm(edge_bias, halves, to_both).unbind()
         gate.sigmoid_()
-        total = _sum_rows(torch.mul(message, gate, out=sent), each, wiring.begin)
+        total = sum_rows(torch.mul(message, gate, out=sent), each, wiring.begin)
         past = torch.addmm(past_bias, h, to_past)
-        past[:, : 2 * width].addmm_(total, to_sum[:, width:]).sigmoid_()
+        gates = past[:, : 2 * width].addmm_(total, to_sum[:, width:]).sigmoid_()
         reset, update, old = past.view(nodes, 3, width).unbind(1)
         new = torch.addmm(sum_bias, total, to_sum[:, :width]).addcmul_(reset, old).tanh_()
         if saved is not None:
-            saved.append((h, hidden, halves, message, gate, total, past, new))
+            saved.append((h, hidden, halves, message, gate, total, gates, reset, update, old, new))
         h = torch.lerp(new, h, update)
     return h
 
 
 class _Propagate(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, wiring: Wiring, code: Tensor, *weights: Tensor
-    ) -> Tensor:
+    @below_autograd
+    def forward(ctx: Any, x: Tensor, wiring: Wiring, code: Tensor, *weights: Tensor) -> Tensor:
         ctx.saved, ctx.wiring = [], wiring
         of = dict(zip(_WEIGHTS, weights, strict=True))
         ctx.save_for_backward(code, of["first"], of["second"], of["state"], of["gathered"])
@@ -200,6 +197,7 @@ class _Propagate(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @below_autograd
     def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
         code, *weights = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
@@ -225,15 +223,14 @@ class _Propagate(torch.autograd.Function):
         d_hidden = d_h.new_empty(edges, 2 * width)
         d_halves = d_hidden.view(edges, 2, width).transpose(0, 1)
         for saved, (from_node, from_both, from_past, from_sum), of in reversed(rounds):
-            h, hidden, halves, message, gate, total, past, new = saved
+            h, hidden, halves, message, gate, total, gates, reset, update, old, new = saved
             d_of_first, d_of_both, d_of_past, d_of_sum, d_edge_bias, d_of_bias, d_kind, d_number = of
-            reset, update, old = past.view(nodes, 3, width).unbind(1)
             # The GRU: h' = update h + (1 - update) new.
             d_kept = d_h * update
-            _tanh_backward(d_h - d_kept, new, grad_input=d_new)
+            tanh_backward(d_h - d_kept, new, grad_input=d_new)
             torch.mul(d_new, old, out=d_reset)
             torch.mul(d_h, h - new, out=d_update)
-            _sigmoid_backward(d_gates, past[:, : 2 * width], grad_input=d_gates)
+            sigmoid_backward(d_gates, gates, grad_input=d_gates)
             torch.mul(d_new, reset, out=d_old)
             torch.mm(total.t(), d_sum, out=d_of_sum)
             torch.mm(h.t(), d_past, out=d_of_past)
@@ -241,18 +238,18 @@ class _Propagate(torch.autograd.Function):
             # The messages.
             torch.index_select(torch.mm(d_sum, from_sum), 0, wiring.target, out=d_sent)
             torch.mul(d_sent, gate, out=d_message)
-            _sigmoid_backward(d_sent.mul_(message), gate, grad_input=d_gate)
+            sigmoid_backward(d_sent.mul_(message), gate, grad_input=d_gate)
             torch.bmm(halves.transpose(1, 2), d_both, out=d_of_both)
             torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
             torch.bmm(d_both, from_both, out=d_halves)
-            _threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
+            threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
             torch.mm(kind, d_hidden, out=d_kind)
-            d_first_layer = _sum_rows(d_hidden, wiring.around, around, signs)
+            d_first_layer = sum_rows(d_hidden, wiring.around, around, signs)
             torch.mm(number, d_first_layer, out=d_number)
             torch.mm(h.t(), d_first_layer, out=d_of_first)
             d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
             if saved is not ctx.saved[0]:
-                _threshold_backward(d_h, h, 0, grad_input=d_h)
+                threshold_backward(d_h, h, 0, grad_input=d_h)
         return (
             *(d_h, None, None),
             *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True), d_numbers.neg_()),

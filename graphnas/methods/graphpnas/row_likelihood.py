@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from graphnas.methods.graphpnas.by_hand import below_autograd, log_softmax_backward, sum_rows
 from graphnas.methods.graphpnas.prepared import Rows
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
@@ -24,13 +25,9 @@ def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool) -> Tensor:
         wiring: The sub-graphs.
         mean: Divide the sum over the pairs by their number.
     """
-    count = len(wiring.pair_graph)
-    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1])
-    logits.index_add_(0, wiring.pair_graph, alpha[:count])
-    if len(alpha) > count:
-        logits += alpha[count]
+    logits = sum_rows(alpha, wiring.mixed, wiring.mixed_begin)
     if mean:
-        logits /= _divisor(alpha, wiring)
+        logits /= wiring.mixed_count
     return torch.log_softmax(logits, 1)
 
 
@@ -70,6 +67,7 @@ def row_log_likelihood(
 
 class _RowLogLikelihood(torch.autograd.Function):
     @staticmethod
+    @below_autograd
     def forward(
         ctx: Any,
         theta: Tensor,
@@ -92,7 +90,7 @@ class _RowLogLikelihood(torch.autograd.Function):
         posterior = torch.log_softmax(components, 1)
         terms = theta.new_zeros(3, len(rows.place))
         torch.sub(components.amax(1), posterior.amax(1), out=terms[0])
-        terms[1] = log_operation.gather(1, rows.operation[:, None])[:, 0]
+        torch.gather(log_operation, 1, rows.operation[:, None], out=terms[1, :, None])
         log_label = pair = row = None
         if labels is not None:
             pair, row = rows.pair.index_select(0, rows.labelled), rows.row.index_select(0, rows.labelled)
@@ -106,6 +104,7 @@ class _RowLogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @below_autograd
     def backward(ctx: Any, d_placed: Tensor) -> tuple[Tensor | None, ...]:
         theta, alpha, operations = ctx.saved_tensors
         signed, posterior, log_alpha, log_operation, log_label, pair, row = ctx.saved
@@ -117,12 +116,13 @@ class _RowLogLikelihood(torch.autograd.Function):
         d_pairs.mul_(torch.sigmoid(-signed))
         d_theta = torch.zeros_like(theta).index_add_(0, rows.pair, d_pairs)
         d_log_alpha = torch.zeros_like(log_alpha).index_add_(0, rows.graph, d_components)
-        d_logits = d_log_alpha - log_alpha.exp() * d_log_alpha.sum(1, keepdim=True)
+        d_logits = log_softmax_backward(d_log_alpha, log_alpha, 1, log_alpha.dtype)
         if mean:
-            d_logits /= _divisor(alpha, wiring)
-        d_alpha = d_logits.index_select(0, wiring.pair_graph)
-        if len(alpha) > len(d_alpha):
-            d_alpha = torch.cat([d_alpha, d_logits.sum(0, keepdim=True)])
+            d_logits /= wiring.mixed_count
+        d_alpha, pairs = torch.empty_like(alpha), len(wiring.pair_graph)
+        torch.index_select(d_logits, 0, wiring.pair_graph, out=d_alpha[:pairs])
+        if len(alpha) > pairs:
+            torch.sum(d_logits, 0, out=d_alpha[pairs])
         d_operations = _choice_gradient(log_operation, rows.operation, d_operation)
         d_operations = torch.zeros_like(operations).index_add_(0, rows.graph, d_operations)
         d_labels = None
@@ -130,12 +130,6 @@ class _RowLogLikelihood(torch.autograd.Function):
             d_chosen = _choice_gradient(log_label, rows.label, d_label.index_select(0, row))
             d_labels = torch.zeros_like(labels).index_add_(0, pair, d_chosen)
         return d_theta, d_alpha, d_operations, d_labels, None, None, None, None, None
-
-
-def _divisor(alpha: Tensor, wiring: Wiring) -> Tensor:
-    """Number of pairs of each sub-graph, ``(T, 1)``; the self pair counts where ``alpha`` has it."""
-    own = float(len(alpha) > len(wiring.pair_graph))
-    return (wiring.pairs + own).clamp_(min=1)
 
 
 def _choice_gradient(log_probability: Tensor, chosen: Tensor, d_chosen: Tensor) -> Tensor:
