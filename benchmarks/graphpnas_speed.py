@@ -86,6 +86,7 @@ class Training:
             likelihood = self.generator.log_likelihood(part)
             # What the re-weighted loss is where all rewards are positive.
             reinforce_loss(likelihood, self._rewards[index]).backward()
+            del likelihood
             self._optimizer.step()
         return {name: 1000 * seconds / updates for name, seconds in clock.read().items()}
 

@@ -1,39 +1,56 @@
-"""What the functions whose backward pass is written by hand have in common.
+"""Functions whose derivative is written by hand.
 
 A training on small graphs is thousands of updates, each of a few hundred operations of microseconds, so that
-the number of operations counts, and what is spent around each.
+the number of operations counts, and what is spent around each. Written by hand, a derivative fuses what
+automatic differentiation would do one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+from torch.autograd.function import once_differentiable
 
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 threshold_backward = torch.ops.aten.threshold_backward.grad_input
 log_softmax_backward = torch.ops.aten._log_softmax_backward_data.default
 
+Gradients = Callable[[Tensor], Sequence[Tensor]]
+"""Gradients of weights, from that of the value."""
 
-def below_autograd(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The forward or backward pass ``function``, without PyTorch's preparations for differentiating it.
 
-    They are of no use within a pass whose derivative is written down, and take longer than a small operation.
+def by_hand(function: Callable[[], tuple[Tensor, Gradients]], weights: Sequence[Tensor]) -> Tensor:
+    """The value of ``function``, differentiable once by ``weights``.
+
+    Neither the function nor its derivative is prepared for differentiation, which would take longer than a
+    small operation.
+
+    Args:
+        function: Gives the value, and what gives the gradients of ``weights``, in their order.
+        weights: All that the value is to be differentiated by.
     """
+    value: Tensor = _ByHand.apply(function, *weights)  # type: ignore[no-untyped-call]
+    return value
 
-    @wraps(function)
-    def run(*args: Arguments.args, **named: Arguments.kwargs) -> Result:
+
+class _ByHand(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, function: Callable[[], tuple[Tensor, Gradients]], *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(*weights)  # a change of theirs before the backward pass is an error then
         with torch._C._AutoDispatchBelowAutograd():  # as torch.library does for operators of users
-            return function(*args, **named)
+            value, ctx.gradients = function()
+        return value
 
-    return run
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_value: Tensor) -> tuple[Tensor | None, ...]:
+        ctx.saved_tensors  # noqa: B018 - raises where a weight was changed
+        with torch._C._AutoDispatchBelowAutograd():
+            return None, *ctx.gradients(d_value)
 
 
 def sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None = None) -> Tensor:

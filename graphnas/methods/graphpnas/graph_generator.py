@@ -14,10 +14,11 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.configuration import check_choices, check_least
+from graphnas.methods.graphpnas.by_hand import Gradients, by_hand
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.draws import categorical, uniform
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
-from graphnas.methods.graphpnas.heads import Heads
+from graphnas.methods.graphpnas.heads import Backward, Heads
 from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
@@ -134,32 +135,37 @@ class GraphGenerator(ArchitectureGenerator):
 
     # ---------------------------------------------------------------- the network
 
-    def _states(self, wiring: Wiring, messages: Messages) -> Tensor:
-        """States ``(V, H)`` of all nodes of the sub-graphs."""
-        told = len(self.node_input)
+    def _inputs(self, wiring: Wiring) -> Tensor:
+        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is told of them, then their number."""
         features = wiring.features.to(self.node_input.dtype)
-        number = features[:, told:]
+        told, width = self.node_input.shape
+        x = features.new_empty(len(features), width + self.number.shape[1])
+        torch.mm(features[:, :told], self.node_input, out=x[:, :width])
         if isinstance(self.number, nn.Parameter):
-            number = number @ self.number
-        x = torch.cat([features[:, :told] @ self.node_input, number], 1)
-        return messages(x, wiring)
-
-    def _edge_logits(self, states: Tensor, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits theta and alpha ``(P, K)`` and of labels ``(P, L)``, with a row more for the self pair."""
-        theta, alpha, *labels = self.edge_heads(
-            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
-        )
-        return theta, alpha, labels[0] if labels else None
+            torch.mm(features[:, told:], self.number, out=x[:, width:])
+        else:
+            x[:, width:] = features[:, told:]
+        return x
 
     def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
-        states = self._states(wiring, messages)
-        theta, alpha, labels = self._edge_logits(states, wiring)
-        (operations,) = self.operation_head(states, wiring.new)
+        states = messages(self._inputs(wiring), wiring)
+        (theta, alpha, *labels), _ = self._of_pairs(states, wiring)
+        (operations,), _ = self.operation_head(states, wiring.new)
         count = len(wiring.pair_new)
-        labels = theta[:0] if labels is None else labels[:count]
-        log_alpha = mixture(alpha, wiring, mean=self.config.mixture_logits == "mean")
-        return theta[:count], log_alpha, operations, labels
+        log_alpha = mixture(alpha, wiring, mean=self._mean)
+        return theta[:count], log_alpha, operations, labels[0][:count] if labels else theta[:0]
+
+    def _of_pairs(self, states: Tensor, wiring: Wiring) -> tuple[list[Tensor], Backward]:
+        """Logits theta and alpha ``(P, K)`` and of labels ``(P, L)``, with a row more for the self pair."""
+        found: tuple[list[Tensor], Backward] = self.edge_heads(
+            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
+        )
+        return found
+
+    @property
+    def _mean(self) -> bool:
+        return self.config.mixture_logits == "mean"
 
     # ---------------------------------------------------------------- likelihood
 
@@ -174,7 +180,7 @@ class GraphGenerator(ArchitectureGenerator):
         return PreparedGraphs(batch, self.decisions, config.node_input, config.self_pair, self.device)
 
     def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
-        """Exact and differentiable; all steps of all graphs in one pass of the network.
+        """Exact and differentiable once; all steps of all graphs in one pass of the network.
 
         Raises:
             InvalidArchitecture: An architecture that the space's choices forbid.
@@ -186,23 +192,58 @@ class GraphGenerator(ArchitectureGenerator):
             part = batch.whole()
         else:
             part = self.prepare(batch.batch if isinstance(batch, PreparedBatch) else batch).whole()
-        wiring, rows = part.wiring, part.rows
-        states = self._states(wiring, self.messages)
-        theta, alpha, labels = self._edge_logits(states, wiring)
-        (operations,) = self.operation_head(states, wiring.new)
-        size = len(part) * self.decisions.num_nodes
-        terms = row_log_likelihood(
+        if torch.is_grad_enabled():
+            own = (self.number,) if isinstance(self.number, nn.Parameter) else ()
+            modules = self.messages, self.edge_heads, self.operation_head
+            weights = self.node_input, *own, *(weight for module in modules for weight in module.weights())
+            terms = by_hand(lambda: self._terms_and_gradients(part), weights)
+        else:
+            terms, _ = self._terms(self.messages(self._inputs(part.wiring), part.wiring), part)
+        return LogLikelihood(terms.view(3, len(part), -1), part.weights)
+
+    def _terms_and_gradients(self, part: PreparedMinibatch) -> tuple[Tensor, Gradients]:
+        """Log-probabilities ``(3, B N)`` of all rows, and what gives the gradients of all weights."""
+        wiring = part.wiring
+        states, from_states = self.messages.with_backward(self._inputs(wiring), wiring)
+        terms, from_terms = self._terms(states, part)
+
+        def gradients(d_terms: Tensor) -> list[Tensor]:
+            d_states, of_heads = from_terms(d_terms)
+            d_x, of_messages = from_states(d_states)
+            told, width = self.node_input.shape
+            features = wiring.features.to(d_x.dtype).t()
+            of_inputs = [torch.mm(features[:told], d_x[:, :width])]
+            if isinstance(self.number, nn.Parameter):
+                of_inputs.append(torch.mm(features[told:], d_x[:, width:]))
+            return [*of_inputs, *of_messages, *of_heads]
+
+        return terms, gradients
+
+    def _terms(
+        self, states: Tensor, part: PreparedMinibatch
+    ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[Tensor]]]]:
+        """Those log-probabilities from the states, and what gives the gradients of these and of the heads."""
+        (theta, alpha, *labels), from_pairs = self._of_pairs(states, part.wiring)
+        (operations,), from_operations = self.operation_head(states, part.wiring.new)
+        terms, from_terms = row_log_likelihood(
             theta,
             alpha,
             operations,
-            labels,
-            wiring,
-            rows,
+            labels[0] if labels else None,
+            part.wiring,
+            part.rows,
             (self.operation_mask, self.label_mask),
-            size,
-            mean=self.config.mixture_logits == "mean",
+            len(part) * self.decisions.num_nodes,
+            mean=self._mean,
         )
-        return LogLikelihood(terms.view(3, len(part), -1), part.weights)
+
+        def backward(d_terms: Tensor) -> tuple[Tensor, list[Tensor]]:
+            d_theta, d_alpha, d_operations, *d_labels = from_terms(d_terms)
+            d_states = torch.zeros_like(states)
+            of_pairs = from_pairs((d_theta, d_alpha, *d_labels), d_states)
+            return d_states, [*of_pairs, *from_operations((d_operations,), d_states)]
+
+        return terms, backward
 
     # ---------------------------------------------------------------- sampling
 

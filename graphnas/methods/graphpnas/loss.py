@@ -52,5 +52,6 @@ def reinforce_loss(likelihood: LogLikelihood, rewards: Tensor, *, probability: s
     A baseline belongs into ``rewards``; standardised ones have it. Nothing bounds it from below where a
     reward is negative, so clip the gradient.
     """
-    loss = -likelihood.total() if probability == "graph" else decision_loss(likelihood)
-    return (rewards * loss).mean()
+    shares = likelihood.weights if probability == "decision" else -torch.ones_like(likelihood.weights)
+    shares = (shares * (rewards / len(rewards))[:, None]).to(likelihood.terms.dtype)
+    return torch.dot(likelihood.terms.flatten(), shares.flatten())

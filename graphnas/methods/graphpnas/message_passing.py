@@ -2,35 +2,24 @@
 
 The first linear layer of messages and gates acts on ``[h_s - h_d, e]``. It is split: its part for ``h`` is
 computed per node, where subtraction is cheap, and its part for the few-hot edge features ``e`` is a table.
-The backward pass is written by hand, since a training step is a few hundred small operations whose number
-counts: it fuses what automatic differentiation would do one by one.
+The derivative is written by hand, see :mod:`.by_hand`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from graphnas.methods.graphpnas.adam import gradient_for
-from graphnas.methods.graphpnas.by_hand import (
-    below_autograd,
-    sigmoid_backward,
-    sum_rows,
-    tanh_backward,
-    threshold_backward,
-)
+from graphnas.methods.graphpnas.by_hand import sigmoid_backward, sum_rows, tanh_backward, threshold_backward
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
-_WEIGHTS = (
-    *("marker", "first_bias", "position", "first", "second", "second_bias"),
-    *("state", "state_bias", "gathered", "gathered_bias"),
-)
+Backward = Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]
+"""Gradients of the inputs and of the weights, from that of the states."""
 ROUND = 256
 """Nodes and edges are filled up to multiples of it in bfloat16: matrix products there are compiled anew for
 each size that did not come lately, which costs more than the product."""
@@ -84,13 +73,28 @@ class MessagePassing(nn.Module):
 
     code: Tensor
 
+    def weights(self) -> tuple[Tensor, ...]:
+        """What is learned."""
+        return (
+            *(self.marker, self.first_bias, self.position, self.first, self.second, self.second_bias),
+            *(self.state, self.state_bias, self.gathered, self.gathered_bias),
+        )
+
+    @torch.no_grad()
     def forward(self, x: Tensor, wiring: Wiring) -> Tensor:
-        """States of the nodes after S rounds, ``(V, H)``, from their inputs ``(V, H)``."""
-        weights = tuple(getattr(self, name) for name in _WEIGHTS)
-        if torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in weights)):
-            states: Tensor = _Propagate.apply(x, wiring, self.code, *weights)  # type: ignore[no-untyped-call]
-            return states
-        return _propagate(x, wiring, self.code, *weights, saved=None)
+        """States of the nodes after S rounds, ``(V, H)``, from their inputs ``(V, H)``, without gradients."""
+        return _propagate(x, wiring, self.code, *self.weights(), saved=None)
+
+    def with_backward(self, x: Tensor, wiring: Wiring) -> tuple[Tensor, Backward]:
+        """The same, and its derivative."""
+        saved: list[tuple[Tensor, ...]] = []
+        states = _propagate(x, wiring, self.code, *self.weights(), saved=saved)
+
+        def backward(d_h: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+            matrices = self.first, self.second, self.state, self.gathered
+            return _propagate_backward(d_h, wiring, self.code, matrices, saved)
+
+        return states, backward
 
     @torch.no_grad()
     def rounded(self) -> Callable[[Tensor, Wiring], Tensor]:
@@ -100,7 +104,7 @@ class MessagePassing(nn.Module):
         then, so that the states are right to about a percent.
         """
         code = self.code.bfloat16()
-        weights = tuple(getattr(self, name).bfloat16() for name in _WEIGHTS)
+        weights = tuple(weight.bfloat16() for weight in self.weights())
 
         def states(x: Tensor, wiring: Wiring) -> Tensor:
             filled = wiring.filled(ROUND)
@@ -186,73 +190,65 @@ def _propagate(
     return h
 
 
-class _Propagate(torch.autograd.Function):
-    @staticmethod
-    @below_autograd
-    def forward(ctx: Any, x: Tensor, wiring: Wiring, code: Tensor, *weights: Tensor) -> Tensor:
-        ctx.saved, ctx.wiring = [], wiring
-        of = dict(zip(_WEIGHTS, weights, strict=True))
-        ctx.save_for_backward(code, of["first"], of["second"], of["state"], of["gathered"])
-        return _propagate(x, wiring, code, *weights, saved=ctx.saved)
-
-    @staticmethod
-    @once_differentiable
-    @below_autograd
-    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
-        code, *weights = ctx.saved_tensors
-        wiring: Wiring = ctx.wiring
-        (nodes, width), steps, edges = d_h.shape, len(weights[0]), len(wiring.target)
-        signs = wiring.around_signs.to(d_h.dtype)
-        around = 2 * wiring.begin
-        kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
-        d_first, d_second, d_state, d_gathered = map(gradient_for, weights)
-        d_second_bias = d_h.new_empty(steps, 2, 1, width)
-        d_bias = d_h.new_empty(steps, 4 * width)
-        d_kinds = d_h.new_empty(steps, len(code), 2 * width)
-        d_numbers = d_h.new_empty(steps, len(number), 2 * width)
-        found = (d_first, d_second, d_state, d_gathered, d_second_bias, d_bias, d_kinds, d_numbers)
-        back = zip(*(w.transpose(-1, -2).unbind() for w in weights), strict=True)
-        rounds = list(zip(ctx.saved, back, zip(*(d.unbind() for d in found), strict=True), strict=True))
-        # Places for the gradients of what a round computes. Of nodes: new, reset, update, old, of which the
-        # first three come from the sum of messages and the last three from the past state.
-        d_node = d_h.new_empty(nodes, 4 * width)
-        d_sum, d_past, d_gates = d_node[:, : 3 * width], d_node[:, width:], d_node[:, width : 3 * width]
-        d_new, d_reset, d_update, d_old = d_node.view(nodes, 4, width).unbind(1)
-        d_sent, d_both = d_h.new_empty(edges, width), d_h.new_empty(2, edges, width)
-        d_message, d_gate = d_both.unbind()
-        d_hidden = d_h.new_empty(edges, 2 * width)
-        d_halves = d_hidden.view(edges, 2, width).transpose(0, 1)
-        for saved, (from_node, from_both, from_past, from_sum), of in reversed(rounds):
-            h, hidden, halves, message, gate, total, gates, reset, update, old, new = saved
-            d_of_first, d_of_both, d_of_past, d_of_sum, d_edge_bias, d_of_bias, d_kind, d_number = of
-            # The GRU: h' = update h + (1 - update) new.
-            d_kept = d_h * update
-            tanh_backward(d_h - d_kept, new, grad_input=d_new)
-            torch.mul(d_new, old, out=d_reset)
-            torch.mul(d_h, h - new, out=d_update)
-            sigmoid_backward(d_gates, gates, grad_input=d_gates)
-            torch.mul(d_new, reset, out=d_old)
-            torch.mm(total.t(), d_sum, out=d_of_sum)
-            torch.mm(h.t(), d_past, out=d_of_past)
-            torch.sum(d_node, 0, out=d_of_bias)
-            # The messages.
-            torch.index_select(torch.mm(d_sum, from_sum), 0, wiring.target, out=d_sent)
-            torch.mul(d_sent, gate, out=d_message)
-            sigmoid_backward(d_sent.mul_(message), gate, grad_input=d_gate)
-            torch.bmm(halves.transpose(1, 2), d_both, out=d_of_both)
-            torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
-            torch.bmm(d_both, from_both, out=d_halves)
-            threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
-            torch.mm(kind, d_hidden, out=d_kind)
-            d_first_layer = sum_rows(d_hidden, wiring.around, around, signs)
-            torch.mm(number, d_first_layer, out=d_number)
-            torch.mm(h.t(), d_first_layer, out=d_of_first)
-            d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
-            if saved is not ctx.saved[0]:
-                threshold_backward(d_h, h, 0, grad_input=d_h)
-        return (
-            *(d_h, None, None),
-            *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True), d_numbers.neg_()),
-            *(d_first, d_second, d_second_bias),
-            *(d_state, d_bias[:, width:].contiguous(), d_gathered, d_bias[:, : 3 * width].contiguous()),
-        )
+def _propagate_backward(
+    d_h: Tensor,
+    wiring: Wiring,
+    code: Tensor,
+    matrices: tuple[Tensor, ...],
+    saved: list[tuple[Tensor, ...]],
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Gradients of x and of the weights of :func:`_propagate`, of which ``matrices`` are needed."""
+    (nodes, width), steps, edges = d_h.shape, len(matrices[0]), len(wiring.target)
+    signs = wiring.around_signs.to(d_h.dtype)
+    around = 2 * wiring.begin
+    kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
+    d_first, d_second, d_state, d_gathered = map(gradient_for, matrices)
+    d_second_bias = d_h.new_empty(steps, 2, 1, width)
+    d_bias = d_h.new_empty(steps, 4 * width)
+    d_kinds = d_h.new_empty(steps, len(code), 2 * width)
+    d_numbers = d_h.new_empty(steps, len(number), 2 * width)
+    found = (d_first, d_second, d_state, d_gathered, d_second_bias, d_bias, d_kinds, d_numbers)
+    back = zip(*(w.transpose(-1, -2).unbind() for w in matrices), strict=True)
+    rounds = list(zip(saved, back, zip(*(d.unbind() for d in found), strict=True), strict=True))
+    # Places for the gradients of what a round computes. Of nodes: new, reset, update, old, of which the
+    # first three come from the sum of messages and the last three from the past state.
+    d_node = d_h.new_empty(nodes, 4 * width)
+    d_sum, d_past, d_gates = d_node[:, : 3 * width], d_node[:, width:], d_node[:, width : 3 * width]
+    d_new, d_reset, d_update, d_old = d_node.view(nodes, 4, width).unbind(1)
+    d_sent, d_both = d_h.new_empty(edges, width), d_h.new_empty(2, edges, width)
+    d_message, d_gate = d_both.unbind()
+    d_hidden = d_h.new_empty(edges, 2 * width)
+    d_halves = d_hidden.view(edges, 2, width).transpose(0, 1)
+    for of_round, (from_node, from_both, from_past, from_sum), of in reversed(rounds):
+        h, hidden, halves, message, gate, total, gates, reset, update, old, new = of_round
+        d_of_first, d_of_both, d_of_past, d_of_sum, d_edge_bias, d_of_bias, d_kind, d_number = of
+        # The GRU: h' = update h + (1 - update) new.
+        d_kept = d_h * update
+        tanh_backward(d_h - d_kept, new, grad_input=d_new)
+        torch.mul(d_new, old, out=d_reset)
+        torch.mul(d_h, h - new, out=d_update)
+        sigmoid_backward(d_gates, gates, grad_input=d_gates)
+        torch.mul(d_new, reset, out=d_old)
+        torch.mm(total.t(), d_sum, out=d_of_sum)
+        torch.mm(h.t(), d_past, out=d_of_past)
+        torch.sum(d_node, 0, out=d_of_bias)
+        # The messages.
+        torch.index_select(torch.mm(d_sum, from_sum), 0, wiring.target, out=d_sent)
+        torch.mul(d_sent, gate, out=d_message)
+        sigmoid_backward(d_sent.mul_(message), gate, grad_input=d_gate)
+        torch.bmm(halves.transpose(1, 2), d_both, out=d_of_both)
+        torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
+        torch.bmm(d_both, from_both, out=d_halves)
+        threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)
+        torch.mm(kind, d_hidden, out=d_kind)
+        d_first_layer = sum_rows(d_hidden, wiring.around, around, signs)
+        torch.mm(number, d_first_layer, out=d_number)
+        torch.mm(h.t(), d_first_layer, out=d_of_first)
+        d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
+        if of_round is not saved[0]:
+            threshold_backward(d_h, h, 0, grad_input=d_h)
+    return d_h, (
+        *(torch.matmul(code.t(), d_kinds), d_kinds.sum(1, keepdim=True), d_numbers.neg_()),
+        *(d_first, d_second, d_second_bias),
+        *(d_state, d_bias[:, width:].contiguous(), d_gathered, d_bias[:, : 3 * width].contiguous()),
+    )

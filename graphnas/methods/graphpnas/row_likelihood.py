@@ -1,20 +1,21 @@
 """The log-probabilities of the decisions of all rows, from the heads' logits (eq. 2, 4, 5).
 
-The backward pass is written by hand, as that of the messages and for the same reason; d_x is x's gradient.
+Its derivative is written by hand, see :mod:`.by_hand`; d_x is the gradient of x.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from graphnas.methods.graphpnas.by_hand import below_autograd, log_softmax_backward, sum_rows
+from graphnas.methods.graphpnas.by_hand import log_softmax_backward, sum_rows
 from graphnas.methods.graphpnas.prepared import Rows
 from graphnas.methods.graphpnas.subgraphs import Wiring
+
+Backward = Callable[[Tensor], list[Tensor]]
 
 
 def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool) -> Tensor:
@@ -42,7 +43,7 @@ def row_log_likelihood(
     size: int,
     *,
     mean: bool,
-) -> Tensor:
+) -> tuple[Tensor, Backward]:
     """Log-probabilities ``(3, size)`` of edges, operations and labels, each row at its place.
 
     Of edges it is that of a mixture of Bernoullis: the paper prints the product of theta alone (eq. 2), the
@@ -58,57 +59,28 @@ def row_log_likelihood(
         masks: What to add to the logits of operations ``(N, C)`` and of labels ``(N N, L)``.
         size: Places, B N.
         mean: See :func:`mixture`.
+
+    Returns:
+        Also what gives the gradients of theta, alpha, operations and labels from theirs.
     """
-    found: Tensor = _RowLogLikelihood.apply(  # type: ignore[no-untyped-call]
-        theta, alpha, operations, labels, wiring, rows, masks, size, mean
-    )
-    return found
+    log_alpha = mixture(alpha, wiring, mean=mean)
+    signed = theta.index_select(0, rows.pair).mul_(rows.sign)
+    bernoulli = F.logsigmoid(signed).mul_(rows.free)
+    components = log_alpha.index_select(0, rows.graph).index_add_(0, rows.row, bernoulli)
+    masked = operations.index_select(0, rows.graph).add_(masks[0].index_select(0, rows.node))
+    log_operation = torch.log_softmax(masked, 1)
+    posterior = torch.log_softmax(components, 1)
+    terms = theta.new_zeros(3, len(rows.place))
+    # The logarithm of the sum over the components, from the one that counts most.
+    torch.sub(components.amax(1), posterior.amax(1), out=terms[0])
+    torch.gather(log_operation, 1, rows.operation[:, None], out=terms[1, :, None])
+    if labels is not None:
+        pair, row = rows.pair.index_select(0, rows.labelled), rows.row.index_select(0, rows.labelled)
+        masked = labels.index_select(0, pair).add_(masks[1].index_select(0, rows.slot))
+        log_label = torch.log_softmax(masked, 1)
+        terms[2].index_add_(0, row, log_label.gather(1, rows.label[:, None])[:, 0])
 
-
-class _RowLogLikelihood(torch.autograd.Function):
-    @staticmethod
-    @below_autograd
-    def forward(
-        ctx: Any,
-        theta: Tensor,
-        alpha: Tensor,
-        operations: Tensor,
-        labels: Tensor | None,
-        wiring: Wiring,
-        rows: Rows,
-        masks: tuple[Tensor, Tensor],
-        size: int,
-        mean: bool,
-    ) -> Tensor:
-        log_alpha = mixture(alpha, wiring, mean=mean)
-        signed = theta.index_select(0, rows.pair).mul_(rows.sign)
-        bernoulli = F.logsigmoid(signed).mul_(rows.free)
-        components = log_alpha.index_select(0, rows.graph).index_add_(0, rows.row, bernoulli)
-        masked = operations.index_select(0, rows.graph).add_(masks[0].index_select(0, rows.node))
-        log_operation = torch.log_softmax(masked, 1)
-        # The logarithm of the sum over the components, from the one that counts most.
-        posterior = torch.log_softmax(components, 1)
-        terms = theta.new_zeros(3, len(rows.place))
-        torch.sub(components.amax(1), posterior.amax(1), out=terms[0])
-        torch.gather(log_operation, 1, rows.operation[:, None], out=terms[1, :, None])
-        log_label = pair = row = None
-        if labels is not None:
-            pair, row = rows.pair.index_select(0, rows.labelled), rows.row.index_select(0, rows.labelled)
-            masked = labels.index_select(0, pair).add_(masks[1].index_select(0, rows.slot))
-            log_label = torch.log_softmax(masked, 1)
-            terms[2].index_add_(0, row, log_label.gather(1, rows.label[:, None])[:, 0])
-        ctx.saved = signed, posterior, log_alpha, log_operation, log_label, pair, row
-        ctx.given = wiring, rows, mean, labels
-        ctx.save_for_backward(theta, alpha, operations)
-        return terms.new_zeros(3, size).index_copy_(1, rows.place, terms)
-
-    @staticmethod
-    @once_differentiable
-    @below_autograd
-    def backward(ctx: Any, d_placed: Tensor) -> tuple[Tensor | None, ...]:
-        theta, alpha, operations = ctx.saved_tensors
-        signed, posterior, log_alpha, log_operation, log_label, pair, row = ctx.saved
-        wiring, rows, mean, labels = ctx.given
+    def backward(d_placed: Tensor) -> list[Tensor]:
         d_edges, d_operation, d_label = d_placed.index_select(1, rows.place)[..., None].unbind()
         d_components = posterior.exp().mul_(d_edges)
         # log sigmoid(s theta) has the derivative s sigmoid(-s theta).
@@ -125,11 +97,13 @@ class _RowLogLikelihood(torch.autograd.Function):
             torch.sum(d_logits, 0, out=d_alpha[pairs])
         d_operations = _choice_gradient(log_operation, rows.operation, d_operation)
         d_operations = torch.zeros_like(operations).index_add_(0, rows.graph, d_operations)
-        d_labels = None
+        gradients = [d_theta, d_alpha, d_operations]
         if labels is not None:
             d_chosen = _choice_gradient(log_label, rows.label, d_label.index_select(0, row))
-            d_labels = torch.zeros_like(labels).index_add_(0, pair, d_chosen)
-        return d_theta, d_alpha, d_operations, d_labels, None, None, None, None, None
+            gradients.append(torch.zeros_like(labels).index_add_(0, pair, d_chosen))
+        return gradients
+
+    return terms.new_zeros(3, size).index_copy_(1, rows.place, terms), backward
 
 
 def _choice_gradient(log_probability: Tensor, chosen: Tensor, d_chosen: Tensor) -> Tensor:

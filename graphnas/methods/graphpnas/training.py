@@ -78,10 +78,11 @@ def fit(
                     likelihood, reward[index], beta=config.beta, probability=config.probability
                 )
             loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) * len(index)
+            del likelihood, loss  # the next pass then finds their memory still in the cache
             if config.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(generator.parameters(), config.clip_norm)
             optimizer.step()
-            total += float(loss.detach()) * len(index)
         losses.append(total / len(chosen))
     generator.eval()
     return losses
