@@ -98,7 +98,7 @@ CATALOG = (
     Benchmark(
         "graphpnas_speed",
         quick={"graphpnas_speed": "--hidden-size 64 --repeats 3 --samples 50 --queries 0"},
-        full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search"},
+        full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search --searches 3"},
         tables=("nasbench101",),
     ),
     # Graph autoencoders and Bayesian optimisation in their latent space.
