@@ -194,8 +194,8 @@ def section(record: dict[str, Any]) -> Section:
             "2.9 ms of a core at 180e9 per second, 3.4 ms as measured one by one; Adam goes through 1.3 "
             "million weights in .8 to 1 ms. The rest are some 300 small operations. They take 2 microseconds "
             "each where their data is in the cache, but an update goes through some 60 MB, so that they take "
-            "two to three times as long, and what else the machine does counts: the same search took 198 to "
-            "227 s within an hour.",
+            "two to three times as long, and what else the machine does counts: the same search took 194 to "
+            "227 s within two hours.",
             "The matrix products of 1,000 graphs of 32 nodes are 2.1e12 operations where they have 72 edges, "
             "12 s at that speed, and 3.8e12 where they have 244: 21 s, so that single precision cannot meet "
             "20 s there. Bfloat16 is for processors with matrix units for it, as this one has.",
