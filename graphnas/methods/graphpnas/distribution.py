@@ -24,7 +24,7 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.sampling import torch_generator
 
 FORMAT = "graphnas.distribution"
-VERSION = 1
+VERSION = 2
 
 FIRST, CHUNK = 32, 1024
 """Samples that are drawn jointly at first, and at most; of the latter, architectures are scored jointly."""
