@@ -148,10 +148,7 @@ class Wiring:
         pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
         pair_old: ``(P,)``, the old one.
         pair_graph: ``(P,)``, the sub-graph.
-        mixed: ``(M,)``, the pairs that the mixture's logits of each sub-graph are summed over, one sub-graph
-            after the other; P is the new node paired with itself, where that counts.
-        mixed_begin: ``(T,)``, where those of each sub-graph begin.
-        mixed_count: ``(T, 1)`` float, how many they are, at least 1.
+        pairs: ``(T, 1)`` float, how many pairs each sub-graph has.
     """
 
     node: Tensor
@@ -168,9 +165,7 @@ class Wiring:
     pair_new: Tensor
     pair_old: Tensor
     pair_graph: Tensor
-    mixed: Tensor
-    mixed_begin: Tensor
-    mixed_count: Tensor
+    pairs: Tensor
 
     def filled(self, multiple: int) -> Wiring:
         """With more nodes (at least one) and edges, up to multiples, for message passing without gradients.
@@ -202,7 +197,6 @@ class Wirings:
         edges: ``(G+1,)``, its edges.
         graphs: ``(G+1,)``, its sub-graphs.
         pairs: ``(G+1,)``, its pairs.
-        mixed: ``(G+1,)``, what its mixtures are summed over.
         pair_start: ``(I+1,)``, where the pairs of each sub-graph begin, counted from its group.
     """
 
@@ -211,7 +205,6 @@ class Wirings:
     edges: list[int]
     graphs: list[int]
     pairs: list[int]
-    mixed: list[int]
     pair_start: Integers
 
     def to(self, device: torch.device) -> Wirings:
@@ -221,19 +214,9 @@ class Wirings:
 
     @classmethod
     def of(
-        cls,
-        subgraphs: Subgraphs,
-        chosen: Integers,
-        groups: Integers,
-        num_groups: int,
-        num_labels: int,
-        *,
-        self_pair: bool,
+        cls, subgraphs: Subgraphs, chosen: Integers, groups: Integers, num_groups: int, num_labels: int
     ) -> Wirings:
-        """The ``chosen`` sub-graphs ``(I,)``, of which number k is in group ``groups[k]`` (ascending).
-
-        ``self_pair`` says whether the new node paired with itself counts in the mixtures.
-        """
+        """The ``chosen`` sub-graphs ``(I,)``, of which number k is in group ``groups[k]`` (ascending)."""
         graphs = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=num_groups))])
         nodes, node_count, node_begin = ragged(subgraphs.node_start, chosen)
         edges, edge_count, edge_begin = ragged(subgraphs.edge_start, chosen)
@@ -255,15 +238,6 @@ class Wirings:
         new = node_base + pair_count
         within = np.arange(len(chosen)) - graphs[:-1][groups]
         old = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
-        mixed_count = pair_count + self_pair
-        mixed_begin = np.concatenate([[0], np.cumsum(mixed_count)])
-        within_mixed = np.arange(mixed_begin[-1]) - np.repeat(mixed_begin[:-1], mixed_count)
-        group_pairs = np.diff(pair_begin[graphs])[groups]
-        mixed = np.where(
-            within_mixed < np.repeat(pair_count, mixed_count),
-            within_mixed + np.repeat(pair_base, mixed_count),
-            np.repeat(group_pairs, mixed_count),
-        )
         whole = Wiring(
             node=torch.from_numpy(subgraphs.node[nodes]),
             number=torch.from_numpy(np.eye(subgraphs.num_numbers, dtype=np.float32)[subgraphs.node[nodes]]),
@@ -279,9 +253,7 @@ class Wirings:
             pair_new=torch.from_numpy(np.repeat(new, pair_count)),
             pair_old=torch.from_numpy(old + np.repeat(node_base, pair_count)),
             pair_graph=torch.from_numpy(np.repeat(within, pair_count)),
-            mixed=torch.from_numpy(mixed),
-            mixed_begin=torch.from_numpy(mixed_begin[:-1] - mixed_begin[graphs[:-1]][groups]),
-            mixed_count=torch.from_numpy(np.maximum(mixed_count, 1).astype(np.float32)[:, None]),
+            pairs=torch.from_numpy(pair_count.astype(np.float32)[:, None]),
         )
         return cls(
             whole=whole,
@@ -289,20 +261,19 @@ class Wirings:
             edges=edge_begin[graphs].tolist(),
             graphs=graphs.tolist(),
             pairs=pair_begin[graphs].tolist(),
-            mixed=mixed_begin[graphs].tolist(),
             pair_start=np.append(pair_base, 0),
         )
 
     def split(self) -> Iterator[Wiring]:
         """What each group is made of (views)."""
-        nodes, edges, graphs, pairs, mixed = (
-            np.diff(begin) for begin in (self.nodes, self.edges, self.graphs, self.pairs, self.mixed)
+        nodes, edges, graphs, pairs = (
+            np.diff(begin) for begin in (self.nodes, self.edges, self.graphs, self.pairs)
         )
         lengths = dict.fromkeys(("node", "number", "features", "begin"), nodes)
         lengths |= dict.fromkeys(("ends", "end_signs"), 3 * edges) | dict.fromkeys(("target", "kind"), edges)
         lengths |= dict.fromkeys(("around", "around_signs"), 2 * edges)
-        lengths |= dict.fromkeys(("new", "mixed_begin", "mixed_count"), graphs)
-        lengths |= dict.fromkeys(("pair_new", "pair_old", "pair_graph"), pairs) | {"mixed": mixed}
+        lengths |= dict.fromkeys(("new", "pairs"), graphs)
+        lengths |= dict.fromkeys(("pair_new", "pair_old", "pair_graph"), pairs)
         return pieces(self.whole, lengths)
 
 

@@ -22,7 +22,7 @@ from graphnas.methods.base import SearchMethod
 from graphnas.methods.configuration import configured, from_preset
 
 FORMAT = "graphnas.supernet-search"
-VERSION = 2
+VERSION = 1
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "default": {},
