@@ -176,8 +176,7 @@ class GraphGenerator(ArchitectureGenerator):
             InvalidArchitecture: An architecture that the space's choices forbid.
             InvalidArgument: The batch is empty.
         """
-        config = self.config
-        return PreparedGraphs(batch, self.decisions, config.node_input, config.self_pair, self.device)
+        return PreparedGraphs(batch, self.decisions, self.config.node_input, self.device)
 
     def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
         """Exact and differentiable once; all steps of all graphs in one pass of the network.
@@ -306,14 +305,8 @@ class GraphGenerator(ArchitectureGenerator):
         groups = subgraphs.edge_start[:-1] // EDGES_AT_ONCE[self.config.sampling_precision]
         groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
         count = int(groups[-1]) + 1
-        wirings = Wirings.of(
-            subgraphs,
-            np.arange(len(first)),
-            groups,
-            count,
-            decisions.num_labels,
-            self_pair=self.config.self_pair,
-        ).to(self.device)
+        wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
+        wirings = wirings.to(self.device)
         found = [self._logits(wiring, messages) for wiring in wirings.split()]
         theta, log_alpha, operation_logits, label_logits = (
             torch.cat(parts) for parts in zip(*found, strict=True)

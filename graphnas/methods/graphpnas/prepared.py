@@ -63,7 +63,6 @@ class PreparedGraphs(PreparedBatch):
         batch: The graphs.
         decisions: Of their space.
         node_input: See :func:`.subgraphs.features_of`.
-        self_pair: Whether the new node paired with itself counts in the mixtures.
         device: Where the minibatches go.
 
     Raises:
@@ -71,16 +70,10 @@ class PreparedGraphs(PreparedBatch):
     """
 
     def __init__(
-        self,
-        batch: ArchitectureBatch,
-        decisions: Decisions,
-        node_input: str,
-        self_pair: bool,
-        device: torch.device,
+        self, batch: ArchitectureBatch, decisions: Decisions, node_input: str, device: torch.device
     ) -> None:
         super().__init__(batch)
         self._decisions = decisions
-        self._self_pair = self_pair
         self._device = device
         rows, operations, sizes = decisions.arrays(batch)
         features = features_of(rows, operations, decisions.num_operations, node_input)
@@ -121,12 +114,7 @@ class PreparedGraphs(PreparedBatch):
         total = len(self._subgraphs.node_start) - 1
         instances, instance = np.unique(row_group * total + self._subgraph[rows], return_inverse=True)
         wirings = Wirings.of(
-            self._subgraphs,
-            instances % total,
-            instances // total,
-            count,
-            self._decisions.num_labels,
-            self_pair=self._self_pair,
+            self._subgraphs, instances % total, instances // total, count, self._decisions.num_labels
         )
         row_starts = row_begin[np.minimum(np.arange(count + 1) * size, len(chosen))]
         graph_of_row = np.repeat(np.arange(len(chosen)) - groups * size, row_count)

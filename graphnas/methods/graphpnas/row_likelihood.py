@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphnas.methods.graphpnas.by_hand import log_softmax_backward, sum_rows
+from graphnas.methods.graphpnas.by_hand import log_softmax_backward
 from graphnas.methods.graphpnas.prepared import Rows
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
@@ -26,9 +26,13 @@ def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool) -> Tensor:
         wiring: The sub-graphs.
         mean: Divide the sum over the pairs by their number.
     """
-    logits = sum_rows(alpha, wiring.mixed, wiring.mixed_begin)
+    count = len(wiring.pair_graph)
+    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1])
+    logits.index_add_(0, wiring.pair_graph, alpha[:count])
+    if len(alpha) > count:
+        logits += alpha[count]
     if mean:
-        logits /= wiring.mixed_count
+        logits /= _divisor(alpha, wiring)
     return torch.log_softmax(logits, 1)
 
 
@@ -90,7 +94,7 @@ def row_log_likelihood(
         d_log_alpha = torch.zeros_like(log_alpha).index_add_(0, rows.graph, d_components)
         d_logits = log_softmax_backward(d_log_alpha, log_alpha, 1, log_alpha.dtype)
         if mean:
-            d_logits /= wiring.mixed_count
+            d_logits /= _divisor(alpha, wiring)
         d_alpha, pairs = torch.empty_like(alpha), len(wiring.pair_graph)
         torch.index_select(d_logits, 0, wiring.pair_graph, out=d_alpha[:pairs])
         if len(alpha) > pairs:
@@ -104,6 +108,12 @@ def row_log_likelihood(
         return gradients
 
     return terms.new_zeros(3, size).index_copy_(1, rows.place, terms), backward
+
+
+def _divisor(alpha: Tensor, wiring: Wiring) -> Tensor:
+    """Number of pairs of each sub-graph, ``(T, 1)``; the self pair counts where ``alpha`` has it."""
+    own = float(len(alpha) > len(wiring.pair_graph))
+    return (wiring.pairs + own).clamp_(min=1)
 
 
 def _choice_gradient(log_probability: Tensor, chosen: Tensor, d_chosen: Tensor) -> Tensor:
