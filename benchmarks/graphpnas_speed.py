@@ -55,6 +55,15 @@ class Clock:
         }
 
 
+def median_and_lowest(measured: list[dict[str, float]], unit: str = "") -> dict[str, float]:
+    """Of each clock's readings, under its name, ``unit`` and, for the latter, ``_lowest``."""
+    found = {}
+    for clock in measured[0]:
+        times = [readings[clock] for readings in measured]
+        found |= {f"{clock}{unit}": float(np.median(times)), f"{clock}{unit}_lowest": min(times)}
+    return found
+
+
 def graphs_of(space: GraphSpace, count: int) -> list[Architecture]:
     """Random graphs like those that a search keeps."""
     rng, found = np.random.default_rng(0), []
@@ -100,10 +109,7 @@ def update_rows(hidden_size: int, repeats: int) -> dict[str, Any]:
             training = Training(space, size, hidden_size)
             training.epoch(updates)
             measured = [training.epoch(updates) for _ in range(repeats)]
-            row: dict[str, Any] = {"graphs": size}
-            for clock in ("wall", "processor"):
-                times = [m[clock] for m in measured]
-                row |= {f"{clock}_ms": float(np.median(times)), f"{clock}_ms_lowest": min(times)}
+            row: dict[str, Any] = {"graphs": size, **median_and_lowest(measured, "_ms")}
             row["processor_ms_per_graph"] = row["processor_ms_lowest"] / size
             if space.name in REFERENCE:
                 row["reference_ms_per_graph"] = REFERENCE[space.name] / 2
@@ -143,11 +149,7 @@ def search_row(queries: int, preset: str, repeats: int) -> dict[str, Any]:
             (cell,) = method.ask()
             method.tell(cell, table.evaluate(cell).value)
         measured.append(clock.read())
-    row: dict[str, Any] = {"preset": preset, "queries": queries, "repeats": repeats}
-    for clock_name in ("wall", "processor"):
-        times = [m[clock_name] for m in measured]
-        row |= {clock_name: float(np.median(times)), f"{clock_name}_lowest": min(times)}
-    return row
+    return {"preset": preset, "queries": queries, "repeats": repeats, **median_and_lowest(measured)}
 
 
 def section(record: dict[str, Any]) -> Section:
