@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from sections import Section, Table, counted, spread
 
 from graphnas import ArchitectureBatch
-from graphnas.methods.latent import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
-from graphnas.methods.latent.measures import abilities, latent_regression
+from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
+from graphnas.autoencoders.measures import abilities, latent_regression
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 

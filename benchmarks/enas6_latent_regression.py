@@ -28,10 +28,10 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
 from graphnas import ArchitectureBatch
-from graphnas.methods.latent import FeatureVAE, FeatureVAEConfig
-from graphnas.methods.latent.measures import abilities, errors_of
-from graphnas.methods.latent.sparse_gp import SparseGP
-from graphnas.methods.latent.variational_gp import VariationalGP
+from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
+from graphnas.autoencoders.measures import abilities, errors_of
+from graphnas.surrogate.sparse_gp import SparseGP
+from graphnas.surrogate.variational_gp import VariationalGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 

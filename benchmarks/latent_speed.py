@@ -22,7 +22,7 @@ from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table, counted
 
 from graphnas import ArchitectureBatch, GraphSpace
-from graphnas.methods.latent import MODELS, GraphAutoencoder
+from graphnas.autoencoders import MODELS, GraphAutoencoder
 from search_spaces import ENASMacro6, NASBench101
 
 PAPER_MODELS = ("DVAE", "DVAEEmb", "GCN", "GCNEmb", "SVAE", "GraphRNN", "VSGAE", "VSGAE-nasbench101")

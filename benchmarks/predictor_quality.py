@@ -220,7 +220,7 @@ class Cells:
         """
         from tqdm import tqdm
 
-        from graphnas.methods.nasgem import FeatureKernels
+        from graphnas.surrogate import FeatureKernels
 
         self.features = FeatureKernels(self.space).fit(self.batch[training])
         starts = range(0, len(self.accuracy), CHUNK)
@@ -240,7 +240,7 @@ def fit(name: str, cells: Cells, rows: Rows, targets: NDArray[np.float64]) -> di
         What predicts from the features of other cells, by name, and the CPU seconds of its fit. The ensemble
         contains the process on features, which is therefore measured with it.
     """
-    from graphnas.methods.nasgem import FeatureEnsemble, KernelFeatures, KernelPredictor
+    from graphnas.surrogate import FeatureEnsemble, KernelFeatures, KernelPredictor
 
     start = time.process_time()
     known = cells.features(cells.batch[rows])
@@ -279,7 +279,7 @@ def baseline(name: str) -> Any:
 
 def measure(name: str, cells: Cells, size: int, seed: int) -> list[dict[str, Any]]:
     """Kendall's tau of one fit on all cells but the training cells."""
-    from graphnas.methods.acquisition import normal_scores
+    from graphnas.surrogate.acquisition import normal_scores
 
     rows = drawn(len(cells.accuracy), size, seed)
     rest = np.ones(len(cells.accuracy), bool)

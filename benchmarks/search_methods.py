@@ -12,8 +12,8 @@ from resumable import TRIALS_PER_QUERY, Run, search
 from search_tasks import Opened, opened
 
 from graphnas import SearchMethod
+from graphnas.autoencoders import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods import GraphPNASConfig, LatentBO, LatentBOConfig, NASGEMConfig, TreeSearch
-from graphnas.methods.latent import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods.nasgem import EncoderConfig
 from optuna_graphnas import (
     GraphPNASSampler,

@@ -35,14 +35,14 @@ from numpy.typing import NDArray
 from sections import Section, Table, counted, spread
 
 from graphnas import ArchitectureBatch
-from graphnas.methods.latent import (
+from graphnas.autoencoders import (
     FeatureVAE,
     FeatureVAEConfig,
     PerformancePredictor,
     PredictorConfig,
     TrainingConfig,
 )
-from graphnas.methods.latent.subsets import (
+from graphnas.autoencoders.subsets import (
     Split,
     by_edit_distance,
     edit_distances,

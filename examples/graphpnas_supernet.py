@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from graphnas.errors import DataNotFound
-from graphnas.evaluate import OracleEvaluator, SupernetEvaluator, TrainedModel, load_dataset, save_model
-from graphnas.evaluate.images import ImageData, MemoryImages
+from graphnas.evaluate import OracleEvaluator, SupernetEvaluator
 from graphnas.methods import GraphPNAS, GraphPNASConfig, SupernetSearch, SupernetSearchConfig
+from graphnas.training import TrainedModel, load_dataset, save_model
+from graphnas.training.images import ImageData, MemoryImages
 from search_spaces import ENASMacro
 
 OUTPUT = Path("runs/graphpnas_supernet")

@@ -23,9 +23,9 @@ def train(model: torch.nn.Module, epochs: int) -> None:
     """What a trial does: train the network that NNI built, report every epoch and the result."""
     import nni
 
-    from graphnas.evaluate import TrainingConfig, load_dataset
-    from graphnas.evaluate.splits import stratified_split
-    from graphnas.evaluate.training import train_epochs
+    from graphnas.training import TrainingConfig, load_dataset
+    from graphnas.training.loop import train_epochs
+    from graphnas.training.splits import stratified_split
 
     data = load_dataset("digits")
     config = TrainingConfig.preset("digits", epochs=epochs)

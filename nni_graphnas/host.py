@@ -32,7 +32,7 @@ def require_nas() -> ModuleType:
     """
     require_nni()
     if util.find_spec("torchvision") is not None:
-        from graphnas.evaluate.torchvision_compat import import_torchvision
+        from graphnas.training.torchvision_compat import import_torchvision
 
         with contextlib.suppress(MissingExtra):  # what follows may not need it, and says so otherwise
             import_torchvision()

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.configuration import configured
 
 MethodMaker = Callable[[GraphSpace, int], SearchMethod]
 

@@ -18,7 +18,7 @@ from optuna_graphnas.sampler import GraphSampler
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from graphnas.methods.configuration import Configuration
+    from graphnas.configuration import Configuration
     from graphnas.methods.graphpnas import LearnedDistribution
 
 Constraints = Callable[[FrozenTrial], Sequence[float]]
@@ -78,7 +78,7 @@ class ConfiguredSampler(GraphSampler):
         constraints_func: Constraints | None = None,
         lease_seconds: float = 300.0,
     ) -> None:
-        from graphnas.methods.configuration import configured
+        from graphnas.configuration import configured
 
         kind = getattr(importlib.import_module("graphnas.methods"), f"{self._method_name}Config")
         settings = configured(kind, config, preset, n_startup_trials)

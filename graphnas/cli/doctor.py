@@ -108,7 +108,7 @@ def _notes(versions: dict[str, str | None]) -> list[str]:
         )
         notes.append(f"torch: {cuda}, {torch.get_num_threads()} threads")
         if versions["torchvision"]:
-            from graphnas.evaluate.torchvision_compat import import_torchvision
+            from graphnas.training.torchvision_compat import import_torchvision
 
             try:
                 import_torchvision()
@@ -148,7 +148,7 @@ def _directory(data_dir: str | None) -> str:
 
 def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
     """What is looked for, and a function that returns where it is or raises an error saying how to get it."""
-    from graphnas.evaluate.cifar10 import find_cifar10
+    from graphnas.training.cifar10 import find_cifar10
     from search_spaces.tables.enas6 import find_enas6
     from search_spaces.tables.nasbench101 import find_nasbench101
     from search_spaces.tables.nasbench201 import find_nasbench201, find_nasbench201_latencies

@@ -210,7 +210,7 @@ def _write(
 def _retrain(
     args: argparse.Namespace, space: GraphSpace, evaluator: Any, settings: dict[str, Any], best: Found
 ) -> dict[str, Any]:
-    from graphnas.evaluate import save_model
+    from graphnas.training import save_model
 
     epochs = args.retrain_epochs or RETRAIN_FACTOR * settings["training"]["epochs"]
     print(f"\nTraining the best on all training images, {epochs} epochs", flush=True)

@@ -13,17 +13,17 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.errors import GraphNASError, InvalidArgument, TrainingFailed
-from graphnas.evaluate.arguments import build_arguments, choose_device
-from graphnas.evaluate.datasets import load_dataset
-from graphnas.evaluate.failures import network_errors
-from graphnas.evaluate.randomness import SeededRandomness, derived_seed
-from graphnas.evaluate.splits import stratified_split
-from graphnas.evaluate.trained_model import TrainedModel
-from graphnas.evaluate.training import EpochResult, measure_accuracy, train_epochs
-from graphnas.evaluate.training_config import PRESETS, TrainingConfig
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
+from graphnas.training.arguments import build_arguments, choose_device
+from graphnas.training.datasets import load_dataset
+from graphnas.training.failures import network_errors
+from graphnas.training.loop import EpochResult, measure_accuracy, train_epochs
+from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.splits import stratified_split
+from graphnas.training.trained_model import TrainedModel
+from graphnas.training.training_config import PRESETS, TrainingConfig
 from search_spaces.complexity import count_complexity
 
 _logger = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class OracleEvaluator:
 
     Args:
         space: Builds the networks.
-        dataset: See :func:`graphnas.evaluate.datasets.load_dataset`.
-        config: A :class:`~graphnas.evaluate.training_config.TrainingConfig` or the name of a preset; by
+        dataset: See :func:`graphnas.training.datasets.load_dataset`.
+        config: A :class:`~graphnas.training.training_config.TrainingConfig` or the name of a preset; by
             default the preset of the data set, otherwise ``"cifar10"``.
         data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
         shape: Further arguments of ``space.build``, such as widths. ``in_channels`` is added.

@@ -16,11 +16,6 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.errors import CorruptData, InvalidArgument, TrainingFailed
-from graphnas.evaluate.arguments import build_arguments, choose_device
-from graphnas.evaluate.datasets import load_dataset
-from graphnas.evaluate.failures import network_errors
-from graphnas.evaluate.randomness import SeededRandomness, derived_seed
-from graphnas.evaluate.splits import last_part, stratified_split
 from graphnas.evaluate.supernet_config import PRESETS, SupernetConfig
 from graphnas.evaluate.supernet_training import (
     SharedWeights,
@@ -30,10 +25,15 @@ from graphnas.evaluate.supernet_training import (
     measuring_view,
     train_epoch,
 )
-from graphnas.evaluate.tensor_file import load_weights, read_tensor_file, write_tensor_file
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
+from graphnas.training.arguments import build_arguments, choose_device
+from graphnas.training.datasets import load_dataset
+from graphnas.training.failures import network_errors
+from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.splits import last_part, stratified_split
+from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class SupernetEvaluator:
 
     Args:
         space: A space that has a ``supernet``, such as ENASMacro.
-        dataset: See :func:`graphnas.evaluate.datasets.load_dataset`.
+        dataset: See :func:`graphnas.training.datasets.load_dataset`.
         config: A :class:`~graphnas.evaluate.supernet_config.SupernetConfig` or the name of a preset; by
             default the preset of the data set, otherwise ``"cifar10"``.
         data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.

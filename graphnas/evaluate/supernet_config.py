@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphnas.errors import InvalidArgument
-from graphnas.evaluate.checked_config import CheckedConfig
+from graphnas.training.checked_config import CheckedConfig
 
 SPLITS = ("last", "stratified")
 STATISTICS = ("batch", "running")

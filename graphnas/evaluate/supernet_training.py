@@ -13,12 +13,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from graphnas.evaluate.augment import augmented
-from graphnas.evaluate.images import ImageSet, Normalisation
-from graphnas.evaluate.randomness import SeededRandomness, derived_seed
 from graphnas.evaluate.supernet_config import SupernetConfig
-from graphnas.evaluate.training import STEPS_BETWEEN_CHECKS, check_finite, device_of
 from graphnas.graph.architecture import Architecture
+from graphnas.training.augment import augmented
+from graphnas.training.images import ImageSet, Normalisation
+from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite, device_of
+from graphnas.training.randomness import SeededRandomness, derived_seed
 
 
 class SharedWeights(Protocol):

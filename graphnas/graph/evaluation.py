@@ -1,10 +1,12 @@
-"""Evaluation: what measuring one architecture gave."""
+"""Evaluation, what measuring one architecture gave, and Observation, what a method learns of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from graphnas.graph.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -36,3 +38,23 @@ class Evaluation:
     def failure(cls, reason: str, **known: float | int | None) -> Evaluation:
         """A failed evaluation with its reason and whatever was measured before it failed."""
         return cls(value=math.nan, reason=reason, **known)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One finished evaluation as a method was told of it.
+
+    Attributes:
+        architecture: What was evaluated.
+        values: One number per objective, each to be maximised; None when the trial failed.
+        constraints: One number per constraint, satisfied where it is at most 0.
+    """
+
+    architecture: Architecture
+    values: tuple[float, ...] | None
+    constraints: tuple[float, ...] = ()
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it did not fail and every constraint is satisfied."""
+        return self.values is not None and all(c <= 0 for c in self.constraints)

@@ -5,39 +5,19 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 
 STATE_VERSION = 1
 
 ENUMERABLE = 200_000
 """Spaces of at most this size are walked through to find what random draws no longer find."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One finished evaluation as a method was told of it.
-
-    Attributes:
-        architecture: What was evaluated.
-        values: One number per objective, each to be maximised; None when the trial failed.
-        constraints: One number per constraint, satisfied where it is at most 0.
-    """
-
-    architecture: Architecture
-    values: tuple[float, ...] | None
-    constraints: tuple[float, ...] = ()
-
-    @property
-    def feasible(self) -> bool:
-        """Whether it did not fail and every constraint is satisfied."""
-        return self.values is not None and all(c <= 0 for c in self.constraints)
 
 
 class SearchMethod(ABC):

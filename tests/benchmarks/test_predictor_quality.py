@@ -12,8 +12,8 @@ from scipy.stats import kendalltau
 from graphnas import ArchitectureBatch
 from graphnas.errors import DataNotFound
 from graphnas.evaluate import TabularEvaluator
-from graphnas.methods.acquisition import normal_scores
-from graphnas.methods.nasgem.flatten import Flattener
+from graphnas.graph.flatten import Flattener
+from graphnas.surrogate.acquisition import normal_scores
 from search_spaces import NASBench201
 
 ARGUMENTS = ("--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")

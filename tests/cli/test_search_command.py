@@ -14,9 +14,9 @@ from small_search import TINY
 from graphnas.cli import running
 from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.errors import DataNotFound, InvalidArgument
-from graphnas.evaluate import load_dataset, load_model
 from graphnas.graph import Architecture
 from graphnas.methods import LearnedDistribution
+from graphnas.training import load_dataset, load_model
 from search_spaces import ENASMacro6, GEMNet, NASBench201
 from search_spaces.tables import open_table
 

@@ -15,8 +15,8 @@ import torch
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument, TrainingFailed
 from graphnas.evaluate import Evaluator, SupernetConfig, SupernetEvaluator
-from graphnas.evaluate.images import MemoryImages
 from graphnas.evaluate.supernet_training import batches_of_epoch
+from graphnas.training.images import MemoryImages
 from search_spaces import ENASMacro, ENASMacro6, NASBench201
 
 SPACE = ENASMacro(3)

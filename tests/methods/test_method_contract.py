@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from graphnas import Architecture, GraphSpace, SearchMethod
+from graphnas.autoencoders import DVAEConfig, FeatureVAEConfig, TrainingConfig
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods import (
     NASGEM,
@@ -24,7 +25,6 @@ from graphnas.methods import (
     RegularizedEvolution,
     TreeSearch,
 )
-from graphnas.methods.latent import DVAEConfig, FeatureVAEConfig, TrainingConfig
 from graphnas.methods.nasgem import EncoderConfig, PredictorConfig
 from search_spaces import GEMNet, NASBench201
 

@@ -16,8 +16,8 @@ from torch import nn
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.evolution import RegularizedEvolution
-from graphnas.methods.random_search import RandomSearch
+from graphnas.methods.baselines.evolution import RegularizedEvolution
+from graphnas.methods.baselines.random_search import RandomSearch
 from nni_graphnas.space import model_space
 
 __all__ = ["ARCHITECTURES", "BEST", "SPACE", "SmallSpace", "quality"]

@@ -9,15 +9,15 @@ from typing import Any
 import optuna
 from small_space import SmallSpace, quality
 
+from graphnas.autoencoders import FeatureVAEConfig, TrainingConfig
 from graphnas.errors import DataNotFound
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods import LatentBOConfig
+from graphnas.methods.baselines.random_search import RandomSearch
 from graphnas.methods.graphpnas import GraphPNASConfig
-from graphnas.methods.latent import FeatureVAEConfig, TrainingConfig
 from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
-from graphnas.methods.random_search import RandomSearch
 from optuna_graphnas import (
     GraphPNASSampler,
     GraphSampler,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from graphnas.configuration import check_choices, check_least, from_preset
 from graphnas.errors import InvalidArgument
-from graphnas.methods.configuration import check_choices, check_least, from_preset
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS, PRECISIONS
 from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES

@@ -9,10 +9,10 @@ import numpy as np
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.graphpnas.sampling import valid_by_key
-from graphnas.methods.nasgem.config import NASGEMConfig
-from graphnas.methods.nasgem.surrogates import KernelSurrogate
-from graphnas.methods.training_set import TrainingSet
+from graphnas.surrogate.kernel_surrogate import KernelSurrogate
+from graphnas.surrogate.training_set import TrainingSet
 
 
 class Candidates:
@@ -37,7 +37,7 @@ class Candidates:
 
 
 class Critic:
-    """Constrained expected improvement under the Gaussian process that guides NASGEM.
+    """Constrained expected improvement under the Gaussian process that guides GraphBO.
 
     GraphPNAS evaluates what its generator samples. The generator learns from the few best architectures only,
     and its samples are many and cheap, so a predictor that learns from all evaluations, the bad ones too,
@@ -54,7 +54,7 @@ class Critic:
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        config = NASGEMConfig(predictor="kernel", noise="included", two_objectives="scalarized")
+        config = GraphBOConfig(kernel="graph", noise="included", two_objectives="scalarized")
         self._surrogate = KernelSurrogate(space, config)
 
     def best(

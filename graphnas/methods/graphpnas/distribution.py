@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from graphnas.errors import CorruptData, GraphNASError, InvalidArgument, SpaceExhausted
-from graphnas.evaluate.saved_space import describe_space, described_space
-from graphnas.evaluate.tensor_file import load_weights, read_tensor_file, write_tensor_file
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.sampling import torch_generator
+from graphnas.training.saved_space import describe_space, described_space
+from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.distribution"
 VERSION = 2

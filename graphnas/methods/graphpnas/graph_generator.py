@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphnas.configuration import check_choices, check_least
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.configuration import check_choices, check_least
 from graphnas.methods.graphpnas.by_hand import Gradients, by_hand
 from graphnas.methods.graphpnas.decisions import Decisions
 from graphnas.methods.graphpnas.draws import categorical, uniform

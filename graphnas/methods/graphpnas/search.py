@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
+from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import Observation, SearchMethod
-from graphnas.methods.configuration import configured
+from graphnas.methods.base import SearchMethod
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
@@ -23,8 +24,8 @@ from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.training import Buffer, Learner
-from graphnas.methods.objectives import feasible_first, scalarize
-from graphnas.methods.training_set import TrainingSet
+from graphnas.surrogate.objectives import feasible_first, scalarize
+from graphnas.surrogate.training_set import TrainingSet
 from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.

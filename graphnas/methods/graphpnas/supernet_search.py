@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
+from graphnas.configuration import configured, from_preset
 from graphnas.errors import CorruptData, InvalidArgument
-from graphnas.evaluate.tensor_file import read_tensor_file, write_tensor_file
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.configuration import configured, from_preset
+from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.supernet-search"
 VERSION = 1

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from graphnas.autoencoders.base import GraphAutoencoder, Graphs
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.latent.base import GraphAutoencoder, Graphs
-from graphnas.methods.latent.bo_config import LatentBOConfig
+from graphnas.methods.candidates import changed_candidates, whole_space
+from graphnas.methods.latent.config import LatentBOConfig
 from graphnas.methods.latent.surrogate import Acquisition
-from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
-from graphnas.methods.training_set import TrainingSet
+from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from scipy import optimize
 
+from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.graph.architecture import Architecture
-from graphnas.methods.acquisition import log_expected_improvement
-from graphnas.methods.latent.base import GraphAutoencoder
-from graphnas.methods.latent.bo_config import LatentBOConfig
+from graphnas.methods.latent.config import LatentBOConfig
 from graphnas.methods.latent.pool import generator
 from graphnas.methods.latent.surrogate import Surrogate, make_surrogate
-from graphnas.methods.training_set import TrainingSet
+from graphnas.surrogate.acquisition import log_expected_improvement
+from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
 

@@ -7,19 +7,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from graphnas.autoencoders.base import GraphAutoencoder
+from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import Observation, SearchMethod
-from graphnas.methods.configuration import configured
-from graphnas.methods.latent.base import GraphAutoencoder
-from graphnas.methods.latent.bo_config import LatentBOConfig
+from graphnas.methods.base import SearchMethod
+from graphnas.methods.latent.config import LatentBOConfig
 from graphnas.methods.latent.pool import Pool, latent_means
 from graphnas.methods.latent.rounds import Rounds
 from graphnas.methods.latent.surrogate import acquisition
 from graphnas.methods.latent.trained import trained_autoencoder, training_architectures
-from graphnas.methods.training_set import TrainingSet
+from graphnas.surrogate.training_set import TrainingSet
 
 # Purposes of random generators, so that no two share a stream.
 _STARTUP, _POOL, _OBJECTIVES, _ROUND = range(4)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnas.methods.acquisition import log_expected_improvement, normal_scores, probability_below
-from graphnas.methods.latent.bo_config import LatentBOConfig
-from graphnas.methods.latent.gp import ExactGP
-from graphnas.methods.latent.sparse_gp import SparseGP
-from graphnas.methods.training_set import TrainingSet
+from graphnas.methods.latent.config import LatentBOConfig
+from graphnas.surrogate.acquisition import log_expected_improvement, normal_scores, probability_below
+from graphnas.surrogate.gp import ExactGP
+from graphnas.surrogate.sparse_gp import SparseGP
+from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
 Surrogate = ExactGP | SparseGP

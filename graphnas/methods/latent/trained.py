@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.latent.base import GraphAutoencoder
-from graphnas.methods.latent.bo_config import LatentBOConfig
-from graphnas.methods.nasgem.candidates import whole_space
+from graphnas.methods.candidates import whole_space
+from graphnas.methods.latent.config import LatentBOConfig
 
 CLASSES = {
     "features": "FeatureVAE",
@@ -47,7 +47,7 @@ def trained_autoencoder(
     with _lock:  # two threads of one study would otherwise train the same model twice
         known = _known.setdefault(space, {})
         if key not in known:
-            from graphnas.methods.latent import MODELS
+            from graphnas.autoencoders import MODELS
 
             architectures = training_architectures(space, config.training_size, seed)
             model = MODELS[CLASSES[config.model]](space, config.model_config, seed=seed)

@@ -2,9 +2,6 @@
 
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
-from graphnas.methods.nasgem.ensemble import FeatureEnsemble
-from graphnas.methods.nasgem.feature_predictor import FeatureKernels, FeaturePredictor
-from graphnas.methods.nasgem.kernel_predictor import KernelFeatures, KernelPredictor
 from graphnas.methods.nasgem.pairs import Pairs, pair_up, sample_pairs
 from graphnas.methods.nasgem.predictor import MLPPredictor, PredictorConfig
 from graphnas.methods.nasgem.search import NASGEM
@@ -12,12 +9,7 @@ from graphnas.methods.nasgem.search import NASGEM
 __all__ = [
     "NASGEM",
     "EncoderConfig",
-    "FeatureEnsemble",
-    "FeatureKernels",
-    "FeaturePredictor",
-    "KernelFeatures",
     "KernelGuidedEncoder",
-    "KernelPredictor",
     "MLPPredictor",
     "NASGEMConfig",
     "Pairs",

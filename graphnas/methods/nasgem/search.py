@@ -8,17 +8,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnas.errors import InvalidArgument
+from graphnas.configuration import configured
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import Observation, SearchMethod
-from graphnas.methods.configuration import configured
-from graphnas.methods.nasgem.candidates import changed_candidates, whole_space
+from graphnas.methods.base import SearchMethod
+from graphnas.methods.candidates import changed_candidates, whole_space
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
-from graphnas.methods.nasgem.surrogates import EncoderSurrogate, KernelSurrogate
-from graphnas.methods.training_set import TrainingSet
+from graphnas.methods.nasgem.surrogates import EncoderSurrogate
+from graphnas.surrogate.training_set import TrainingSet
 
 ELITES = 10
 """Number of best architectures whose changes are candidates too."""
@@ -34,18 +34,18 @@ class NASGEM(SearchMethod):
     best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the
     predictors and where the default departs from the paper.
 
-    Two objectives have a process each, and the expected improvement of the hypervolume; more, and those of
-    the encoder's perceptron, are scalarised anew for each update (ParEGO). Constraints enter the score.
+    Several objectives are scalarised anew for each update (ParEGO). Candidates that are predicted to break a
+    constraint come last.
 
     Args:
         space: The search space.
         config: Settings; may not be given together with ``preset``.
         preset: ``"default"`` or ``"paper"``.
         seed: Seed of every random choice.
-        encoder: A trained encoder to use instead of training one (``predictor="encoder"`` only).
+        encoder: A trained encoder to use instead of training one.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, or an encoder that nothing would use.
+        InvalidArgument: Both ``config`` and ``preset``.
     """
 
     def __init__(
@@ -59,8 +59,6 @@ class NASGEM(SearchMethod):
     ) -> None:
         super().__init__(space, seed=seed)
         self.config = configured(NASGEMConfig, config, preset)
-        if encoder is not None and self.config.predictor != "encoder":
-            raise InvalidArgument("an encoder is only used with predictor='encoder'")
         self._given_encoder = encoder
         self._forget()
 
@@ -68,7 +66,6 @@ class NASGEM(SearchMethod):
         """Drop what was derived from the observations; keep what depends on the seed alone."""
         known = getattr(self, "_encoder", None)
         if known is None or known.seed != self.seed:
-            self._kernel = KernelSurrogate(self.space, self.config)
             self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
         self._encoder.restart()
         self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
@@ -80,28 +77,22 @@ class NASGEM(SearchMethod):
         started = len(self._observations) + len(pending)
         if started < self.config.n_startup_trials or len(finished) < 2:
             return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
-        for candidate in self._ranked(finished, pending):
+        for candidate in self._ranked(finished):
             if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
                 return candidate
         return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
 
     # ---------------------------------------------------------------- bootstrap optimisation
 
-    def _ranked(self, finished: list[Observation], pending: Sequence[Architecture]) -> Iterator[Architecture]:
+    def _ranked(self, finished: list[Observation]) -> Iterator[Architecture]:
         """Candidates from the most promising down, made one by one as they are asked for."""
         milestones = self._milestones(len(finished))
         round_start = milestones[-1]
-        # The encoder's predictor does not read what is pending; the others do.
-        waiting = () if self.config.predictor == "encoder" else tuple(pending)
-        state = (round_start, waiting)
+        state = (round_start,)
         if self._ranking is None or self._ranking[0] != state:
             data, changed = self._round(finished, round_start)
-            pools, fixed = [*changed, self._pool(round_start)], self._whole is not None
-            together = ArchitectureBatch.cat(pools)
-            if self.config.predictor == "encoder":
-                scores = self._encoder.score(data, milestones, together)
-            else:
-                scores = np.concatenate(self._kernel.score(data, waiting, pools, fixed=fixed))
+            together = ArchitectureBatch.cat([*changed, self._pool(round_start)])
+            scores = self._encoder.score(data, milestones, together)
             self._ranking = state, together, np.argsort(-scores, kind="stable")
         _, pool, order = self._ranking
         return (pool.architecture(int(index)) for index in order)
@@ -149,11 +140,5 @@ class NASGEM(SearchMethod):
 
     @property
     def encoder(self) -> KernelGuidedEncoder:
-        """The kernel-guided encoder, trained on first use.
-
-        Raises:
-            InvalidArgument: The configuration uses none.
-        """
-        if self.config.predictor != "encoder":
-            raise InvalidArgument(f"predictor={self.config.predictor!r} has no encoder; use preset='paper'")
+        """The kernel-guided encoder, trained on first use."""
         return self._encoder.encoder

@@ -1,0 +1,157 @@
+"""D-VAE, the variational autoencoder of directed acyclic graphs, and DVAE-EMB, its operation embedding.
+
+Sources: Zhang et al., "D-VAE: A Variational Autoencoder for Directed Acyclic Graphs" (NeurIPS 2019); the
+operation embedding: Chatzianastasis et al., "Graph-based Neural Architecture Search with Operation
+Embeddings" (ICCV Workshops 2021). Where the papers and their code differ, this follows the code: a message is
+computed from the sender's state and number, not from its type (eq. 4 and 10 of the second paper).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.autoencoders.base import Graphs
+from graphnas.autoencoders.config import DVAEConfig, DVAEEmbConfig, GCNConfig
+from graphnas.autoencoders.decoder import DVAEDecoder
+from graphnas.autoencoders.drawing import GraphDrawing
+from graphnas.autoencoders.networks import GatedMessage, GRUStep
+from graphnas.autoencoders.propagation import backward_order, forward_order, sweep
+from graphnas.autoencoders.stepwise import StepwiseAutoencoder
+from graphnas.errors import InvalidArgument
+from graphnas.graph.batch import ArchitectureBatch
+
+
+class VertexAutoencoder(StepwiseAutoencoder):
+    """What D-VAE and its GCN variant share: the decoder, and one-hot or embedded operations."""
+
+    config: DVAEConfig | GCNConfig
+    summed_graph_state: ClassVar[bool]
+
+    def _build(self) -> None:
+        config, types = self.config, self.adapter.num_types
+        self.embedding = None if config.embedding is None else nn.Embedding(types, config.embedding)
+        self.message = GatedMessage(config.hidden, self.adapter.max_vertices if config.vertex_ids else 0)
+        self.decoder = DVAEDecoder(
+            config.hidden, config.latent, self.num_features, types, summed=self.summed_graph_state
+        )
+        self.mean = nn.Linear(config.hidden, config.latent)
+        self.log_variance = nn.Linear(config.hidden, config.latent)
+
+    @property
+    def num_features(self) -> int:
+        """Size of a type's input row."""
+        return self.adapter.num_types if self.config.embedding is None else self.config.embedding
+
+    @property
+    def features(self) -> Tensor:
+        """``(T, F)``: the input row of each type, one-hot or embedded."""
+        if self.embedding is None:
+            return torch.eye(self.adapter.num_types, device=self.device)
+        return self.embedding.weight
+
+    @property
+    def rounds(self) -> int:
+        """Trainings of which each carries on only the embedding of the one before."""
+        return self.config.rounds
+
+    def _kept_between_rounds(self) -> dict[str, Tensor]:
+        return {} if self.embedding is None else {"embedding.weight": self.embedding.weight.detach()}
+
+    def pretrain_embedding(
+        self,
+        architectures: Graphs,
+        rounds: int,
+        *,
+        progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        on_epoch: Callable[[Self, dict[str, float]], None] | None = None,
+    ) -> Self:
+        """Train ``rounds`` times (T in the paper), each time anew but for the embedding.
+
+        The model afterwards is that of the last round: T = 4 costs four times the training of D-VAE.
+        ``config.rounds`` is set to ``rounds``; the arguments are those of :meth:`fit`.
+
+        Raises:
+            InvalidArgument: There is no embedding, or ``rounds`` is not positive.
+        """
+        if self.embedding is None:
+            raise InvalidArgument(
+                f"this {type(self).__name__} has one-hot operations and no embedding to carry"
+            )
+        self.config = replace(self.config, rounds=rounds)
+        return self.fit(architectures, progress=progress, checkpoint=checkpoint, on_epoch=on_epoch)
+
+    def _reconstruction(self, graphs: ArchitectureBatch, z: Tensor) -> Tensor:
+        return self.decoder.loss(graphs, z, self.features, self.message)
+
+    def _generate(self, z: Tensor, drawing: GraphDrawing) -> None:
+        self.decoder.generate(z, drawing, self.features, self.message)
+
+
+class DVAE(VertexAutoencoder):
+    """D-VAE (section 3): asynchronous message passing along the order of the computation.
+
+    The encoder sweeps from start to end with a GRU whose state is the gated sum of the predecessors' messages
+    and, with an own GRU and own messages, from end to start; a linear layer unites the states of the last
+    vertices visited. The decoder is :class:`.decoder.DVAEDecoder`.
+
+    With ``vertex_ids=False`` the encoding is the same for isomorphic graphs (the paper's theorem 1). With the
+    numbers in the messages, as in the released code for ENAS, it depends on the order of the vertices.
+
+    The released code also allocates ``hv_unify``, which nothing uses; this model does not.
+    """
+
+    config_class = DVAEConfig
+    config: DVAEConfig
+    summed_graph_state = False
+
+    def _build(self) -> None:
+        super()._build()
+        config = self.config
+        self.encoder = GRUStep(self.num_features, config.hidden)
+        if config.bidirectional:
+            ids = self.adapter.max_vertices if config.vertex_ids else 0
+            self.backward_encoder = GRUStep(self.num_features, config.hidden)
+            self.backward_message = GatedMessage(config.hidden, ids)
+            self.unite = nn.Linear(2 * config.hidden, config.hidden)
+
+    def _encode(self, graphs: ArchitectureBatch) -> tuple[Tensor, Tensor]:
+        state = sweep(forward_order(graphs), self.features, self.encoder, self.message)
+        if self.config.bidirectional:
+            back = backward_order(graphs)
+            reverse = sweep(back, self.features, self.backward_encoder, self.backward_message)
+            state = self.unite(torch.cat([state, reverse], 1))
+        return self.mean(state), self.log_variance(state)
+
+    def unused_in_release(self) -> dict[str, int]:
+        """``hv_unify``, and the parts of the backward sweep where it is switched off."""
+        if self.config.bidirectional:
+            return {"hv_unify": (2 * self.config.hidden + 1) * self.config.hidden}
+        return unused_sweeps(self, forward=False)
+
+
+class DVAEEmb(DVAE):
+    """DVAE-EMB: D-VAE with an embedding of 3 dimensions that encoder and decoder share.
+
+    The paper trains it four times and carries only the embedding from one training to the next: the preset
+    "paper", or :meth:`pretrain_embedding`.
+    """
+
+    config_class = DVAEEmbConfig
+    config: DVAEEmbConfig
+
+
+def unused_sweeps(model: VertexAutoencoder, *, forward: bool) -> dict[str, int]:
+    """Sizes of the released code's encoder sweeps that a model does not have."""
+    hidden, features = model.config.hidden, model.num_features
+    ids = model.adapter.max_vertices if model.config.vertex_ids else 0
+    cell = 3 * hidden * (features + hidden) + 6 * hidden
+    gate, mapper = (hidden + ids + 1) * hidden, (hidden + ids) * hidden
+    unused = {"grue_backward": cell, "gate_backward": gate, "mapper_backward": mapper}
+    return {"grue_forward": cell, **unused} if forward else unused

@@ -1,0 +1,166 @@
+"""The parts the graph autoencoders are made of, and their initial weights from an explicit generator."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphnas.autoencoders.repeated import RepeatedLinear
+
+
+class GRUStep(nn.Module):
+    """A gated recurrent unit whose inputs are few different rows, so that their half is looked up.
+
+    It computes what ``nn.GRUCell(features, hidden)`` does. Types are one-hot or embedded, so the input's half
+    of the gates has only as many different rows as there are types: :meth:`table` has them all.
+
+    Args:
+        features: Size of an input row.
+        hidden: Size ``H`` of the state.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden, features))
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden, hidden))
+        self.bias_ih = nn.Parameter(torch.empty(3 * hidden))
+        self.bias_hh = nn.Parameter(torch.empty(3 * hidden))
+
+    def table(self, rows: Tensor) -> Tensor:
+        """The input's half of the gates, ``(T, 3H)``, of every row of ``rows`` ``(T, features)``."""
+        return F.linear(rows, self.weight_ih, self.bias_ih)
+
+    def from_zero(self, inputs: Tensor) -> Tensor:
+        """New states ``(B, H)`` from the state zero, without a product; ``inputs`` are rows of the table."""
+        reset_in, update_in, new_in = inputs.chunk(3, -1)
+        reset_b, update_b, new_b = self.bias_hh.chunk(3)
+        new = torch.tanh(new_in + torch.sigmoid(reset_in + reset_b) * new_b)
+        return (1 - torch.sigmoid(update_in + update_b)) * new
+
+    def recurrence(self) -> RepeatedLinear:
+        """The state's half of the gates, for the many steps of one pass."""
+        return RepeatedLinear(self.weight_hh, self.bias_hh)
+
+    def forward(self, inputs: Tensor, state: Tensor, recurrence: RepeatedLinear | None = None) -> Tensor:
+        """New states ``(B, H)`` from rows of the table ``(B, 3H)`` and states ``(B, H)``."""
+        return self.combined(inputs, (recurrence or self.recurrence())(state), state)
+
+    def combined(self, inputs: Tensor, recurrent: Tensor, state: Tensor) -> Tensor:
+        """New states ``(B, H)`` from both halves of the gates, each ``(B, 3H)``."""
+        reset_in, update_in, new_in = inputs.chunk(3, -1)
+        reset_h, update_h, new_h = recurrent.chunk(3, -1)
+        update = torch.sigmoid(update_in + update_h)
+        new = torch.tanh(new_in + torch.sigmoid(reset_in + reset_h) * new_h)
+        return new + update * (state - new)
+
+
+class GatedMessage(nn.Module):
+    """``g([h; id]) * m([h; id])``: the gated message of D-VAE (section 3.2; g has a sigmoid, m no bias).
+
+    Gate and mapper are one matrix, and the columns of the sender's one-hot number ``id`` are looked up.
+
+    Args:
+        hidden: Size ``H`` of a state.
+        max_vertices: Largest number of vertices where messages carry the sender's number, else 0.
+    """
+
+    def __init__(self, hidden: int, max_vertices: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(2 * hidden, hidden))
+        self.id_weight = nn.Parameter(torch.empty(max_vertices, 2 * hidden)) if max_vertices else None
+        self.bias = nn.Parameter(torch.empty(hidden))
+
+    def product(self) -> RepeatedLinear:
+        """Gate and mapper before the sender's number, for the many messages of one pass."""
+        return RepeatedLinear(self.weight)
+
+    def forward(self, state: Tensor, senders: Tensor, product: RepeatedLinear | None = None) -> Tensor:
+        """Messages ``(B, H)`` of states ``(B, H)``, or ``(1, H)`` for all, of vertices numbered ``(B,)``."""
+        both = (product or self.product())(state)
+        if self.id_weight is not None:
+            both = both + self.id_weight[senders]
+        gate, mapped = both.chunk(2, -1)
+        return torch.sigmoid(gate + self.bias) * mapped
+
+
+class EdgeScorer(nn.Module):
+    """``MLP([h_u; h_v])`` of D-VAE, 2H - 4H - 1, with its first layer split into the halves of u and v.
+
+    A half is computed once per state and not once per pair.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.source = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.target = nn.Linear(hidden, 4 * hidden)
+        self.output = nn.Linear(4 * hidden, 1)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Log-odds ``(...,)`` from the two halves ``(..., 4H)``."""
+        scores: Tensor = self.output(torch.relu(source + target))
+        return scores.squeeze(-1)
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in pairwise(widths):
+        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def generator_of(*numbers: int) -> torch.Generator:
+    """A CPU generator that depends on ``numbers``, a seed and what it is for, only."""
+    words = np.random.SeedSequence(numbers).generate_state(2)
+    return torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights as PyTorch's own layers draw them, but from ``generator`` (on the CPU).
+
+    Linear layers are uniform in +-1/sqrt(inputs), recurrent ones in +-1/sqrt(H), embeddings standard normal.
+
+    Raises:
+        TypeError: A part with weights that this function does not know.
+    """
+    for part in module.modules():
+        own = list(part.parameters(recurse=False))
+        if not own:
+            continue
+        if isinstance(part, nn.Embedding):
+            _fill(own, generator, None)
+        elif isinstance(part, nn.Linear):
+            _fill(own, generator, part.in_features)
+        elif isinstance(part, GRUStep):
+            _fill(own, generator, part.weight_hh.shape[1])
+        elif isinstance(part, nn.GRU):
+            _fill(own, generator, part.hidden_size)
+        elif isinstance(part, GatedMessage):
+            ids = 0 if part.id_weight is None else len(part.id_weight)
+            _fill(own, generator, part.weight.shape[1] + ids)
+        else:
+            raise TypeError(f"initialise does not know {type(part).__name__}")
+    # The two halves of an edge scorer's first layer are one layer of twice as many inputs.
+    for part in module.modules():
+        if isinstance(part, EdgeScorer):
+            halves = [part.source.weight, part.target.weight, part.target.bias]
+            _fill(halves, generator, 2 * part.source.in_features)
+
+
+def _fill(
+    parameters: list[nn.Parameter] | list[Tensor], generator: torch.Generator, fan_in: int | None
+) -> None:
+    for parameter in parameters:
+        drawn = torch.empty(parameter.shape)
+        if fan_in is None:
+            drawn.normal_(generator=generator)
+        else:
+            bound = 1 / math.sqrt(fan_in)
+            drawn.uniform_(-bound, bound, generator=generator)
+        parameter.copy_(drawn)

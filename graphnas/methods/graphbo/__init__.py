@@ -1,0 +1,6 @@
+"""GraphBO: Bayesian optimisation with a Gaussian process on graph features, the default we recommend."""
+
+from graphnas.methods.graphbo.config import GraphBOConfig
+from graphnas.methods.graphbo.search import GraphBO
+
+__all__ = ["GraphBO", "GraphBOConfig"]

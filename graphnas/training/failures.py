@@ -1,0 +1,39 @@
+"""What goes wrong in one network's training, told apart from what is wrong with the search itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from graphnas.errors import GraphNASError, TrainingFailed
+from graphnas.training.loop import Diverged
+
+
+@contextmanager
+def network_errors() -> Iterator[None]:
+    """Turn whatever a network's construction or training raises into TrainingFailed with a reason.
+
+    Errors that graphnas raises on purpose (an invalid architecture, a damaged image) are not the network's
+    and pass through, as does an interrupt.
+    """
+    try:
+        yield
+    except GraphNASError:
+        raise
+    except Exception as error:
+        raise TrainingFailed(reason_of(error)) from error
+
+
+def reason_of(error: Exception) -> str:
+    """One line that says why a network could not be trained, without its traceback."""
+    message = " ".join(str(error).split())[:300]
+    if isinstance(error, Diverged):
+        return f"diverged: {message}"
+    exhausted = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in message.lower() for phrase in exhausted)
+    ):
+        return f"out of memory: {message or type(error).__name__}"
+    return f"{type(error).__name__}: {message}"

@@ -1,0 +1,137 @@
+"""A trained model on disk: its weights, and a JSON file that tells how to build the network again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from graphnas.training.images import Normalisation
+from graphnas.training.saved_space import describe_space, described_space
+from graphnas.training.tensor_file import check_format
+from graphnas.training.trained_model import TrainedModel
+
+FORMAT = "graphnas.model"
+VERSION = 1
+DESCRIPTION = "model.json"
+WEIGHTS = "model.pt"
+
+
+def save_model(
+    directory: str | os.PathLike[str], space: GraphSpace, architecture: Architecture, trained: TrainedModel
+) -> Path:
+    """Write ``model.pt`` (the weights) and ``model.json`` (all else) into ``directory``.
+
+    The JSON file holds the space and its arguments, the architecture, the arguments of ``space.build``, the
+    normalisation of the images, the class names, and the figures of the evaluation. A space that is not one
+    of :func:`search_spaces.get_space` is named only, and must be given to :func:`load_model`.
+
+    Args:
+        directory: Created if it is not there; a model in it is replaced.
+        space: Where the architecture is from.
+        architecture: What ``trained`` was built from.
+        trained: From :meth:`graphnas.evaluate.oracle.OracleEvaluator.train`.
+
+    Returns:
+        The directory.
+
+    Raises:
+        InvalidArchitecture: The architecture is not in the space.
+        InvalidArgument: ``trained`` was built from another architecture, or an argument of ``space.build``
+            cannot be written as JSON.
+    """
+    space.validate(architecture)
+    if trained.architecture != architecture:
+        raise InvalidArgument("the trained model was built from another architecture than the one given")
+    evaluation = dataclasses.asdict(trained.evaluation)
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "space": describe_space(space),
+        "architecture": architecture.to_dict(),
+        "num_classes": trained.num_classes,
+        "shape": dict(trained.shape),
+        "dataset": trained.dataset,
+        "class_names": list(trained.class_names),
+        "normalisation": dataclasses.asdict(trained.normalisation),
+        "evaluation": evaluation,
+    }
+    try:
+        text = json.dumps(description, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"the model's description cannot be written as JSON: {error}") from error
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    # Each file appears complete or not at all; the description comes last, when its weights are there.
+    _replace(path / WEIGHTS, lambda part: torch.save(trained.module.state_dict(), part))
+    _replace(path / DESCRIPTION, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    return path
+
+
+def load_model(directory: str | os.PathLike[str], *, space: GraphSpace | None = None) -> TrainedModel:
+    """Build a saved network again, with its weights; the module is on the CPU and in evaluation mode.
+
+    Args:
+        directory: As given to :func:`save_model`.
+        space: Needed only if the model was saved from a space of the user's own.
+
+    Raises:
+        DataNotFound: A file is missing.
+        CorruptData: A file is damaged, of another kind or version, or the weights do not fit the network.
+        InvalidArgument: ``space`` is needed and not given, or is another space.
+        InvalidArchitecture: The architecture is damaged, or not in the space.
+    """
+    path = Path(directory)
+    for name in (DESCRIPTION, WEIGHTS):
+        if not (path / name).is_file():
+            raise DataNotFound(f"no {name} in {path}: it is not the folder of a saved model")
+    try:
+        content = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorruptData(f"{path / DESCRIPTION} is not JSON: {error}") from error
+    check_format(content, FORMAT, VERSION, path / DESCRIPTION)
+    try:
+        home = described_space(content["space"], space, f"the model in {path}")
+        trained = _from_description(content, home)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CorruptData(f"{path / DESCRIPTION} is incomplete: {error!r}") from error
+    try:
+        weights = torch.load(path / WEIGHTS, map_location="cpu", weights_only=True)
+        trained.module.load_state_dict(weights)
+    except (RuntimeError, EOFError, OSError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+        raise CorruptData(f"{path / WEIGHTS} does not hold the weights of this model: {error}") from error
+    trained.module.eval()
+    return trained
+
+
+def _from_description(content: dict[str, Any], space: GraphSpace) -> TrainedModel:
+    architecture = Architecture.from_dict(content["architecture"])
+    space.validate(architecture)
+    normalisation = content["normalisation"]
+    return TrainedModel(
+        module=space.build(architecture, content["num_classes"], **content["shape"]),
+        architecture=architecture,
+        evaluation=Evaluation(**content["evaluation"]),
+        num_classes=content["num_classes"],
+        shape=content["shape"],
+        normalisation=Normalisation(
+            tuple(normalisation["mean"]), tuple(normalisation["std"]), normalisation["scale"]
+        ),
+        dataset=content["dataset"],
+        class_names=tuple(content["class_names"]),
+    )
+
+
+def _replace(path: Path, write: Any) -> None:
+    part = path.with_name(path.name + ".part")
+    write(part)
+    os.replace(part, path)
