@@ -14,7 +14,7 @@ from graphnas.autoencoders.base import GraphAutoencoder, Graphs
 from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START, same_graphs
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.surrogate.sparse_gp import SparseGP
+from graphnas.surrogate.sparse import SparseGP
 
 if TYPE_CHECKING:
     from graphnas.surrogate.variational_gp import VariationalGP

@@ -13,7 +13,7 @@ from scipy import linalg, sparse
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.surrogate.kernel_predictor import KernelFeatures
+from graphnas.surrogate.graph_kernels import GraphKernels
 
 Matrix = NDArray[np.float64]
 _BLOCK = 4096
@@ -24,7 +24,7 @@ _LEAST_SHARE = 1e-9
 class PrincipalFeatures:
     """The first principal components of bits and Weisfeiler-Lehman counts (linear kernel PCA).
 
-    The features are those of NASGEM's kernel (:class:`.KernelFeatures`): the flattened bits, which tell every
+    The features are those of GraphBO's kernel (:class:`.GraphKernels`): the flattened bits, which tell every
     architecture from every other, and normalised WL counts of each depth, which are equal for isomorphic
     graphs. Each kind is scaled to unit total variance, so squared distances of the components are about the
     sum of the kernels' distances.
@@ -36,7 +36,7 @@ class PrincipalFeatures:
     """
 
     def __init__(self, space: GraphSpace, components: int, depths: Sequence[int] = (0, 1)) -> None:
-        self.features = KernelFeatures(space, depths)
+        self.features = GraphKernels(space, depths, operations=False)
         self.components = components
         self.projection: Matrix | None = None
 
@@ -81,7 +81,7 @@ class PrincipalFeatures:
         """What :meth:`load` needs, as tensors."""
         if self.projection is None:
             raise InvalidArgument("PrincipalFeatures is not fitted: call fit(batch) first")
-        vocabularies = [kernel.vocabulary.view(np.int64) for kernel in self.features.kernels]
+        vocabularies = [kernel.vocabulary.view(np.int64) for kernel in self.features.wl]
         return {
             "scales": torch.from_numpy(self.scales),
             "projection": torch.from_numpy(self.projection),
@@ -94,7 +94,7 @@ class PrincipalFeatures:
         self.scales = state["scales"].cpu().numpy()
         self.projection = state["projection"].cpu().numpy()
         self.offset = state["offset"].cpu().numpy()
-        for kernel, vocabulary in zip(self.features.kernels, state["vocabularies"], strict=True):
+        for kernel, vocabulary in zip(self.features.wl, state["vocabularies"], strict=True):
             kernel.vocabulary = vocabulary.cpu().numpy().view(np.uint64)
         return self
 

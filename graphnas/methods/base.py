@@ -1,11 +1,11 @@
-"""SearchMethod: propose and learn (ask / tell), as a function of the seed, what was told and is pending."""
+"""SearchMethod: propose and learn (ask / tell), around a pure function of seed, observations and pending."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,13 +19,30 @@ STATE_VERSION = 1
 ENUMERABLE = 200_000
 """Spaces of at most this size are walked through to find what random draws no longer find."""
 
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """Remembers the latest result of a costly pure function, by the arguments that it depends on."""
+
+    def __init__(self) -> None:
+        self._known: tuple[object, T] | None = None
+
+    def __call__(self, arguments: object, compute: Callable[[], T]) -> T:
+        """``compute()``, or what it gave the last time if ``arguments`` are equal to those of then."""
+        if self._known is None or self._known[0] != arguments:
+            self._known = None  # an error must not leave what belongs to other arguments
+            self._known = arguments, compute()
+        return self._known[1]
+
 
 class SearchMethod(ABC):
     """Base of every search method.
 
-    A method maximises. The host translates directions, stores the values and decides when to stop. What a
-    method proposes depends only on its configuration, ``seed``, the sequence of observations it was told and
-    the architectures pending, so a method rebuilt from a study's trials proposes what the original would.
+    A method maximises. The host translates directions, stores the values and decides when to stop. A method
+    is the pure function :meth:`propose` of its configuration, its seed, the observations and what is pending;
+    the rest of this class is a shell around it. So a method that is rebuilt from a study's trials proposes
+    what the original would. Whatever a method keeps besides is a cache of what follows from these.
 
     Args:
         space: The search space.
@@ -36,20 +53,30 @@ class SearchMethod(ABC):
     """
 
     def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
         self.space = space
-        self.seed = int(seed)
+        self.seed = _checked_seed(seed)
         self._observations: list[Observation] = []
-        self._told_keys: dict[str, int] = {}
+        self._keys: set[str] = set()
 
-    # ---------------------------------------------------------------- the contract
+    @abstractmethod
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        """The architecture to evaluate next, a pure function of the arguments, configuration and seed.
+
+        Args:
+            observations: Everything evaluated so far, in order.
+            pending: Architectures proposed earlier whose value is not known yet.
+            seen: The keys of all of these. The proposal's key is none of them while unseen ones remain.
+        """
+
+    # ---------------------------------------------------------------- the shell
 
     def ask(self, n: int = 1, pending: Sequence[Architecture] = ()) -> list[Architecture]:
         """Propose ``n`` architectures to evaluate next.
 
-        Architectures that were told or are pending, and others of their key, are not proposed again while
-        unseen ones remain; after that, repeats are proposed rather than nothing.
+        Architectures that were evaluated or are pending, and others of their key, are not proposed again
+        while unseen ones remain; after that, repeats are proposed rather than nothing.
 
         Args:
             n: Number of proposals.
@@ -61,14 +88,11 @@ class SearchMethod(ABC):
         if n < 1:
             raise InvalidArgument(f"n must be at least 1, got {n}")
         waiting = list(pending)
-        seen = {*self._told_keys, *map(self.space.key, waiting)}
-        proposals: list[Architecture] = []
+        seen = {*self._keys, *map(self.space.key, waiting)}
         for _ in range(n):
-            proposal = self._propose(waiting, seen)
-            proposals.append(proposal)
-            waiting.append(proposal)
-            seen.add(self.space.key(proposal))
-        return proposals
+            waiting.append(self.propose(self._observations, tuple(waiting), seen))
+            seen.add(self.space.key(waiting[-1]))
+        return waiting[len(pending) :]
 
     def tell(
         self,
@@ -89,42 +113,47 @@ class SearchMethod(ABC):
             InvalidArgument: ``value`` or ``constraints`` are not numbers, or the number of objectives differs
                 from what was told before.
         """
-        self.space.validate(architecture)
-        observation = Observation(architecture, _values(value), _numbers(constraints, "constraints"))
+        self.learn(Observation(architecture, _values(value), _numbers(constraints, "constraints")))
+
+    def learn(self, observation: Observation) -> None:
+        """Add a finished evaluation, as :meth:`tell` does.
+
+        Raises:
+            InvalidArchitecture: Its architecture is not in the space.
+            InvalidArgument: It has another number of objectives than those before.
+        """
+        self.space.validate(observation.architecture)
         if observation.values is not None:
             known = next((o.values for o in self._observations if o.values is not None), observation.values)
             if len(known) != len(observation.values):
                 raise InvalidArgument(
                     f"got {len(observation.values)} objectives, but {len(known)} were told before"
                 )
-        self._told_keys.setdefault(self.space.key(architecture), len(self._observations))
+        self._keys.add(self.space.key(observation.architecture))
         self._observations.append(observation)
 
-    @abstractmethod
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        """One proposal whose key is not in ``seen`` (which is only read) while unseen ones remain."""
+    def replay(self, observations: Sequence[Observation]) -> None:
+        """Know exactly ``observations``; of a sequence that only grew, what is new is learned.
 
-    # ---------------------------------------------------------------- what was told
+        Raises:
+            InvalidArchitecture: As :meth:`learn`; nothing is changed then.
+            InvalidArgument: As :meth:`learn`; nothing is changed then.
+        """
+        before = self._observations, self._keys
+        count = len(before[0])
+        grown = list(observations[:count]) == before[0]
+        self._observations, self._keys = (list(before[0]), set(before[1])) if grown else ([], set())
+        try:
+            for observation in observations[count if grown else 0 :]:
+                self.learn(observation)
+        except GraphNASError:
+            self._observations, self._keys = before
+            raise
 
     @property
     def observations(self) -> Sequence[Observation]:
-        """Everything told so far, in order."""
+        """Everything evaluated so far, in order."""
         return tuple(self._observations)
-
-    def rng(self, *purpose: int) -> np.random.Generator:
-        """A generator that depends on the seed and ``purpose`` only."""
-        return np.random.default_rng([self.seed, *purpose])
-
-    def unseen_sample(self, rng: np.random.Generator, seen: set[str], tries: int = 1000) -> Architecture:
-        """A random architecture whose key is not in ``seen``; any random one when none is left to find."""
-        for _ in range(tries):
-            architecture = self.space.sample(rng)
-            if self.space.key(architecture) not in seen:
-                return architecture
-        rest = [a for a in small_space(self.space) if self.space.key(a) not in seen]
-        return rest[int(rng.integers(len(rest)))] if rest else self.space.sample(rng)
-
-    # ---------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
         """JSON-ready state: enough to continue in another process exactly as this one would."""
@@ -155,19 +184,38 @@ class SearchMethod(ABC):
         for field, value in expected.items():
             if state.get(field) != value:
                 raise InvalidArgument(f"state has {field} {state.get(field)!r}, expected {value!r}")
-        before = self.seed, self._observations, self._told_keys
         try:
-            seed, items = state["seed"], state["observations"]
-            SearchMethod.__init__(self, self.space, seed=seed)
-            for item in items:
-                self.tell(Architecture.from_dict(item["architecture"]), item["values"], item["constraints"])
+            seed = _checked_seed(state["seed"])
+            self.replay(
+                [
+                    Observation(
+                        Architecture.from_dict(item["architecture"]),
+                        _values(item["values"]),
+                        _numbers(item["constraints"], "constraints"),
+                    )
+                    for item in state["observations"]
+                ]
+            )
         except (KeyError, TypeError, GraphNASError) as error:
-            self.seed, self._observations, self._told_keys = before
             raise InvalidArgument(f"the state is damaged: {error!r}") from error
-        self._forget()
+        self.seed = seed
 
-    def _forget(self) -> None:  # noqa: B027 - nothing to drop is the common case
-        """Drop whatever was derived from the seed and the observations; called when the state is replaced."""
+    # ---------------------------------------------------------------- what proposals are made of
+
+    def rng(self, *purpose: int) -> np.random.Generator:
+        """A generator that depends on the seed and ``purpose`` only."""
+        return np.random.default_rng([self.seed, *purpose])
+
+    def unseen_sample(
+        self, rng: np.random.Generator, seen: Collection[str], tries: int = 1000
+    ) -> Architecture:
+        """A random architecture whose key is not in ``seen``; any random one when none is left to find."""
+        for _ in range(tries):
+            architecture = self.space.sample(rng)
+            if self.space.key(architecture) not in seen:
+                return architecture
+        rest = [a for a in small_space(self.space) if self.space.key(a) not in seen]
+        return rest[int(rng.integers(len(rest)))] if rest else self.space.sample(rng)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.space!r}, seed={self.seed})"
@@ -179,6 +227,12 @@ def small_space(space: GraphSpace) -> Iterable[Architecture]:
     if size is None:  # a bound that every space states
         size = math.prod(len(choices) for choices in space.parameters().values())
     return space.enumerate() if size <= ENUMERABLE else ()
+
+
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
+    return int(seed)
 
 
 def _values(value: object) -> tuple[float, ...] | None:

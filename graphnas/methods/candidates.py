@@ -1,14 +1,21 @@
-"""The candidates of bootstrap optimisation: the whole space, or random and changed good architectures."""
+"""The candidates that a model scores: the whole space, or random and changed good architectures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import Latest
+from graphnas.methods.model_based import CHANGES, POOL, ModelBasedSearch
+from graphnas.surrogate.training_set import TrainingSet
+
+ELITES = 10
+"""Number of best architectures whose changes are candidates too."""
 
 
 def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
@@ -53,3 +60,43 @@ def changed_candidates(
         adjacency[rows[edge], i[edge], j[edge]] = label[edge]
         operations[rows[node], i[node]] = label[node]
     return ArchitectureBatch.from_arrays(adjacency, operations, num_nodes)
+
+
+class CandidatePool:
+    """The candidates of a search: all of a small space, otherwise random ones and changes of the best.
+
+    Args:
+        method: The search; the candidates follow from its seed and its data.
+        limit: Random architectures; a space of at most so many is taken whole.
+        changes: Changes of the best architectures, in spaces that are not taken whole.
+        refresh: Evaluations after which other random architectures are drawn; what they are described by is
+            then computed once for all proposals between.
+    """
+
+    def __init__(self, method: ModelBasedSearch, limit: int, changes: int = 0, refresh: int = 1) -> None:
+        self._method = method
+        self.limit, self.changes, self.refresh = limit, changes, refresh
+        self._drawn: Latest[ArchitectureBatch] = Latest()
+        self._changed: Latest[ArchitectureBatch] = Latest()
+
+    @cached_property
+    def whole(self) -> ArchitectureBatch | None:
+        """Every architecture, where the space is small enough to be scored whole."""
+        return whole_space(self._method.space, self.limit)
+
+    def random(self, count: int) -> ArchitectureBatch:
+        """The whole space, or random architectures, after ``count`` evaluations."""
+        if self.whole is not None:
+            return self.whole
+        method, number = self._method, count // self.refresh
+        rng = method.rng(POOL, number)
+        return self._drawn((method.seed, number), lambda: method.space.sample_batch(rng, self.limit))
+
+    def changed(self, data: TrainingSet) -> list[ArchitectureBatch]:
+        """Changes of the best architectures as one batch, some of which may break a rule; or nothing."""
+        if self.whole is not None or not self.changes:
+            return []
+        parents = [data.architectures[k] for k in data.best(ELITES)]
+        rng = self._method.rng(CHANGES, len(data))
+        space = self._method.space
+        return [self._changed(data, lambda: changed_candidates(space, parents, self.changes, rng))]

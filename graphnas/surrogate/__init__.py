@@ -1,4 +1,4 @@
-"""Surrogates that several methods share: Gaussian processes, graph kernels, acquisitions.
+"""What model-based methods share: one Gaussian process, kernels on graphs, acquisition functions.
 
 Names are imported on first use, so that importing this package loads no torch.
 """
@@ -11,30 +11,41 @@ from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.surrogate.ensemble import FeatureEnsemble as FeatureEnsemble
-    from graphnas.surrogate.feature_predictor import FeatureKernels as FeatureKernels
-    from graphnas.surrogate.feature_predictor import FeaturePredictor as FeaturePredictor
-    from graphnas.surrogate.gp import ExactGP as ExactGP
-    from graphnas.surrogate.kernel_predictor import KernelFeatures as KernelFeatures
-    from graphnas.surrogate.kernel_predictor import KernelPredictor as KernelPredictor
-    from graphnas.surrogate.sparse_gp import SparseGP as SparseGP
+    from graphnas.surrogate.graph_kernels import GraphKernels as GraphKernels
+    from graphnas.surrogate.improvement import ImprovementModel as ImprovementModel
+    from graphnas.surrogate.kernels import Kernel as Kernel
+    from graphnas.surrogate.kernels import Matern as Matern
+    from graphnas.surrogate.kernels import SquaredExponential as SquaredExponential
+    from graphnas.surrogate.regression import GaussianProcess as GaussianProcess
+    from graphnas.surrogate.sparse import SparseGP as SparseGP
+    from graphnas.surrogate.training_set import TrainingSet as TrainingSet
+    from graphnas.surrogate.training_set import normal_scores as normal_scores
 
 _HOMES = {
-    "ExactGP": "graphnas.surrogate.gp",
-    "FeatureEnsemble": "graphnas.surrogate.ensemble",
-    "FeatureKernels": "graphnas.surrogate.feature_predictor",
-    "FeaturePredictor": "graphnas.surrogate.feature_predictor",
-    "KernelFeatures": "graphnas.surrogate.kernel_predictor",
-    "KernelPredictor": "graphnas.surrogate.kernel_predictor",
-    "SparseGP": "graphnas.surrogate.sparse_gp",
+    "FeatureEnsemble": "ensemble",
+    "GaussianProcess": "regression",
+    "GraphKernels": "graph_kernels",
+    "ImprovementModel": "improvement",
+    "Kernel": "kernels",
+    "Matern": "kernels",
+    "SparseGP": "sparse",
+    "SquaredExponential": "kernels",
+    "TrainingSet": "training_set",
+    "normal_scores": "training_set",
 }
 __all__ = [
-    "ExactGP",
     "FeatureEnsemble",
-    "FeatureKernels",
-    "FeaturePredictor",
-    "KernelFeatures",
-    "KernelPredictor",
+    "GaussianProcess",
+    "GraphKernels",
+    "ImprovementModel",
+    "Kernel",
+    "Matern",
     "SparseGP",
+    "SquaredExponential",
+    "TrainingSet",
+    "normal_scores",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)
+__getattr__, __dir__ = lazy_names(
+    __name__, {name: f"graphnas.surrogate.{home}" for name, home in _HOMES.items()}, __all__
+)

@@ -1,4 +1,4 @@
-"""From values to targets and from predictions to scores: ranks, expected improvement, of an area too."""
+"""Acquisition functions: expected improvement, that of the hypervolume, and feasibility, as logarithms."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 Vector = NDArray[np.float64]
-
-
-def normal_scores(values: Vector) -> Vector:
-    """Values replaced by the normal quantiles of their ranks, zero mean and about unit variance.
-
-    Accuracies are skewed: a few broken networks far below a crowd of good ones. Ranks keep the order, which
-    is all a search needs, and make the Gaussian assumption harmless. Ties share their mean rank.
-    """
-    return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)), float)
 
 
 def expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:
@@ -39,7 +30,7 @@ def log_expected_improvement(mean: Vector, deviation: Vector, best: float) -> Ve
     result[near] = np.log(norm.pdf(z[near]) + z[near] * norm.cdf(z[near]))
     far = z[~near]
     # phi(z) + z Phi(z) = phi(z) (1 - |z| sqrt(pi / 2) erfcx(|z| / sqrt(2))).
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         rest = np.log1p(far * math.sqrt(math.pi / 2) * erfcx(-far / math.sqrt(2)))
     # Beyond 1e5 the bracket is 1 / z^2 to the last digit and its subtraction cancels.
     rest = np.where(far > -1e5, rest, -2 * np.log(-far))
@@ -62,9 +53,9 @@ def log_hypervolume_improvement(
 
     Args:
         first: Means and deviations (B,) of the first objective, which is maximised.
-        second: Of the second, likewise.
+        second: Those of the second, likewise.
         known: (n, 2) objectives of what is known.
-        reference: (2,) what is not better in both adds nothing.
+        reference: (2,) a point that is not better in both objectives adds nothing.
     """
     front = pareto_front(known[(known > reference).all(1)])
     lower = np.append(reference[0], front[:, 0])
@@ -80,12 +71,16 @@ def log_hypervolume_improvement(
 
 
 def pareto_front(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Those of ``points`` (n, 2), both maximised, that no other dominates, by the first objective, rising."""
+    """The points (n, 2), both objectives maximised, that no other dominates, in rising order of the first."""
     ordered = points[np.lexsort((points[:, 1], points[:, 0]))[::-1]]
     before = np.maximum.accumulate(np.append(-np.inf, ordered[:-1, 1]))[: len(ordered)]
     return np.asarray(ordered[ordered[:, 1] > before][::-1])
 
 
-def probability_below(mean: Vector, deviation: Vector, threshold: float) -> Vector:
-    """P(f <= threshold) for f ~ N(mean, deviation^2)."""
-    return np.asarray(norm.cdf((threshold - mean) / deviation))
+def log_feasibility(mean: Vector, deviation: Vector, limit: float) -> Vector:
+    """Log P(g <= limit) for g ~ N(mean, deviation^2), finite and rising far above the limit too.
+
+    A constraint's share of the logarithm of the constrained expected improvement (Gardner et al., "Bayesian
+    optimization with inequality constraints", ICML 2014, eq. 6).
+    """
+    return np.asarray(norm.logcdf((limit - mean) / deviation))

@@ -1,4 +1,4 @@
-"""A stronger and slower predictor: the Gaussian process of the search together with boosted trees."""
+"""FeatureEnsemble: a stronger and slower predictor, the Gaussian process of a search with boosted trees."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import GradientBoostingRegressor
 
 from graphnas.errors import InvalidArgument
-from graphnas.surrogate.feature_predictor import FeatureKernels, FeaturePredictor
-from graphnas.surrogate.kernel_predictor import Features
+from graphnas.surrogate.graph_kernels import GraphKernels
+from graphnas.surrogate.kernels import Inputs
+from graphnas.surrogate.regression import GaussianProcess
 
 MAX_FIT = 500
-"""Points used to fit the process's kernel; a search, which fits for every proposal, uses fewer."""
+"""Points that the process's kernel is fitted to; a search, which fits for every proposal, uses fewer."""
 
 
 class FeatureEnsemble:
-    """The mean of :class:`.FeaturePredictor` and gradient boosted trees on the same features.
+    """The mean of a :class:`.GaussianProcess` and gradient boosted trees on the same features.
 
-    Trees find steps and the process slopes, and the mean of both ranks better than either: on all of
-    NAS-Bench-101 by .005 to .01 of Kendall's tau (``benchmarks/predictor_quality.py``). It takes seconds to
-    fit, so it is for ranking many architectures once; the search has the process alone.
+    Trees find steps and the process slopes, and the mean of both ranks better than either
+    (``benchmarks/REPORT.md``, predictor quality). It takes seconds to fit, so it is for ranking many
+    architectures once; a search has the process alone.
 
     Trees are shallow, each sees half of the points and a twelfth of the features per split (Friedman,
     "Stochastic gradient boosting", 2002).
 
     Args:
-        features: The feature map, already fitted.
+        features: The features, already fitted, operation features among them.
         forests: Boosted models that are averaged.
         seed: Seed of the trees.
 
@@ -33,10 +34,10 @@ class FeatureEnsemble:
         InvalidArgument: ``forests`` is not positive.
     """
 
-    def __init__(self, features: FeatureKernels, forests: int = 3, seed: int = 0) -> None:
+    def __init__(self, features: GraphKernels, forests: int = 3, seed: int = 0) -> None:
         if forests < 1:
             raise InvalidArgument(f"forests must be at least 1, got {forests}")
-        self.process = FeaturePredictor(features, MAX_FIT)
+        self.process = GaussianProcess(features.kernel(), MAX_FIT)
         self.forests = [
             GradientBoostingRegressor(
                 n_estimators=300,
@@ -49,7 +50,7 @@ class FeatureEnsemble:
             for number in range(forests)
         ]
 
-    def fit(self, train: Features, targets: ArrayLike) -> FeatureEnsemble:
+    def fit(self, train: Inputs, targets: ArrayLike) -> FeatureEnsemble:
         """Fit on features of ``n`` architectures and their standardised ``targets`` (n,).
 
         Raises:
@@ -58,13 +59,13 @@ class FeatureEnsemble:
         self.process.fit(train, targets)
         return self.fit_forests(train, targets)
 
-    def fit_forests(self, train: Features, targets: ArrayLike) -> FeatureEnsemble:
+    def fit_forests(self, train: Inputs, targets: ArrayLike) -> FeatureEnsemble:
         """Fit the trees only; the process is fitted already."""
         for forest in self.forests:
             forest.fit(train[-1], np.asarray(targets, float))
         return self
 
-    def predict(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(self, features: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean prediction, and the process's standard deviation, both (B,).
 
         Raises:
@@ -73,6 +74,6 @@ class FeatureEnsemble:
         mean, deviation = self.process.predict(features)
         return (mean + self.forest_mean(features)) / 2, deviation
 
-    def forest_mean(self, features: Features) -> NDArray[np.float64]:
+    def forest_mean(self, features: Inputs) -> NDArray[np.float64]:
         """The trees' mean prediction (B,)."""
         return np.asarray(np.mean([forest.predict(features[-1]) for forest in self.forests], axis=0), float)

@@ -15,6 +15,8 @@ from graphnas.autoencoders import DVAEConfig, FeatureVAEConfig, TrainingConfig
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods import (
     NASGEM,
+    GraphBO,
+    GraphBOConfig,
     GraphPNAS,
     GraphPNASConfig,
     LatentBO,
@@ -97,10 +99,10 @@ METHODS = {
     "latentbo": lambda space, seed: LatentBO(space, latent_bo(), seed=seed),
     "latentbo-whole": lambda space, seed: LatentBO(space, latent_bo(enumerate_up_to=20_000), seed=seed),
     "latentbo-paper": lambda space, seed: LatentBO(space, latent_rounds(), seed=seed),
-    "nasgem": lambda space, seed: NASGEM(
-        space, NASGEMConfig(n_startup_trials=4, candidates=200, local_candidates=50), seed=seed
+    "graphbo": lambda space, seed: GraphBO(
+        space, GraphBOConfig(n_startup_trials=4, candidates=200, local_candidates=50), seed=seed
     ),
-    "nasgem-paper": lambda space, seed: NASGEM(space, paper(), seed=seed),
+    "nasgem": lambda space, seed: NASGEM(space, paper(), seed=seed),
     "nasgem-fine-tune": lambda space, seed: NASGEM(space, paper(update="fine_tune"), seed=seed),
     "graphpnas": lambda space, seed: GraphPNAS(space, generative("graph", steps=2, mixtures=2), seed=seed),
     "graphpnas-critic": lambda space, seed: GraphPNAS(

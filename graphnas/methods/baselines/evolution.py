@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 
@@ -45,12 +46,15 @@ class RegularizedEvolution(SearchMethod):
         self.population_size = population_size
         self.tournament_size = tournament_size
 
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        started = len(self._observations) + len(pending)
-        population = [o for o in self._observations if o.feasible][-self.population_size :]
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        """A mutation of a tournament's winner; see :meth:`SearchMethod.propose`."""
+        started = len(observations) + len(pending)
+        population = [o for o in observations if o.feasible][-self.population_size :]
         if started < self.population_size or not population:
             return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
-        rng = self.rng(_STEP, len(self._observations), len(pending))
+        rng = self.rng(_STEP, len(observations), len(pending))
         size = min(self.tournament_size, len(population))
         entrants = rng.choice(len(population), size=size, replace=False)
         values = np.array([population[k].values for k in entrants], float)

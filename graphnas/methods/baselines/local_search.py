@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 
@@ -14,8 +16,8 @@ _START, _ORDER = range(2)
 class LocalSearch(SearchMethod):
     """Hill climbing with restarts: move to the first neighbour that is better, restart at a local optimum.
 
-    The walk is replayed from the evaluations told so far, so it is a function of them and of the seed, and
-    values that others told are used where the walk comes across them. Of several objectives it climbs the
+    The walk is replayed from all evaluations so far, so it is a function of them and of the seed, and values
+    that others reported are used where the walk comes across them. Of several objectives it climbs the
     first; infeasible and failed architectures count as worse than all others.
 
     Args:
@@ -25,52 +27,56 @@ class LocalSearch(SearchMethod):
 
     def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._forget()
+        # Caches by what they follow from, the seed included.
+        self._keys_of: dict[Architecture, str] = {}
+        self._starts: dict[tuple[int, int], Architecture] = {}
+        self._neighborhoods: dict[tuple[Architecture, int, int, int], list[Architecture]] = {}
 
-    def _forget(self) -> None:
-        self._neighborhoods: dict[tuple[Architecture, int, int], list[tuple[str, Architecture]]] = {}
-        self._starts: list[tuple[str, Architecture]] = []
-
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        values = {key: self._value(index) for key, index in self._told_keys.items()}
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        """Where the walk meets the first unseen architecture; see :meth:`SearchMethod.propose`."""
+        values: dict[str, float] = {}
+        for observation in observations:
+            value = observation.values[0] if observation.values and observation.feasible else -math.inf
+            values.setdefault(self._key(observation.architecture), value)
         for restart in range(len(seen) + 1):
-            key, current = self._start(restart)
-            step = 0
-            while True:
-                if key not in seen:
-                    return current
+            current, step = self._start(restart), 0
+            while (key := self._key(current)) in seen:
                 if key not in values:
                     break  # pending: the walk cannot go on before its value is known
                 better = None
-                for neighbor_key, neighbor in self._neighborhood(current, restart, step):
+                for neighbor in self._neighborhood(current, restart, step):
+                    neighbor_key = self._key(neighbor)
                     if neighbor_key not in seen:
                         return neighbor
-                    if values.get(neighbor_key, -float("inf")) > values[key]:
-                        better = neighbor_key, neighbor
+                    if values.get(neighbor_key, -math.inf) > values[key]:
+                        better = neighbor
                         break
                 if better is None:
                     break
-                (key, current), step = better, step + 1
+                current, step = better, step + 1
+            else:
+                return current
         return self.unseen_sample(self.rng(_START), seen)
 
-    def _value(self, index: int) -> float:
-        observation = self._observations[index]
-        if not observation.feasible or observation.values is None:
-            return -float("inf")
-        return observation.values[0]
+    def _key(self, architecture: Architecture) -> str:
+        if architecture not in self._keys_of:
+            self._keys_of[architecture] = self.space.key(architecture)
+        return self._keys_of[architecture]
 
-    def _start(self, restart: int) -> tuple[str, Architecture]:
-        while len(self._starts) <= restart:
-            start = self.space.sample(self.rng(_START, len(self._starts)))
-            self._starts.append((self.space.key(start), start))
-        return self._starts[restart]
+    def _start(self, restart: int) -> Architecture:
+        place = self.seed, restart
+        if place not in self._starts:
+            self._starts[place] = self.space.sample(self.rng(_START, restart))
+        return self._starts[place]
 
-    def _neighborhood(self, current: Architecture, restart: int, step: int) -> list[tuple[str, Architecture]]:
+    def _neighborhood(self, current: Architecture, restart: int, step: int) -> list[Architecture]:
         """Neighbours of ``current`` in a random order that belongs to the seed and the place in the walk."""
         # Not the key: architectures that share one need not have the same neighbours.
-        place = (current, restart, step)
+        place = current, restart, step, self.seed
         if place not in self._neighborhoods:
             neighbors = self.space.neighbors(current)
             order = self.rng(_ORDER, restart, step).permutation(len(neighbors))
-            self._neighborhoods[place] = [(self.space.key(neighbors[k]), neighbors[k]) for k in order]
+            self._neighborhoods[place] = [neighbors[k] for k in order]
         return self._neighborhoods[place]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
 
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod, small_space
+from graphnas.methods.base import Latest, SearchMethod, small_space
 
 REPEATS_BEFORE_ENUMERATION = 1000
 """Samples in a row that bring nothing new, after which a small space is taken to be nearly used up."""
@@ -25,55 +28,54 @@ class RandomSearch(SearchMethod):
         seed: Seed of the sequence.
     """
 
-    def __init__(self, space: GraphSpace, seed: int = 0) -> None:
+    def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._restart()
+        self._latest: Latest[_Sequence] = Latest()
 
-    def _forget(self) -> None:
-        """Begin the sequence again; another one if the seed has changed."""
-        self._told_prefix = 0
-        if self._sequence_seed != self.seed:
-            self._restart()
-
-    def _restart(self) -> None:
-        self._sequence_seed = self.seed
-        self._generator = self.rng(0)
-        self._sequence: list[tuple[Architecture, str]] = []
-        self._known: set[str] = set()
-        self._told_prefix = 0
-        self._complete = False
-
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        # What was told stays told, so that the part of the sequence used up is not looked at again.
-        while self._extend_to(self._told_prefix) and self._sequence[self._told_prefix][1] in self._told_keys:
-            self._told_prefix += 1
-        position = self._told_prefix
-        while self._extend_to(position):
-            architecture, key = self._sequence[position]
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        """The first unseen member of the sequence; see :meth:`SearchMethod.propose`."""
+        sequence = self._latest(self.seed, lambda: _Sequence(self.space, self.rng(0)))
+        for architecture, key in sequence:
             if key not in seen:
                 return architecture
-            position += 1
-        if self._sequence:
-            return self._sequence[(len(self._observations) + len(pending)) % len(self._sequence)][0]
-        return self.space.sample(self.rng(1, len(self._observations) + len(pending)))
+        started = len(observations) + len(pending)
+        known = sequence.members
+        return known[started % len(known)][0] if known else self.space.sample(self.rng(1, started))
 
-    def _extend_to(self, position: int) -> bool:
-        """Whether the sequence has, or could be given, a member at ``position``."""
-        repeats = 0
-        while position >= len(self._sequence) and not self._complete:
-            if repeats < REPEATS_BEFORE_ENUMERATION:
-                repeats += 0 if self._append(self.space.sample(self._generator)) else 1
-                continue
-            rest = list(small_space(self.space))
+
+class _Sequence:
+    """Different random architectures with their keys, drawn as they are asked for; a small space ends."""
+
+    def __init__(self, space: GraphSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._keys: set[str] = set()
+        self._complete = False
+        self.members: list[tuple[Architecture, str]] = []
+
+    def __iter__(self) -> Iterator[tuple[Architecture, str]]:
+        position = 0
+        while position < len(self.members) or self._extend():
+            yield self.members[position]
+            position += 1
+
+    def _extend(self) -> bool:
+        """Whether there was one more member to draw."""
+        count = len(self.members)
+        for _ in range(0 if self._complete else REPEATS_BEFORE_ENUMERATION):
+            self._append(self._space.sample(self._generator))
+            if len(self.members) > count:
+                return True
+        if not self._complete:
+            rest = list(small_space(self._space))
             for index in self._generator.permutation(len(rest)):
                 self._append(rest[int(index)])
             self._complete = True
-        return position < len(self._sequence)
+        return len(self.members) > count
 
-    def _append(self, architecture: Architecture) -> bool:
-        key = self.space.key(architecture)
-        if key in self._known:
-            return False
-        self._known.add(key)
-        self._sequence.append((architecture, key))
-        return True
+    def _append(self, architecture: Architecture) -> None:
+        key = self._space.key(architecture)
+        if key not in self._keys:
+            self._keys.add(key)
+            self.members.append((architecture, key))

@@ -8,10 +8,8 @@ from typing import Any
 
 from graphnas.configuration import check_choices, check_least, from_preset
 from graphnas.errors import InvalidArgument
+from graphnas.surrogate.improvement import NOISE, TWO_OBJECTIVES
 
-KERNELS = ("features", "graph")
-NOISE = ("alternate", "included", "excluded")
-TWO_OBJECTIVES = ("hypervolume", "scalarized")
 PRESETS: Mapping[str, Mapping[str, Any]] = {"default": {}}
 
 
@@ -20,8 +18,8 @@ class GraphBOConfig:
     """Settings of :class:`graphnas.methods.GraphBO`; the default is what searches best in our benchmarks.
 
     Attributes:
-        kernel: ``"graph"``, the Weisfeiler-Lehman kernel and one on the flattened bits; or ``"features"``,
-            the same with a learned kernel on features of the graph beside them.
+        operation_features: Whether the kernel has a part on operation features, whose relevances it learns,
+            beside the Weisfeiler-Lehman kernels and the one on the flattened bits.
         n_startup_trials: Random architectures before the first prediction.
         batch_size: Proposals between two updates of the process.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
@@ -29,14 +27,14 @@ class GraphBOConfig:
             computed once for all proposals between.
         local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
         depths: Weisfeiler-Lehman depths, each a kernel of its own.
-        noise: Whether the expected improvement is that of a value with the process's noise
-            (``"included"``), of the noise-free function (``"excluded"``), or of one and the other in turn
-            (``"alternate"``); see :func:`graphnas.surrogate.kernel_surrogate.counts_noise`.
-        two_objectives: What is improved where there are two objectives: the ``"hypervolume"``, with a
-            process for each, or one ``"scalarized"`` score. More than two are scalarised.
+        noise: Whether the expected improvement is that of a value, noise included (``"included"``), of the
+            noise-free function (``"excluded"``), or of one and the other in turn (``"alternate"``); see
+            :class:`graphnas.surrogate.ImprovementModel`.
+        two_objectives: What is improved where there are two objectives: the ``"hypervolume"``, with a process
+            for each, or one ``"scalarized"`` score. More than two are scalarised.
     """
 
-    kernel: str = "features"
+    operation_features: bool = True
     n_startup_trials: int = 5
     batch_size: int = 1
     candidates: int = 20_000
@@ -47,7 +45,7 @@ class GraphBOConfig:
     two_objectives: str = "hypervolume"
 
     def __post_init__(self) -> None:
-        check_choices(self, {"kernel": KERNELS, "noise": NOISE, "two_objectives": TWO_OBJECTIVES})
+        check_choices(self, {"noise": NOISE, "two_objectives": TWO_OBJECTIVES})
         check_least(
             self,
             {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},

@@ -9,9 +9,8 @@ import numpy as np
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.graphpnas.sampling import valid_by_key
-from graphnas.surrogate.kernel_surrogate import KernelSurrogate
+from graphnas.surrogate.graph_model import GraphModel
 from graphnas.surrogate.training_set import TrainingSet
 
 
@@ -24,10 +23,10 @@ class Candidates:
     """
 
     def __init__(self, space: GraphSpace, architectures: Iterable[Architecture]) -> None:
-        found = valid_by_key(space, architectures)
-        self.keys = list(found)
-        # In the form in which architectures are proposed, and so in which they are told.
-        completed = [space.completed(architecture) for architecture in found.values()]
+        valid = valid_by_key(space, architectures)
+        self.keys = list(valid)
+        # In the form in which architectures are proposed and evaluated.
+        completed = [space.completed(architecture) for architecture in valid.values()]
         self.batch = ArchitectureBatch.from_architectures(completed, space.max_nodes) if completed else None
 
     def unseen(self, seen: Collection[str]) -> ArchitectureBatch | None:
@@ -37,25 +36,19 @@ class Candidates:
 
 
 class Critic:
-    """Constrained expected improvement under the Gaussian process that guides GraphBO.
+    """Constrained expected improvement under a Gaussian process on graph kernels.
 
     GraphPNAS evaluates what its generator samples. The generator learns from the few best architectures only,
-    and its samples are many and cheap, so a predictor that learns from all evaluations, the bad ones too,
-    can choose among them: our departure from the paper, which has none.
-
-    On NAS-Bench-201 with 12-epoch CIFAR-10, 12-epoch ImageNet16-120 and 200-epoch CIFAR-100 accuracy, the
-    best cell was found after 28, 30 and 38 queries in the mean of four tuning seeds (100 to 103); after 60,
-    67 and 58 or more by the critic on as many random graphs without the generator, and after 68, 70 and 63
-    or more by the generator without the critic (six to eight tuning seeds), where a search that did not
-    find it counts 100.
+    and its samples are many and cheap, so a predictor that learns from all evaluations, the bad ones too, can
+    choose among them: our departure from the paper, which has none. ``benchmarks/REPORT.md`` compares the
+    search with and without it.
 
     Args:
         space: The search space.
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        config = GraphBOConfig(kernel="graph", noise="included", two_objectives="scalarized")
-        self._surrogate = KernelSurrogate(space, config)
+        self._model = GraphModel(space, operations=False, noise="included")
 
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch
@@ -64,8 +57,8 @@ class Critic:
 
         Args:
             data: At least two evaluated architectures.
-            pending: Those that count as evaluated with their predicted value.
+            pending: Architectures that count as evaluated with their predicted value.
             candidates: At least one.
         """
-        (scores,) = self._surrogate.score(data, pending, [candidates], fixed=False)
+        (scores,) = self._model.score(data, pending, [candidates])
         return candidates.architecture(int(np.argmax(scores)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,10 +11,9 @@ import torch
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.evaluation import Observation
 from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
+from graphnas.methods.base import Latest
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
@@ -24,19 +24,18 @@ from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.training import Buffer, Learner
-from graphnas.surrogate.objectives import feasible_first, scalarize
-from graphnas.surrogate.training_set import TrainingSet
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch
 from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.
-_LEARNER, _SAMPLES, _EXPLORER, _COIN, _OBJECTIVES, _LEFT_OVER, _LIKELIEST, _SCREENED = range(8)
+_LEARNER, _SAMPLES, _EXPLORER, _COIN, _LEFT_OVER, _LIKELIEST, _SCREENED = range(FIRST_OWN, FIRST_OWN + 7)
 
 EXPLORER_CHUNK = 32
 EXPLORER_PATIENCE = 1600
 """Graphs per draw of the explorer, and how many may bring nothing new until it is taken to have no more."""
 
 
-class GraphPNAS(SearchMethod):
+class GraphPNAS(ModelBasedSearch):
     """Learning distributions of good neural architectures via deep graph generative models (TMLR 2023).
 
     A generator of graphs is fitted to the best architectures evaluated so far, weighted by their rewards
@@ -49,8 +48,9 @@ class GraphPNAS(SearchMethod):
     function of what the method was told. In the default configuration a critic chooses among many samples
     (:mod:`.critic`); none of the published presets has one.
 
-    Several objectives are scalarised anew for each update (ParEGO); infeasible architectures rank below all
-    feasible ones; failed ones are not learned from.
+    For the generator several objectives are scalarised anew for each update (ParEGO), and infeasible
+    architectures rank below all feasible ones; failed ones are not learned from. How they and pending trials
+    enter the critic is said at :class:`graphnas.surrogate.ImprovementModel`.
 
     Args:
         space: The search space.
@@ -70,73 +70,56 @@ class GraphPNAS(SearchMethod):
         preset: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(space, seed=seed)
-        self.config = configured(GraphPNASConfig, config, preset)
+        self.config = config = configured(GraphPNASConfig, config, preset)
+        super().__init__(
+            space, seed=seed, n_startup_trials=config.n_startup_trials, batch_size=config.batch_size
+        )
         self._explorer = make_explorer(
             space,
-            self.config.explorer,
-            edge_probability=self.config.edge_probability,
-            neighbors=self.config.neighbors,
-            rewiring_probability=self.config.rewiring_probability,
-            sizes=self.config.explorer_sizes,
+            config.explorer,
+            edge_probability=config.edge_probability,
+            neighbors=config.neighbors,
+            rewiring_probability=config.rewiring_probability,
+            sizes=config.explorer_sizes,
         )
-        self._forget()
-
-    def _forget(self) -> None:
-        self._learner = Learner(self._new_generator, self.config, _seed(self.rng(_LEARNER)))
-        self._critic = Critic(self.space)
-        self._candidates: tuple[int, Candidates] | None = None
-        self._samples: dict[tuple[int, bool], CandidateStream] = {}
-        self._exploration = CandidateStream(self.space, self._explore, EXPLORER_PATIENCE)
-
-    def _new_generator(self, source: torch.Generator) -> ArchitectureGenerator:
-        return make_generator(self.space, self.config, source)
+        self._critic = Critic(space)
+        self._learner: Latest[Learner] = Latest()
+        self._screened: Latest[Candidates] = Latest()
+        self._samples: dict[bool, Latest[CandidateStream]] = {True: Latest(), False: Latest()}
+        self._exploration: Latest[CandidateStream] = Latest()
 
     # ---------------------------------------------------------------- proposals
 
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        started = len(self._observations) + len(pending)
-        finished = self._finished()
-        proposal: Architecture | None = None
-        if started >= self.config.n_startup_trials and len(finished) >= 2:
-            updates = self._updates(len(finished))
-            if not self._explores(updates[-1], started):
-                if self.config.critic is not None:
-                    proposal = self._screened(updates, pending, seen)
-                if proposal is None:
-                    likeliest = bool(self.rng(_LIKELIEST, started).random() < self.config.likeliest)
-                    proposal = self._sample_stream(updates, likeliest).first_unseen(seen)
-        proposal = proposal or self._exploration.first_unseen(seen)
-        if proposal is None:
-            return self.unseen_sample(self.rng(_LEFT_OVER, started), seen, tries=1000)
-        return self.space.completed(proposal)
-
-    def _screened(
-        self, updates: Sequence[int], pending: Sequence[Architecture], seen: set[str]
+    def suggest(
+        self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
     ) -> Architecture | None:
-        """The critic's choice among what is unseen of the last update's samples; None without any."""
-        unseen = self._screened_candidates(updates).unseen(seen)
-        if unseen is None:
+        """The critic's choice or the next sample, unless it is the explorer's turn."""
+        updates = self.updates(finished)
+        if self._explores(updates[-1], len(seen)):
             return None
-        finished = self._finished()
-        data = TrainingSet.from_observations(finished, self.rng(_OBJECTIVES, len(finished)))
-        return self._critic.best(data, pending, unseen)
+        if self.config.critic is not None:
+            unseen = self._candidates(finished, updates).unseen(seen)
+            if unseen is not None:
+                return self._critic.best(self.training_set(finished), pending, unseen)
+        likeliest = bool(self.rng(_LIKELIEST, len(seen)).random() < self.config.likeliest)
+        sample = self._sample_stream(finished, updates, likeliest).first_unseen(seen)
+        return None if sample is None else self.space.completed(sample)
 
-    def _screened_candidates(self, updates: Sequence[int]) -> Candidates:
-        """Samples of the last update's generator and of the explorer, the same ones for all its proposals."""
-        update, config = updates[-1], self.config
-        if self._candidates is None or self._candidates[0] != update:
-            drawn: list[Architecture] = []
-            if config.screened:
-                generator = self._learner.at(updates, self._buffer)
-                source = torch_generator([_seed(self.rng(_SCREENED, update))])
-                drawn += generator.sample(config.screened, source).to("cpu").to_architectures()
-            if config.screened_random:
-                drawn += self._explorer(self.rng(_SCREENED, update, 1), config.screened_random)
-            self._candidates = update, Candidates(self.space, drawn)
-        return self._candidates[1]
+    def explore(self, seen: Collection[str]) -> Architecture:
+        """The explorer's next unseen graph."""
+        stream = self._exploration(
+            self.seed, lambda: CandidateStream(self.space, self._explore_chunk, EXPLORER_PATIENCE)
+        )
+        graph = stream.first_unseen(seen)
+        if graph is None:
+            return self.unseen_sample(self.rng(_LEFT_OVER, len(seen)), seen)
+        return self.space.completed(graph)
 
-    def _explores(self, update: int, started: int) -> bool:
+    def _explore_chunk(self, chunk: int) -> tuple[int, Iterable[Architecture]]:
+        return EXPLORER_CHUNK, self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
+
+    def _explores(self, update: int, tried: int) -> bool:
+        """Whether it is the explorer's turn, after so many different architectures were tried."""
         config = self.config
         epsilon = epsilon_at(
             update // config.batch_size,
@@ -145,57 +128,68 @@ class GraphPNAS(SearchMethod):
             config.epsilon_steps,
             config.epsilon_factor,
         )
-        turn = update if config.epsilon_per == "step" else started
+        turn = update if config.epsilon_per == "step" else tried
         return bool(self.rng(_COIN, turn).random() < epsilon)
 
-    def _explore(self, chunk: int) -> tuple[int, Iterable[Architecture]]:
-        return EXPLORER_CHUNK, self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
+    def _candidates(self, finished: Finished, updates: Sequence[int]) -> Candidates:
+        """Samples of the last update's generator and of the explorer, the same ones until the next update."""
+        config, update = self.config, updates[-1]
 
-    def _sample_stream(self, updates: Sequence[int], likeliest: bool) -> CandidateStream:
+        def draw() -> Candidates:
+            drawn: list[Architecture] = []
+            if config.screened:
+                source = torch_generator([_seed(self.rng(_SCREENED, update))])
+                generator = self._generator(finished, updates)
+                drawn += generator.sample(config.screened, source).to("cpu").to_architectures()
+            if config.screened_random:
+                drawn += self._explorer(self.rng(_SCREENED, update, 1), config.screened_random)
+            return Candidates(self.space, drawn)
+
+        return self._screened((self.seed, finished[:update]), draw)
+
+    def _sample_stream(self, finished: Finished, updates: Sequence[int], likeliest: bool) -> CandidateStream:
         """Samples of the last update's generator, the same ones in either order."""
-        update = updates[-1]
-        if (update, likeliest) not in self._samples:
-            self._samples = {key: stream for key, stream in self._samples.items() if key[0] == update}
-            self._samples[update, likeliest] = generator_stream(
-                self._learner.at(updates, self._buffer),
+        config, update = self.config, updates[-1]
+
+        def stream() -> CandidateStream:
+            return generator_stream(
+                self._generator(finished, updates),
                 [_seed(self.rng(_SAMPLES, update))],
-                chunk=self.config.chunk,
-                candidates=self.config.candidates,
+                chunk=config.chunk,
+                candidates=config.candidates,
                 likeliest=likeliest,
             )
-        return self._samples[update, likeliest]
+
+        return self._samples[likeliest]((self.seed, finished[:update]), stream)
 
     # ---------------------------------------------------------------- learning
 
-    def _finished(self) -> list[Observation]:
-        return [o for o in self._observations if o.values is not None]
+    def _generator(self, finished: Finished, updates: Sequence[int]) -> ArchitectureGenerator:
+        """The generator after the last of ``updates``."""
+        seed = _seed(self.rng(_LEARNER))
+        make = functools.partial(make_generator, self.space, self.config)
+        learner = self._learner(self.seed, lambda: Learner(make, self.config, seed))
+        return learner.at(updates, finished, self._buffer)
 
-    def _updates(self, count: int) -> list[int]:
-        """Numbers of finished evaluations at which the generator was updated, up to ``count``."""
-        first = min(max(self.config.n_startup_trials, 2), count)
-        return list(range(first, count + 1, self.config.batch_size))
-
-    def _buffer(self, count: int) -> Buffer:
-        """The first ``count`` finished evaluations."""
-        observations = self._finished()[:count]
-        values = np.array([o.values for o in observations], float)
-        scores = scalarize(values, self.rng(_OBJECTIVES, count))
-        architectures = [learned_form(self.space, o.architecture) for o in observations]
-        return Buffer(architectures, feasible_first(scores, observations))
+    def _buffer(self, finished: Finished) -> Buffer:
+        """What the generator learns from: the architectures in their learned form, and their scores."""
+        data = self.training_set(finished)
+        architectures = [learned_form(self.space, architecture) for architecture in data.architectures]
+        return Buffer(architectures, data.ranked_scores)
 
     # ---------------------------------------------------------------- what was learned
 
     @property
     def generator(self) -> ArchitectureGenerator:
-        """The distribution learned from what was told, as of the last update.
+        """The distribution learned from the evaluations, as of the last update.
 
         Raises:
             InvalidArgument: There was no update yet, since fewer than two evaluations succeeded.
         """
-        finished = self._finished()
+        finished = tuple(o for o in self._observations if o.values is not None)
         if len(finished) < 2:
             raise InvalidArgument(f"a generator learns from at least 2 values, {len(finished)} were told")
-        return self._learner.at(self._updates(len(finished)), self._buffer)
+        return self._generator(finished, self.updates(finished))
 
     def distribution(self) -> LearnedDistribution:
         """The distribution learned so far, as a result of its own: sampled, scored, saved and loaded.

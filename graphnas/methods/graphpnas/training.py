@@ -18,6 +18,7 @@ from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
 from graphnas.methods.graphpnas.replay import kept
 from graphnas.methods.graphpnas.rewards import rewards
 from graphnas.methods.graphpnas.sampling import torch_generator
+from graphnas.methods.model_based import Finished
 
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
@@ -111,28 +112,31 @@ class Learner:
         self._make = make
         self._config = config
         self._seed = seed
-        self._fitted: tuple[int, ArchitectureGenerator, Adam] | None = None
+        self._fitted: tuple[Finished, ArchitectureGenerator, Adam] | None = None
 
-    def at(self, updates: Sequence[int], buffer: Callable[[int], Buffer]) -> ArchitectureGenerator:
+    def at(
+        self, updates: Sequence[int], finished: Finished, buffer: Callable[[Finished], Buffer]
+    ) -> ArchitectureGenerator:
         """The generator after the last of ``updates``.
 
         Args:
             updates: Ascending numbers of evaluations at which there was an update.
-            buffer: The buffer after so many evaluations.
+            finished: The evaluations.
+            buffer: What is learned from so many of the evaluations.
         """
-        last = updates[-1]
-        if self._fitted is None or self._fitted[0] != last:
-            if self._config.warm_start:
-                known = -1 if self._fitted is None else self._fitted[0]
-                for count in updates if known not in updates else [u for u in updates if u > known]:
-                    self._update(count, buffer(count), anew=count == updates[0])
-            else:
-                self._update(last, buffer(last), anew=True)
+        known = () if self._fitted is None else self._fitted[0]
+        if known != finished[: updates[-1]]:
+            steps = updates if self._config.warm_start else updates[-1:]
+            if len(known) in steps and known == finished[: len(known)]:
+                steps = [count for count in steps if count > len(known)]
+            for count in steps:
+                anew = count == updates[0] or not self._config.warm_start
+                self._update(finished[:count], buffer(finished[:count]), anew=anew)
         assert self._fitted is not None
         return self._fitted[1]
 
-    def _update(self, count: int, buffer: Buffer, *, anew: bool) -> None:
-        config = self._config
+    def _update(self, known: Finished, buffer: Buffer, *, anew: bool) -> None:
+        config, count = self._config, len(known)
         if anew or self._fitted is None:
             generator = self._make(torch_generator([self._seed, _WEIGHTS, 0 if config.warm_start else count]))
             optimizer: Adam = make_optimizer(generator, config)
@@ -142,4 +146,4 @@ class Learner:
         epochs = config.epochs if anew else config.warm_epochs
         source = torch_generator([self._seed, _BATCHES, count])
         fit(generator, buffer, config, source, optimizer, epochs=epochs)
-        self._fitted = count, generator, optimizer
+        self._fitted = known, generator, optimizer

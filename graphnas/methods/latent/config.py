@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("candidates", "rounds")
 SURROGATES = ("exact", "sparse")
-MODELS = ("features", "dvae", "gcn", "svae", "graphrnn", "vsgae")
+MODELS = {
+    "features": "FeatureVAE",
+    "dvae": "DVAE",
+    "dvae_emb": "DVAEEmb",
+    "gcn": "GCN",
+    "gcn_emb": "GCNEmb",
+    "svae": "SVAE",
+    "graphrnn": "GraphRNN",
+    "vsgae": "VSGAE",
+}
+"""The class in :mod:`graphnas.autoencoders` of each ``LatentBOConfig.model``."""
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "paper": {
@@ -42,8 +52,8 @@ class LatentBOConfig:
     Attributes:
         strategy: ``"candidates"`` scores the encodings of real architectures, and of architectures decoded
             from a trust region around the best; ``"rounds"`` optimises over the box and decodes.
-        model: The autoencoder: ``"features"`` (:class:`.feature_vae.FeatureVAE`), ``"dvae"``, ``"gcn"``,
-            ``"svae"``, ``"graphrnn"`` or ``"vsgae"``.
+        model: The autoencoder, one of :data:`MODELS`, such as ``"features"``
+            (:class:`graphnas.autoencoders.FeatureVAE`) or ``"dvae"``.
         model_config: Its settings; None means its defaults.
         training_size: Random architectures that it is trained on before the search, without accuracies.
         n_startup_trials: Random architectures before the first model. D-VAE starts from 17,118 known
@@ -82,7 +92,7 @@ class LatentBOConfig:
     decodings: int = 500
 
     def __post_init__(self) -> None:
-        check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES, "model": MODELS})
+        check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES, "model": tuple(MODELS)})
         least = {
             "training_size": 2,
             "n_startup_trials": 0,

@@ -1,23 +1,24 @@
-"""The candidates of latent Bayesian optimisation: real architectures, their changes, and decoded points."""
+"""LatentPool: a trained autoencoder's latents, and the candidates of latent Bayesian optimisation."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from graphnas.autoencoders.base import GraphAutoencoder, Graphs
+from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.candidates import changed_candidates, whole_space
+from graphnas.methods.candidates import ELITES, changed_candidates, whole_space
 from graphnas.methods.latent.config import LatentBOConfig
-from graphnas.methods.latent.surrogate import Acquisition
 from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
-
-ELITES = 10
-"""Number of best architectures whose surroundings are candidates too."""
+Score = Callable[[Matrix], Matrix]
+"""Scores (B,) of latents (B, d), larger is better."""
 
 POINTS = 20
 """Points of the trust region drawn for each one that is decoded."""
@@ -29,12 +30,12 @@ def latent_means(model: GraphAutoencoder, architectures: Graphs) -> Matrix:
 
 
 def generator(rng: np.random.Generator) -> torch.Generator:
-    """A generator of torch's that continues ``rng``."""
+    """A torch generator that continues ``rng``."""
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
-class Pool:
-    """Candidates and their latents.
+class LatentPool:
+    """Latents of architectures, and candidates with theirs.
 
     Args:
         space: The search space.
@@ -56,9 +57,17 @@ class Pool:
         self.low, self.high = known.min(0), known.max(0)
         whole = whole_space(space, config.enumerate_up_to)
         self._whole = None if whole is None else (whole, latent_means(model, whole))
+        self._latents: dict[Architecture, Matrix] = {}
+
+    def encode(self, architectures: Sequence[Architecture]) -> Matrix:
+        """Latent means ``(n, d)``; each architecture is encoded once."""
+        new = [a for a in dict.fromkeys(architectures) if a not in self._latents]
+        if new:
+            self._latents.update(zip(new, latent_means(self.model, new), strict=True))
+        return np.array([self._latents[a] for a in architectures]).reshape(len(architectures), len(self.low))
 
     def candidates(
-        self, data: TrainingSet, latents: Matrix, score: Acquisition, rng: np.random.Generator
+        self, data: TrainingSet, latents: Matrix, score: Score, rng: np.random.Generator
     ) -> tuple[ArchitectureBatch, Matrix]:
         """Candidates and their latents; where the space is small, all of it.
 
@@ -67,30 +76,29 @@ class Pool:
         that they came from.
 
         Args:
-            data: What was evaluated.
-            latents: ``(n, d)`` of it.
+            data: What is evaluated.
+            latents: Its latents ``(n, d)``.
             score: Scores points of the latent space, to choose which of them to decode.
-            rng: Of all draws.
+            rng: Source of all draws.
         """
         if self._whole is not None:
             return self._whole
         config = self.config
         parts = [self.space.sample_batch(rng, config.candidates)]
-        preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
-        best = np.argsort(-preferred, kind="stable")[:ELITES]
+        best = data.best(ELITES)
         if config.local_candidates:
             parents = [data.architectures[k] for k in best]
-            parts.append(self._valid(changed_candidates(self.space, parents, config.local_candidates, rng)))
+            changed = changed_candidates(self.space, parents, config.local_candidates, rng)
+            # An autoencoder may not be able to read those that break the space's rule.
+            parts.append(changed[np.array([self.space.is_valid(architecture) for architecture in changed])])
         if config.decoded_candidates:
-            parts.append(self._decoded(latents[best], score, rng))
+            decoded = self._decoded(latents[best], score, rng)
+            if decoded:
+                parts.append(ArchitectureBatch.from_architectures(decoded, self.space.max_nodes))
         pool = ArchitectureBatch.cat([part for part in parts if len(part)])
         return pool, latent_means(self.model, pool)
 
-    def _valid(self, batch: ArchitectureBatch) -> ArchitectureBatch:
-        """Those that obey the space's rule: an autoencoder may not be able to read the others."""
-        return batch[np.array([self.space.is_valid(architecture) for architecture in batch], bool)]
-
-    def _decoded(self, centres: Matrix, score: Acquisition, rng: np.random.Generator) -> ArchitectureBatch:
+    def _decoded(self, centres: Matrix, score: Score, rng: np.random.Generator) -> list[Architecture]:
         """Architectures from the best points of the trust region, which is a normal around each centre."""
         count = self.config.decoded_candidates
         around = centres[rng.integers(len(centres), size=POINTS * count)]
@@ -100,8 +108,4 @@ class Pool:
         decoded = self.model.decode(
             torch.from_numpy(chosen).float(), generator(rng), constrained=True, stochastic=False
         )
-        found = [architecture for architecture in decoded.architectures if architecture is not None]
-        if not found:
-            empty = np.zeros((0, self.space.max_nodes, self.space.max_nodes), np.int8)
-            return ArchitectureBatch.from_arrays(empty, np.zeros(empty.shape[:2], np.int16))
-        return ArchitectureBatch.from_architectures(found, self.space.max_nodes)
+        return [architecture for architecture in decoded.architectures if architecture is not None]

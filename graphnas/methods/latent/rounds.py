@@ -10,12 +10,14 @@ import torch
 from numpy.typing import NDArray
 from scipy import optimize
 
-from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.graph.architecture import Architecture
 from graphnas.methods.latent.config import LatentBOConfig
-from graphnas.methods.latent.pool import generator
-from graphnas.methods.latent.surrogate import Surrogate, make_surrogate
+from graphnas.methods.latent.pool import LatentPool, generator
+from graphnas.methods.model_based import Finished
 from graphnas.surrogate.acquisition import log_expected_improvement
+from graphnas.surrogate.kernels import Kernel, SquaredExponential
+from graphnas.surrogate.regression import GaussianProcess
+from graphnas.surrogate.sparse import SparseGP
 from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
@@ -23,6 +25,13 @@ Matrix = NDArray[np.float64]
 POLISH_ITERATIONS = 150
 _STEP = 1e-5
 """Of the differences in a gradient, in units of the box."""
+
+
+def make_process(config: LatentBOConfig, seed: int) -> GaussianProcess | SparseGP:
+    """The Gaussian process on latents that ``config`` names; ``seed`` chooses its inducing points."""
+    if config.surrogate == "sparse":
+        return SparseGP(config.inducing, ard=config.ard, seed=seed)
+    return GaussianProcess(Kernel(SquaredExponential(ard=config.ard, standardized=False)))
 
 
 class Rounds:
@@ -34,14 +43,12 @@ class Rounds:
     ones with their predicted value. Each point is decoded many times and its most common valid decoding is
     evaluated (what the paper says; the released code takes the first under Python 3). The pair that enters
     the data is the point as selected, not the encoding of what it decoded to; a point that decodes to nothing
-    valid enters with the worst score. What was told from outside enters with its encoding.
+    valid enters with the worst score. Architectures that come from elsewhere enter with their encoding.
 
     Args:
         config: Counts, and which surrogate.
-        seed: Of the sparse process's inducing points.
-        model: The trained autoencoder.
-        box: Lowest and highest latents ``(d,)`` of its training set.
-        encode: Latents ``(n, d)`` of architectures.
+        seed: Seed of the search.
+        pool: The trained autoencoder with the box of its training latents.
         key: The space's key of an architecture.
     """
 
@@ -49,15 +56,12 @@ class Rounds:
         self,
         config: LatentBOConfig,
         seed: int,
-        model: GraphAutoencoder,
-        box: tuple[Matrix, Matrix],
-        encode: Callable[[Sequence[Architecture]], Matrix],
+        pool: LatentPool,
         key: Callable[[Architecture], str],
     ) -> None:
-        self.config, self.seed, self.model = config, seed, model
-        self.low, self.high = box
-        self.encode, self.key = encode, key
-        self.milestones: list[int] = []
+        self.config, self.seed, self.pool, self.key = config, seed, pool, key
+        self._known: Finished = ()
+        self._sizes: list[int] = []
         self._proposals: list[list[Architecture]] = []
         self._selected: dict[str, Matrix] = {}
         self._undecodable: list[Matrix] = []
@@ -69,9 +73,14 @@ class Rounds:
         """What round ``number`` decoded: of each point the most common, then the rarer ones."""
         return self._proposals[number]
 
-    def plan(self, data: TrainingSet, rng: np.random.Generator) -> None:
-        """Add the next round, which follows from ``data``."""
-        latents = self.encode(data.architectures)
+    def belongs_to(self, seed: int, finished: Finished, updates: Sequence[int]) -> bool:
+        """Whether these are the first rounds of a search with this seed, these evaluations and updates."""
+        planned = self.seed == seed and self._sizes == list(updates[: len(self)])
+        return planned and self._known == finished[: len(self._known)]
+
+    def plan(self, known: Finished, data: TrainingSet, rng: np.random.Generator) -> None:
+        """Add the next round, which follows from the evaluations ``known``, as ``data``."""
+        latents = self.pool.encode(data.architectures)
         for row, architecture in zip(latents, data.architectures, strict=True):
             selected = self._selected.get(self.key(architecture))
             if selected is not None:
@@ -81,16 +90,16 @@ class Rounds:
         points = np.concatenate([latents, *(z[None] for z in self._undecodable)])
         scores = np.concatenate([scores, np.full(len(self._undecodable), worst)])
         targets = (scores - scores.mean()) / max(float(scores.std()), 1e-12)
-        surrogate = make_surrogate(self.config, self.seed).fit(points, targets)
-        chosen = select_points(
-            surrogate, self.config.batch_size, self.config.grid, (self.low, self.high), rng
-        )
-        self.milestones.append(len(data.scores))
+        process = make_process(self.config, self.seed).fit([points], targets)
+        box = self.pool.low, self.pool.high
+        chosen = select_points(process, self.config.batch_size, self.config.grid, box, rng)
+        self._known = known
+        self._sizes.append(len(data))
         self._proposals.append(self._decode(chosen, rng))
 
     def _decode(self, points: Matrix, rng: np.random.Generator) -> list[Architecture]:
         repeated = torch.from_numpy(points).float().repeat_interleave(self.config.decodings, 0)
-        decoded = self.model.decode(repeated, generator(rng)).architectures
+        decoded = self.pool.model.decode(repeated, generator(rng)).architectures
         ranked: list[list[Architecture]] = []
         for k, point in enumerate(points):
             part = decoded[k * self.config.decodings : (k + 1) * self.config.decodings]
@@ -105,7 +114,7 @@ class Rounds:
 
 
 def select_points(
-    surrogate: Surrogate,
+    process: GaussianProcess | SparseGP,
     count: int,
     grid_size: int,
     box: tuple[Matrix, Matrix],
@@ -114,28 +123,28 @@ def select_points(
     """``count`` points ``(count, d)`` of the box, one after the other by expected improvement.
 
     Args:
-        surrogate: Fitted; it is changed, because every point found is added to it (kriging believer).
+        process: Fitted; it is changed, because every selected point is added to it (kriging believer).
         count: Number of points.
         grid_size: Uniform points that a search starts from.
         box: Lowest and highest coordinates ``(d,)``.
-        rng: Of the uniform points.
+        rng: Source of the uniform points.
     """
     low, high = box
     grid = low + (high - low) * rng.random((grid_size, len(low)))
-    mean = surrogate.predict(grid)[0]
-    incumbent = _polished(lambda x: surrogate.predict(x)[0], grid[mean.argmax()], box)
-    best = max(float(surrogate.predict(incumbent[None])[0][0]), float(mean.max()))
-    found: list[Matrix] = []
+    mean = process.predict([grid])[0]
+    incumbent = _polished(lambda x: process.predict([x])[0], grid[mean.argmax()], box)
+    best = max(float(process.predict([incumbent[None]])[0][0]), float(mean.max()))
+    selected: list[Matrix] = []
     for _ in range(count):
 
         def improvement(x: Matrix) -> Matrix:
-            return log_expected_improvement(*surrogate.predict(x), best)
+            return log_expected_improvement(*process.predict([x]), best)
 
         start = grid[improvement(grid).argmax()]
         point = _polished(improvement, start, box)
-        found.append(point)
-        surrogate.believe(point[None])
-    return np.stack(found)
+        selected.append(point)
+        process.believe([point[None]])
+    return np.stack(selected)
 
 
 def _polished(function: Callable[[Matrix], Matrix], start: Matrix, box: tuple[Matrix, Matrix]) -> Matrix:

@@ -8,21 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from graphnas.autoencoders.base import GraphAutoencoder
+from graphnas import autoencoders
+from graphnas.autoencoders import GraphAutoencoder
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import whole_space
-from graphnas.methods.latent.config import LatentBOConfig
-
-CLASSES = {
-    "features": "FeatureVAE",
-    "dvae": "DVAE",
-    "gcn": "GCN",
-    "svae": "SVAE",
-    "graphrnn": "GraphRNN",
-    "vsgae": "VSGAE",
-}
-"""The class in :data:`graphnas.methods.latent.MODELS` of each ``LatentBOConfig.model``."""
+from graphnas.methods.latent.config import MODELS, LatentBOConfig
 
 _Known = dict[tuple[Any, ...], tuple[GraphAutoencoder, ArchitectureBatch]]
 _known: weakref.WeakKeyDictionary[GraphSpace, _Known] = weakref.WeakKeyDictionary()
@@ -47,9 +38,7 @@ def trained_autoencoder(
     with _lock:  # two threads of one study would otherwise train the same model twice
         known = _known.setdefault(space, {})
         if key not in known:
-            from graphnas.autoencoders import MODELS
-
             architectures = training_architectures(space, config.training_size, seed)
-            model = MODELS[CLASSES[config.model]](space, config.model_config, seed=seed)
-            known[key] = model.fit(architectures), architectures
+            make = getattr(autoencoders, MODELS[config.model])
+            known[key] = make(space, config.model_config, seed=seed).fit(architectures), architectures
         return known[key]

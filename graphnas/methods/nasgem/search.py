@@ -1,41 +1,37 @@
-"""NASGEM as a search method: random start, predictor, bootstrap optimisation over many candidates."""
+"""NASGEM as a search method: encoder, score predictor, bootstrap optimisation over many candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graphnas.configuration import configured
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
-from graphnas.methods.candidates import changed_candidates, whole_space
+from graphnas.methods.base import Latest
+from graphnas.methods.candidates import CandidatePool
+from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
 from graphnas.methods.nasgem.config import NASGEMConfig
-from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
-from graphnas.methods.nasgem.surrogates import EncoderSurrogate
-from graphnas.surrogate.training_set import TrainingSet
+from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.predictor import MLPPredictor
 
-ELITES = 10
-"""Number of best architectures whose changes are candidates too."""
-
-# Purposes of random generators, so that no two share a stream.
-_STARTUP, _POOL, _OBJECTIVES, _CHANGES = range(4)
+Vector = NDArray[np.float64]
 
 
-class NASGEM(SearchMethod):
+class NASGEM(ModelBasedSearch):
     """Neural Architecture Search via Graph Embedding Method (AAAI 2021, arXiv 2007.04452).
 
-    A predictor learns from the architectures evaluated so far and scores a large sample of the space; the
-    best unseen candidate is proposed (section 3.3, eq. 14-15). See :class:`NASGEMConfig` for the
-    predictors and where the default departs from the paper.
+    An encoder whose cosine follows a Weisfeiler-Lehman kernel is trained on random architectures, before the
+    search and without accuracies (section 3.1). A perceptron on its frozen embeddings learns the scores of
+    the architectures evaluated so far (section 3.2), and the unseen candidate of the largest predicted score
+    is proposed (bootstrap optimisation, section 3.3, eq. 14-15).
 
-    Several objectives are scalarised anew for each update (ParEGO). Candidates that are predicted to break a
-    constraint come last.
+    The paper has one score. Several objectives are scalarised anew for each update (ParEGO); candidates that
+    are predicted to break a constraint come after all others. What is pending does not enter the predictor.
 
     Args:
         space: The search space.
@@ -57,88 +53,61 @@ class NASGEM(SearchMethod):
         seed: int = 0,
         encoder: KernelGuidedEncoder | None = None,
     ) -> None:
-        super().__init__(space, seed=seed)
-        self.config = configured(NASGEMConfig, config, preset)
-        self._given_encoder = encoder
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop what was derived from the observations; keep what depends on the seed alone."""
-        known = getattr(self, "_encoder", None)
-        if known is None or known.seed != self.seed:
-            self._encoder = EncoderSurrogate(self.space, self.config, self.seed, self._given_encoder)
-        self._encoder.restart()
-        self._ranking: tuple[tuple[object, ...], ArchitectureBatch, NDArray[np.int64]] | None = None
-        self._shared: tuple[int, tuple[TrainingSet, tuple[ArchitectureBatch, ...]]] | None = None
-        self._drawn: tuple[int, ArchitectureBatch] | None = None
-
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        finished = [o for o in self._observations if o.values is not None]
-        started = len(self._observations) + len(pending)
-        if started < self.config.n_startup_trials or len(finished) < 2:
-            return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
-        for candidate in self._ranked(finished):
-            if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
-                return candidate
-        return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
-
-    # ---------------------------------------------------------------- bootstrap optimisation
-
-    def _ranked(self, finished: list[Observation]) -> Iterator[Architecture]:
-        """Candidates from the most promising down, made one by one as they are asked for."""
-        milestones = self._milestones(len(finished))
-        round_start = milestones[-1]
-        state = (round_start,)
-        if self._ranking is None or self._ranking[0] != state:
-            data, changed = self._round(finished, round_start)
-            together = ArchitectureBatch.cat([*changed, self._pool(round_start)])
-            scores = self._encoder.score(data, milestones, together)
-            self._ranking = state, together, np.argsort(-scores, kind="stable")
-        _, pool, order = self._ranking
-        return (pool.architecture(int(index)) for index in order)
-
-    def _round(
-        self, finished: list[Observation], size: int
-    ) -> tuple[TrainingSet, tuple[ArchitectureBatch, ...]]:
-        """What the proposals of a round share: the data, and changes of the best architectures."""
-        if self._shared is None or self._shared[0] != size:
-            data = TrainingSet.from_observations(finished[:size], self.rng(_OBJECTIVES, size))
-            self._shared = size, (data, self._changed(data))
-        return self._shared[1]
-
-    def _milestones(self, count: int) -> list[int]:
-        """Numbers of finished evaluations at which the predictor was updated, up to ``count``."""
-        first = min(max(self.config.n_startup_trials, 2), count)
-        return list(range(first, count + 1, self.config.batch_size))
-
-    @cached_property
-    def _whole(self) -> ArchitectureBatch | None:
-        """Every architecture, where the space is small enough to be scored whole."""
-        return whole_space(self.space, self.config.candidates)
-
-    def _pool(self, count: int) -> ArchitectureBatch:
-        """The whole space, or random candidates, others after every few evaluations of ``count``."""
-        if self._whole is not None:
-            return self._whole
-        number = count // max(self.config.refresh, self.config.batch_size)
-        if self._drawn is None or self._drawn[0] != number:
-            drawn = self.space.sample_batch(self.rng(_POOL, number), self.config.candidates)
-            self._drawn = number, drawn
-        return self._drawn[1]
-
-    def _changed(self, data: TrainingSet) -> tuple[ArchitectureBatch, ...]:
-        """Changes of the best architectures, where the space is not scored whole."""
-        if self._whole is not None or not self.config.local_candidates:
-            return ()
-        preferred = data.scores - (np.ptp(data.scores) + 1) * ~data.feasible
-        best = np.argsort(-preferred, kind="stable")[:ELITES]
-        parents = [data.architectures[k] for k in best]
-        rng = self.rng(_CHANGES, len(data.scores))
-        return (changed_candidates(self.space, parents, self.config.local_candidates, rng),)
-
-    # ---------------------------------------------------------------- parts
+        self.config = config = configured(NASGEMConfig, config, preset)
+        super().__init__(
+            space, seed=seed, n_startup_trials=config.n_startup_trials, batch_size=config.batch_size
+        )
+        self._pool = CandidatePool(
+            self, config.candidates, config.local_candidates, max(config.refresh, config.batch_size)
+        )
+        self._given = encoder
+        self._trained: Latest[KernelGuidedEncoder] = Latest()
+        self._tuned: tuple[object, int, MLPPredictor] | None = None
 
     @property
     def encoder(self) -> KernelGuidedEncoder:
         """The kernel-guided encoder, trained on first use."""
-        return self._encoder.encoder
+        if self._given is not None:
+            return self._given
+        dimension = 10 if self.space.max_nodes <= 7 else 20
+        config = self.config.encoder or EncoderConfig(dimension=dimension)
+        return self._trained(self.seed, lambda: KernelGuidedEncoder(self.space, config, seed=self.seed).fit())
+
+    def suggest(
+        self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture | None:
+        """The candidate of the largest predicted score; see :meth:`ModelBasedSearch.suggest`."""
+        updates = self.updates(finished)
+        known = finished[: updates[-1]]
+        return self.best_unseen((known,), lambda: self._ranked(known, updates), seen)
+
+    def _ranked(self, known: Finished, updates: list[int]) -> Ranking:
+        data = self.training_set(known)
+        pool = ArchitectureBatch.cat([*self._pool.changed(data), self._pool.random(len(data))])
+        targets = np.concatenate([data.scores[:, None], data.violations], axis=1)
+        predictor = self._predictor(known, updates, self.encoder.embed(data.architectures), targets)
+        predicted = predictor.predict(self.encoder.embed(pool))
+        score, violations = predicted[:, 0], predicted[:, 1:]
+        allowed = (violations <= 0).all(1)
+        return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
+
+    def _predictor(
+        self, known: Finished, updates: list[int], vectors: Tensor, targets: Vector
+    ) -> MLPPredictor:
+        """The perceptron after the last of ``updates``.
+
+        Fine-tuning goes through all updates, so that a method rebuilt from its history ends with the same
+        weights; what was tuned on the beginning of the same history is gone on from.
+        """
+        if self.config.update == "refit":
+            return MLPPredictor(self.config.perceptron, seed=self.seed).fit(vectors, targets)
+        predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
+        if self._tuned is not None:
+            history, size, tuned = self._tuned
+            if size in updates and history == (self.seed, known[:size]):
+                predictor, done = tuned, updates.index(size) + 1
+        self._tuned = None  # an error must not leave half-tuned weights behind
+        for size in updates[done:]:
+            predictor.fine_tune(vectors[:size], targets[:size])
+        self._tuned = (self.seed, known), len(known), predictor
+        return predictor

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
+from scipy.spatial.distance import pdist
 from torch import Tensor
 
 from graphnas.errors import InvalidArgument
-from graphnas.surrogate.gp import NOISE_FLOOR, ExactGP, checked, parameter_priors
+from graphnas.surrogate.kernels import Inputs, Kernel, SquaredExponential
+from graphnas.surrogate.regression import NOISE_FLOOR, NOISE_PRIOR, GaussianProcess, checked
 
 Matrix = NDArray[np.float64]
 
@@ -25,16 +27,16 @@ _RANGE = 5.0
 class SparseGP:
     """Gaussian process regression with ``M`` inducing points (Titsias, AISTATS 2009, eq. 9-10).
 
-    The kernel is that of :class:`.ExactGP`, with the same priors. The inducing points are random training
-    points, as where D-VAE's sparse process starts; they stay there, and the bound is maximised over the
-    kernel's parameters. D-VAE's own code (that of the Grammar VAE) optimises an energy of Bui et al. (2016)
-    by 1,800 steps of Adam instead, which has not converged by then. With no more points than ``M`` every
-    point is an inducing point and the process is exact, so it is computed as such.
+    The kernel is a squared exponential. The inducing points are random training points, where D-VAE's sparse
+    process starts too; they stay there, and the bound is maximised over the kernel's parameters. D-VAE's own
+    code (that of the Grammar VAE) instead takes 1,800 steps of Adam on an energy of Bui et al. (2016), which
+    has not converged by then. With no more points than ``M`` every point is an inducing point and the process
+    is exact, so it is a :class:`.GaussianProcess`.
 
     Args:
         inducing: Number of inducing points ``M``.
         ard: A length scale per dimension, as in D-VAE.
-        seed: Of the choice of inducing points.
+        seed: Seed of the choice of inducing points.
         fit_size: Points that the kernel's parameters are fitted on, drawn at random; the posterior uses all.
         max_iterations: Bound on L-BFGS-B.
 
@@ -60,33 +62,34 @@ class SparseGP:
                 raise InvalidArgument(f"{name} must be at least 1, got {value}")
         self.inducing, self.ard, self.seed = inducing, ard, seed
         self.fit_size, self.max_iterations = fit_size, max_iterations
-        self._exact: ExactGP | None = None
+        self._exact: GaussianProcess | None = None
         self._points: Matrix | None = None
 
     # ---------------------------------------------------------------- fitting
 
-    def fit(self, points: ArrayLike, targets: ArrayLike) -> SparseGP:
+    def fit(self, inputs: Inputs, targets: ArrayLike) -> SparseGP:
         """Fit the kernel and the posterior.
 
         Args:
-            points: (n, d).
+            inputs: ``n`` points as a single array (n, d).
             targets: (n,) of about zero mean and unit variance.
 
         Raises:
             InvalidArgument: Fewer than 2 points, or shapes that do not fit.
         """
-        x, y = checked(points, targets)
+        y = checked(inputs, targets)
+        (x,) = (np.asarray(rows, float) for rows in inputs)
         self._exact = None
         if len(y) <= self.inducing:
-            self._exact = ExactGP(ard=self.ard).fit(x, y)
-            self._points, self._targets = x, y
+            kernel = Kernel(SquaredExponential(ard=self.ard, standardized=False))
+            self._exact = GaussianProcess(kernel).fit([x], y)
+            self.noise, self._points = self._exact.noise, x
             return self
         order = np.random.default_rng([self.seed, 7]).permutation(len(y))
         self.inducing_points: Matrix = x[order[: self.inducing]].copy()
         subset = order[: max(self.fit_size, self.inducing)]
         self._fit_kernel(x[subset], y[subset])
-        self._condition(x, y)
-        return self
+        return self.condition([x], y)
 
     def _fit_kernel(self, x: Matrix, y: Matrix) -> None:
         means, spreads = parameter_priors(x[:1000], self.ard)
@@ -116,7 +119,12 @@ class SparseGP:
         self.variance, self.noise = float(parameters[-2]), float(parameters[-1])
 
     @torch.no_grad()
-    def _condition(self, x: Matrix, y: Matrix) -> None:
+    def condition(self, inputs: Inputs, targets: ArrayLike) -> SparseGP:
+        """Replace the data, keeping the fitted kernel and the inducing points."""
+        (x,), y = inputs, np.asarray(targets, float)
+        if self._exact is not None:
+            self._exact.condition(inputs, y)
+            return self
         self._points, self._targets = x, y
         self._theta = torch.from_numpy(np.log([*self.lengths, self.variance, self.noise]))
         inducing = torch.from_numpy(self.inducing_points)
@@ -125,21 +133,22 @@ class SparseGP:
         )
         solved = torch.linalg.solve_triangular(self._inner.T, projected[:, None], upper=True)
         self._weights = torch.linalg.solve_triangular(self._factor.T, solved, upper=True)[:, 0]
+        return self
 
     # ---------------------------------------------------------------- the posterior
 
     @torch.no_grad()
-    def predict(self, points: ArrayLike) -> tuple[Matrix, Matrix]:
-        """Posterior mean and standard deviation of the noise-free function, both (B,).
+    def predict(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Matrix, Matrix]:
+        """Posterior mean and standard deviation, both (B,); as :meth:`.GaussianProcess.predict`.
 
         Raises:
             InvalidArgument: Nothing was fitted.
         """
         if self._points is None:
-            raise InvalidArgument("SparseGP is not fitted: call fit(points, targets) first")
+            raise InvalidArgument("the process is not fitted: call fit(inputs, targets) first")
         if self._exact is not None:
-            return self._exact.predict(points)
-        x = torch.from_numpy(np.asarray(points, float))
+            return self._exact.predict(inputs, noisy=noisy)
+        x = torch.from_numpy(np.asarray(inputs[0], float))
         inducing = torch.from_numpy(self.inducing_points)
         means, deviations = [], []
         for start in range(0, len(x), _BLOCK):
@@ -148,18 +157,32 @@ class SparseGP:
             inner = torch.linalg.solve_triangular(self._inner, outer, upper=False)
             variance = self.variance - outer.square().sum(0) + inner.square().sum(0)
             means.append(cross.T @ self._weights)
-            deviations.append(variance.clamp(min=1e-9).sqrt())
+            deviations.append((variance.clamp(min=1e-9) + noisy * self.noise).sqrt())
         return torch.cat(means).numpy(), torch.cat(deviations).numpy()
 
-    def believe(self, points: ArrayLike) -> SparseGP:
-        """Add points whose value is taken to be what is predicted, as :meth:`.ExactGP.believe` does."""
-        x = np.asarray(points, float)
-        believed = self.predict(x)[0]
+    def believe(self, inputs: Inputs) -> SparseGP:
+        """Add points whose value is taken to be what is predicted; see :meth:`.GaussianProcess.believe`."""
         if self._exact is not None:
-            self._exact.believe(x)
-        elif self._points is not None:
-            self._condition(np.concatenate([self._points, x]), np.concatenate([self._targets, believed]))
+            self._exact.believe(inputs)
+        else:
+            believed = self.predict(inputs)[0]
+            (x,) = inputs
+            self.condition([np.concatenate([self._points, x])], np.concatenate([self._targets, believed]))
         return self
+
+
+def parameter_priors(points: Matrix, ard: bool) -> tuple[Matrix, Matrix]:
+    """Means and spreads of the normal priors of the logarithms: length scales (or one), variance, noise.
+
+    The length scales are expected at about the median distance of the points (n, d), so that the prior holds
+    in latent spaces of any size.
+    """
+    typical = float(np.median(pdist(points)))
+    start = np.log(typical) if typical > 0 else 0.0
+    lengths = points.shape[1] if ard else 1
+    variance_mean, variance_spread = SquaredExponential.weight_prior
+    means = np.array([start] * lengths + [variance_mean, NOISE_PRIOR[0]])
+    return means, np.array([1.0] * lengths + [variance_spread, NOISE_PRIOR[1]])
 
 
 def kernel(theta: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,107 @@
+"""ModelBasedSearch: what methods with a model share, from the random start to the cached ranking."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Observation
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import Latest, SearchMethod
+from graphnas.surrogate.training_set import TrainingSet
+
+# Purposes of random generators, so that no two share a stream; a method's own begin at FIRST_OWN.
+STARTUP, POOL, OBJECTIVES, CHANGES = range(4)
+FIRST_OWN = 10
+
+Finished = tuple[Observation, ...]
+Ranking = tuple[ArchitectureBatch, NDArray[np.float64]]
+"""Candidates and their scores (B,), larger is better."""
+
+
+class ModelBasedSearch(SearchMethod):
+    """Base of the methods that learn a model of the evaluations.
+
+    Args:
+        space: The search space.
+        seed: Seed of every random choice.
+        n_startup_trials: Architectures proposed without the model at first; there are more until two
+            evaluations have succeeded.
+        batch_size: Finished evaluations between two updates of the model.
+    """
+
+    def __init__(
+        self, space: GraphSpace, *, seed: int = 0, n_startup_trials: int, batch_size: int = 1
+    ) -> None:
+        super().__init__(space, seed=seed)
+        self._startup, self._batch_size = n_startup_trials, batch_size
+        self._training_set: Latest[TrainingSet] = Latest()
+        self._ranking: Latest[tuple[ArchitectureBatch, NDArray[np.int64]]] = Latest()
+
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        """What the model suggests, or a random architecture; see :meth:`SearchMethod.propose`."""
+        finished = tuple(o for o in observations if o.values is not None)
+        started = len(observations) + len(pending)
+        if started >= self._startup and len(finished) >= 2:
+            suggested = self.suggest(finished, pending, seen)
+            if suggested is not None:
+                return suggested
+        return self.explore(seen)
+
+    @abstractmethod
+    def suggest(
+        self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture | None:
+        """The model's proposal, of a key that is not in ``seen``; None where it has none.
+
+        Args:
+            finished: The evaluations that succeeded, at least two.
+            pending: Architectures whose value is not known yet.
+            seen: Keys that must not be proposed again.
+        """
+
+    def explore(self, seen: Collection[str]) -> Architecture:
+        """A proposal without the model, of a key that is not in ``seen`` while there are others."""
+        return self.unseen_sample(self.rng(STARTUP), seen, tries=len(seen) + 1000)
+
+    def updates(self, finished: Finished) -> list[int]:
+        """Numbers of finished evaluations at which the model was updated, in rising order."""
+        first = min(max(self._startup, 2), len(finished))
+        return list(range(first, len(finished) + 1, self._batch_size))
+
+    def training_set(self, finished: Finished) -> TrainingSet:
+        """``finished`` as a model reads it; its number decides the weights of scalarised objectives."""
+        rng = self.rng(OBJECTIVES, len(finished))
+        return self._training_set((self.seed, finished), lambda: TrainingSet.from_observations(finished, rng))
+
+    def best_unseen(
+        self, arguments: tuple[object, ...], rank: Callable[[], Ranking], seen: Collection[str]
+    ) -> Architecture | None:
+        """The valid candidate of the largest score whose key is not in ``seen``; of equal ones the first.
+
+        Args:
+            arguments: What ``rank`` depends on besides the seed; while it stays, the ranking is kept.
+            rank: Candidates, some of which may break a rule of the space, and their scores.
+            seen: Keys that must not be proposed again.
+        """
+
+        def ranked() -> tuple[ArchitectureBatch, NDArray[np.int64]]:
+            candidates, scores = rank()
+            return candidates, np.argsort(-scores, kind="stable")
+
+        candidates, order = self._ranking((self.seed, arguments), ranked)
+        return self.first_unseen((candidates.architecture(int(k)) for k in order), seen)
+
+    def first_unseen(self, candidates: Iterable[Architecture], seen: Collection[str]) -> Architecture | None:
+        """The first valid one of ``candidates`` whose key is not in ``seen``; None where there is none."""
+        for candidate in candidates:
+            if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
+                return candidate
+        return None

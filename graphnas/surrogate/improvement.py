@@ -1,0 +1,137 @@
+"""ImprovementModel: how promising is each candidate, given what is evaluated and what is pending?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphnas.surrogate.acquisition import (
+    log_expected_improvement,
+    log_feasibility,
+    log_hypervolume_improvement,
+)
+from graphnas.surrogate.kernels import Inputs, Vector, count_of
+from graphnas.surrogate.training_set import TrainingSet, normal_scores
+
+NOISE = ("alternate", "included", "excluded")
+TWO_OBJECTIVES = ("hypervolume", "scalarized")
+
+Score = Callable[[Inputs], Vector]
+
+
+class Process(Protocol):
+    """What an :class:`ImprovementModel` asks of a Gaussian process; see :class:`.GaussianProcess`."""
+
+    def fit(self, inputs: Inputs, targets: ArrayLike) -> Self:
+        """Fit the kernel and the posterior."""
+
+    def condition(self, inputs: Inputs, targets: ArrayLike) -> Self:
+        """Replace the data, keeping the fitted kernel."""
+
+    def believe(self, inputs: Inputs) -> Self:
+        """Add points whose value is taken to be what is predicted."""
+
+    def predict(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Vector, Vector]:
+        """Posterior mean and standard deviation."""
+
+
+class ImprovementModel:
+    """Constrained log expected improvement, with a process for every objective and constraint.
+
+    Targets are the normal scores of the values' ranks. Of two objectives each has a process, and the expected
+    improvement is that of the hypervolume; more are scalarised. The probability that a constraint is
+    satisfied is multiplied with the improvement; as long as nothing feasible is known it is all that counts.
+    What is pending counts as evaluated, with the value that is predicted.
+
+    Args:
+        process: Makes a process for one column of targets.
+        noise: Whether the improvement is that of a value, noise included (``"included"``), of the noise-free
+            function (``"excluded"``), or of the one and the other in turn (``"alternate"``). Noise is what
+            the features do not tell of an architecture. As architectures are evaluated once, it is part of
+            what can be gained, but the more there is of it, the more the mean alone decides and the less a
+            search explores; ``benchmarks/REPORT.md`` has the comparison.
+        two_objectives: ``"hypervolume"``, or ``"scalarized"`` for one process on the scalarised score.
+    """
+
+    def __init__(
+        self, process: Callable[[], Process], *, noise: str = "excluded", two_objectives: str = "hypervolume"
+    ) -> None:
+        self._make = process
+        self._noise, self._two_objectives = noise, two_objectives
+        self._fitted: dict[bytes, Process] = {}
+
+    def fit(self, data: TrainingSet, inputs: Inputs, pending: Inputs | None = None) -> Score:
+        """Fit to everything that is known; the result scores ``B`` candidates, (B,), larger is better.
+
+        Args:
+            data: ``n`` evaluated architectures.
+            inputs: Their ``n`` points.
+            pending: The points of what is being evaluated.
+        """
+        waiting = 0 if pending is None else count_of(pending)
+        targets = self._targets(data)
+        columns, limits = list(targets), []
+        for column in data.violations.T:
+            scale = max(float(column.std()), 1e-12)
+            columns.append((column - column.mean()) / scale)
+            limits.append(-float(column.mean()) / scale)
+        processes = self._processes(inputs, columns)
+        for process, values in zip(processes, columns, strict=True):
+            process.condition(inputs, values)
+            if waiting and pending is not None:
+                process.believe(pending)
+        known, feasible = np.stack(targets, axis=1), data.feasible
+        total = len(data) + waiting
+        noisy = self._noise == "included" or (self._noise == "alternate" and total % 2 == 1)
+
+        def score(candidates: Inputs) -> Vector:
+            result = np.zeros(count_of(candidates))
+            if feasible.any():
+                predicted = [
+                    process.predict(candidates, noisy=noisy) for process in processes[: len(targets)]
+                ]
+                result += log_improvement(predicted, known, feasible)
+            for process, limit in zip(processes[len(targets) :], limits, strict=True):
+                # Whether a constraint is satisfied shows in its value, noise and all.
+                result += log_feasibility(*process.predict(candidates, noisy=True), limit)
+            return result
+
+        return score
+
+    def _targets(self, data: TrainingSet) -> list[Vector]:
+        """One column for each of two objectives, or one for the scores."""
+        if self._two_objectives == "hypervolume" and data.values.shape[1] == 2:
+            return [normal_scores(column) for column in data.values.T]
+        return [normal_scores(data.scores)]
+
+    def _processes(self, inputs: Inputs, columns: Sequence[Vector]) -> list[Process]:
+        """A fitted process per column; while no result has come, those of the proposal before.
+
+        Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
+        """
+        points = np.ascontiguousarray(inputs[0]).tobytes()
+        keys = [points + column.tobytes() for column in columns]
+        self._fitted = {
+            key: self._fitted.get(key) or self._make().fit(inputs, column)
+            for key, column in zip(keys, columns, strict=True)
+        }
+        return [self._fitted[key] for key in keys]
+
+
+def log_improvement(
+    predicted: Sequence[tuple[Vector, Vector]], known: NDArray[np.float64], feasible: NDArray[np.bool_]
+) -> Vector:
+    """Log expected improvement (B,) on the feasible rows of ``known`` (n, 1 or 2), of which there are some.
+
+    Args:
+        predicted: Mean and deviation (B,) of each objective.
+        known: The targets of what is evaluated.
+        feasible: (n,) which of them satisfy every constraint.
+    """
+    if len(predicted) == 1:
+        return log_expected_improvement(*predicted[0], float(known[feasible].max()))
+    first, second = predicted
+    return log_hypervolume_improvement(first, second, known[feasible], known.min(0))
