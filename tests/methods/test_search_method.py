@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from torch import nn
 
 from graphnas import Architecture, GraphSpace, SearchMethod
 from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.graph.evaluation import Observation
+from graphnas.methods.base import Latest
 
 
 class Bits(GraphSpace):
@@ -34,9 +36,11 @@ class Bits(GraphSpace):
 class Climber(SearchMethod):
     """An unseen neighbour of the best architecture, or else an unseen random one."""
 
-    def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:
-        rng = self.rng(len(self._observations), len(pending))
-        good = [o for o in self._observations if o.feasible and o.values is not None]
+    def propose(
+        self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
+    ) -> Architecture:
+        rng = self.rng(len(observations), len(pending))
+        good = [o for o in observations if o.feasible and o.values is not None]
         if good:
             best = max(good, key=lambda o: o.values or ())
             unseen = [a for a in self.space.neighbors(best.architecture) if self.space.key(a) not in seen]
@@ -119,6 +123,51 @@ def test_a_restored_method_continues_identically():
     assert restored.observations == original.observations
     assert json.dumps(restored.state_dict()) == stored
     assert run(restored, 6) == run(original, 6)
+
+
+def test_a_history_is_replayed_from_where_it_differs():
+    original = Climber(Bits(), seed=7)
+    run(original, 5)
+    follower = Climber(Bits(), seed=7)
+    follower.replay(original.observations[:3])
+    follower.replay(original.observations)
+    assert follower.observations == original.observations
+    assert follower.ask(2) == original.ask(2)
+    another = original.observations[1:4]
+    follower.replay(another)
+    assert follower.observations == another
+    wrong = Observation(Architecture(np.zeros((5, 5))), (1.0,))
+    for history in ([*another, wrong], [wrong]):
+        with pytest.raises(InvalidArchitecture):
+            follower.replay(history)
+        assert follower.observations == another
+
+
+def test_proposals_are_a_function_of_the_arguments():
+    """Neither what was asked nor what was learned before enters."""
+    method, fresh = Climber(Bits(), seed=7), Climber(Bits(), seed=7)
+    run(method, 5)
+    known, pending = method.observations[:2], tuple(method.ask(2))
+    seen = {method.space.key(a) for a in (*(o.architecture for o in known), *pending)}
+    assert method.propose(known, pending, seen) == fresh.propose(known, pending, seen)
+
+
+def test_the_latest_result_is_kept_while_its_arguments_are_equal():
+    latest, calls = Latest(), []
+
+    def compute():
+        calls.append(1)
+        return len(calls)
+
+    assert [latest((1, "a"), compute), latest((1, "a"), compute), latest((2, "a"), compute)] == [1, 1, 2]
+    assert latest((1, "a"), compute) == 3
+
+    def fail():
+        raise ValueError("no result")
+
+    with pytest.raises(ValueError, match="no result"):
+        latest(5, fail)
+    assert latest((1, "a"), compute) == 4  # nothing of a failed computation is left
 
 
 SCRIPT = """

@@ -8,11 +8,33 @@ from scipy import integrate
 from scipy.stats import norm
 
 from graphnas.surrogate.acquisition import (
-    expected_improvement,
     log_expected_improvement,
+    log_feasibility,
     log_hypervolume_improvement,
     pareto_front,
 )
+
+
+def expected_improvement(mean, deviation, best):
+    """E[max(f - best, 0)] for f ~ N(mean, deviation^2) (Jones, Schonlau and Welch, 1998, eq. 15)."""
+    z = (mean - best) / deviation
+    return deviation * (z * norm.cdf(z) + norm.pdf(z))
+
+
+def test_expected_improvement_is_the_integral():
+    mean, deviation, best = np.array([0.3, -1.0]), np.array([0.5, 2.0]), 0.4
+    draws = np.random.default_rng(0).normal(size=(400_000, 1)) * deviation + mean
+    monte_carlo = np.maximum(draws - best, 0).mean(0)
+    np.testing.assert_allclose(expected_improvement(mean, deviation, best), monte_carlo, rtol=0.02)
+    below = np.exp(log_feasibility(mean, deviation, best))
+    np.testing.assert_allclose(below, (draws <= best).mean(0), atol=0.01)
+
+
+def test_feasibility_ranks_where_the_probability_underflows():
+    mean = np.logspace(0, 6, 50)
+    value = log_feasibility(mean, np.ones(50), 0.0)
+    assert np.isfinite(value).all()
+    assert (np.diff(value) < 0).all()
 
 
 def test_log_improvement_is_the_logarithm_of_the_improvement():

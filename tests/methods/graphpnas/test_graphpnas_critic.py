@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from graphnas import Architecture, ArchitectureBatch
+from graphnas.graph.evaluation import Observation
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.graphpnas import PRESETS
 from graphnas.methods.graphpnas import search as loop
 from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.sampling import generator_stream
-from graphnas.surrogate import KernelFeatures, KernelPredictor
-from graphnas.surrogate.acquisition import expected_improvement, normal_scores
-from graphnas.surrogate.training_set import TrainingSet
+from graphnas.surrogate import GaussianProcess, GraphKernels, TrainingSet, normal_scores
+from graphnas.surrogate.acquisition import log_expected_improvement
 from search_spaces import NASBench101, NASBench201, RandWire
 
 SMALL = {"generator": "rnn", "hidden_size": 16, "n_startup_trials": 8, "batch_size": 4, "epochs": 5}
@@ -29,6 +29,11 @@ def small(seed=0, space=SPACE, **changes):
     return GraphPNAS(space, GraphPNASConfig(**{**SMALL, **changes}), seed=seed)
 
 
+def candidates_of(method):
+    finished = method.observations
+    return method._candidates(finished, method.updates(finished))
+
+
 def drive(method, steps, value=quality):
     found = []
     for _ in range(steps):
@@ -39,9 +44,8 @@ def drive(method, steps, value=quality):
 
 
 def training_set(architectures):
-    return TrainingSet(
-        architectures, np.array(list(map(quality, architectures))), np.zeros((len(architectures), 0))
-    )
+    observations = [Observation(a, (quality(a),)) for a in architectures]
+    return TrainingSet.from_observations(observations, np.random.default_rng(0))
 
 
 # ---------------------------------------------------------------- without
@@ -64,7 +68,7 @@ def test_without_a_critic_proposals_are_the_samples_of_the_generator(likeliest, 
         config, update = method.config, 8 + 4 * (turn // 4)
         samples = generator_stream(
             method.generator,
-            [int(method.rng(1, update).integers(2**63))],
+            [int(method.rng(loop._SAMPLES, update).integers(2**63))],
             chunk=config.chunk,
             candidates=config.candidates,
             likeliest=likeliest == 1,
@@ -97,19 +101,19 @@ def test_the_candidates_are_samples_of_the_generator_and_graphs_of_the_explorer(
     drive(explored, 9)
     # NAS-Bench-201's explorer draws no "none"; a generator that saw it rewarded does.
     assert all(
-        a.adjacency[np.triu_indices(4, 1)].all() for a in explored._candidates[1].batch.to_architectures()
+        a.adjacency[np.triu_indices(4, 1)].all() for a in candidates_of(explored).batch.to_architectures()
     )
-    assert explored._learner._fitted is None  # nothing is trained that nothing would use
+    assert explored._learner._known is None  # nothing is trained that nothing would use
     learned = small(screened=300, screened_random=0)
     drive(learned, 9)
-    pool = learned._candidates[1].batch
+    pool = candidates_of(learned).batch
     likelihood = learned.generator.log_prob(pool).mean()
-    assert likelihood > learned.generator.log_prob(explored._candidates[1].batch).mean()
+    assert likelihood > learned.generator.log_prob(candidates_of(explored).batch).mean()
     both = small(screened=300, screened_random=300)
     drive(both, 9)
-    keys = both._candidates[1].keys
-    assert keys[: len(learned._candidates[1].keys)] == learned._candidates[1].keys
-    assert set(keys) == {*learned._candidates[1].keys, *explored._candidates[1].keys}
+    keys = candidates_of(both).keys
+    assert keys[: len(candidates_of(learned).keys)] == candidates_of(learned).keys
+    assert set(keys) == {*candidates_of(learned).keys, *candidates_of(explored).keys}
 
 
 def test_an_update_brings_new_candidates():
@@ -117,12 +121,12 @@ def test_an_update_brings_new_candidates():
     pools = []
     for _ in range(10):
         drive(method, 1)
-        pools.append(None if method._candidates is None else method._candidates[1])
+        pools.append(None if method._screened._known is None else method._screened._known[1])
     assert pools[:8] == [None] * 8
     drive(method, 2)
-    assert pools[8] is pools[9] is method._candidates[1]
+    assert pools[8] is pools[9] is method._screened._known[1]
     drive(method, 1)
-    assert method._candidates[1].keys != pools[8].keys
+    assert method._screened._known[1].keys != pools[8].keys
 
 
 def test_where_no_candidate_is_left_the_generator_and_the_explorer_go_on():
@@ -138,16 +142,16 @@ def test_where_no_candidate_is_left_the_generator_and_the_explorer_go_on():
 # ---------------------------------------------------------------- how it chooses
 
 
-def test_it_chooses_by_expected_improvement_of_the_kernel_predictor():
+def test_it_chooses_by_expected_improvement_under_the_graph_kernels():
     rng = np.random.default_rng(0)
     known = SPACE.sample_batch(rng, 30)
     pool = SPACE.sample_batch(rng, 200)
     data = training_set(known.to_architectures())
     chosen = Critic(SPACE).best(data, [], pool)
-    features = KernelFeatures(SPACE).fit(known)
+    features = GraphKernels(SPACE, operations=False).fit(known)
     targets = normal_scores(data.scores)
-    predictor = KernelPredictor(features).fit(features(known), targets)
-    scores = expected_improvement(*predictor.predict(features(pool)), targets.max())
+    process = GaussianProcess(features.kernel()).fit(features(known), targets)
+    scores = log_expected_improvement(*process.predict(features(pool), noisy=True), targets.max())
     assert chosen == pool.architecture(int(scores.argmax()))
     assert quality(chosen) > np.quantile(list(map(quality, pool.to_architectures())), 0.9)
 
@@ -159,7 +163,7 @@ def test_what_is_pending_counts_as_evaluated():
     assert method.ask(pending=[first]) == [second]
     data = training_set([o.architecture for o in method.observations])
     known = {SPACE.key(a) for a in [*data.architectures, first]}
-    left = method._candidates[1].unseen(known)
+    left = candidates_of(method).unseen(known)
     assert second == Critic(SPACE).best(data, [first], left)
 
 
@@ -172,7 +176,7 @@ def test_each_evaluation_is_learned_from_at_once():
     assert high.ask() == [proposal]
     low.tell(proposal, -10.0)
     high.tell(proposal, 10.0)
-    assert low._candidates[1].keys == high._candidates[1].keys
+    assert candidates_of(low).keys == candidates_of(high).keys
     assert low.ask() != high.ask()
 
 
@@ -211,4 +215,4 @@ def test_the_critic_works_where_graphs_differ_in_size():
     cell = space.from_matrix([[0, 1, 0], [0, 0, 1], [0, 0, 0]], [0, 1, 4])
     method.tell(cell, 3.0)
     assert method.ask()[0].num_nodes == 7
-    assert isinstance(method._candidates[1].batch, ArchitectureBatch)
+    assert isinstance(candidates_of(method).batch, ArchitectureBatch)

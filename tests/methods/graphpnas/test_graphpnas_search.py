@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from graphnas.surrogate.objectives import feasible_first
 
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.configuration import configured
@@ -19,7 +20,6 @@ from graphnas.methods.graphpnas.graph_generator import GraphGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.search import make_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
-from graphnas.surrogate.objectives import feasible_first
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
 
 # The published loop; test_graphpnas_critic.py has what a critic changes.

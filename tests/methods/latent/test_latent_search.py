@@ -10,13 +10,12 @@ from graphnas.autoencoders import DVAEConfig, FeatureVAE, FeatureVAEConfig, GCNC
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Observation
 from graphnas.methods import LatentBO, LatentBOConfig, RandomSearch
-from graphnas.methods.latent.pool import Pool, latent_means
-from graphnas.methods.latent.rounds import Rounds, select_points
-from graphnas.methods.latent.surrogate import acquisition
+from graphnas.methods.latent.pool import LatentPool, latent_means
+from graphnas.methods.latent.rounds import Rounds, make_process, select_points
 from graphnas.methods.latent.trained import trained_autoencoder
-from graphnas.surrogate.gp import ExactGP
-from graphnas.surrogate.training_set import TrainingSet
+from graphnas.surrogate import ImprovementModel, SparseGP, TrainingSet
 from search_spaces import ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 TRAINING = TrainingConfig(epochs=3, batch_size=32, learning_rate=3e-3)
@@ -52,6 +51,19 @@ def paper(**changes):
 
 def edges(architecture):
     return float(architecture.num_edges + 0.1 * (architecture.adjacency == 2).sum())
+
+
+def observations(architectures, values):
+    return tuple(Observation(a, (float(v),)) for a, v in zip(architectures, values, strict=True))
+
+
+def training_set(architectures, values):
+    return TrainingSet.from_observations(observations(architectures, values), np.random.default_rng(0))
+
+
+def scoring(config, data, latents):
+    score = ImprovementModel(lambda: make_process(config, 0)).fit(data, [latents])
+    return lambda points: score([points])
 
 
 # ---------------------------------------------------------------- settings
@@ -143,10 +155,9 @@ def test_small_spaces_are_scored_whole_and_large_ones_by_samples_changes_and_dec
     config = quick()
     model, trained_on = trained_autoencoder(space, config, 0)
     architectures = list(space.sample_batch(np.random.default_rng(5), 12))
-    data = TrainingSet(architectures, np.arange(12.0), np.zeros((12, 0)))
-    latents = latent_means(model, architectures)
-    score = acquisition(config, 0, data, latents, np.zeros((0, 12)))
-    pool = Pool(space, config, model, trained_on)
+    data, latents = training_set(architectures, np.arange(12.0)), latent_means(model, architectures)
+    score = scoring(config, data, latents)
+    pool = LatentPool(space, config, model, trained_on)
     batch, points = pool.candidates(data, latents, score, np.random.default_rng(0))
     assert 200 < len(batch) <= 246
     for architecture in batch:
@@ -157,7 +168,7 @@ def test_small_spaces_are_scored_whole_and_large_ones_by_samples_changes_and_dec
 
     small = GEMNet(4)
     small_model, known = trained_autoencoder(small, config, 0)
-    whole, _ = Pool(small, config, small_model, known).candidates(
+    whole, _ = LatentPool(small, config, small_model, known).candidates(
         data, latents, score, np.random.default_rng(0)
     )
     assert list(whole) == list(small.enumerate())
@@ -176,10 +187,10 @@ def test_decoded_candidates_score_better_than_random_ones():
     )
     model, trained_on = trained_autoencoder(space, config, 0)
     architectures = list(space.sample_batch(np.random.default_rng(5), 60))
-    data = TrainingSet(architectures, np.array([edges(a) for a in architectures]), np.zeros((60, 0)))
+    data = training_set(architectures, [edges(a) for a in architectures])
     latents = latent_means(model, architectures)
-    score = acquisition(config, 0, data, latents, np.zeros((0, 40)))
-    batch, points = Pool(space, config, model, trained_on).candidates(
+    score = scoring(config, data, latents)
+    batch, points = LatentPool(space, config, model, trained_on).candidates(
         data, latents, score, np.random.default_rng(0)
     )
     scores = score(points)
@@ -187,22 +198,16 @@ def test_decoded_candidates_score_better_than_random_ones():
     assert len(batch) > 210
 
 
-def test_constraints_and_pending_points_enter_the_score():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((40, 2))
-    blank = [GEMNet(4).sample(rng)] * 40
-    values = x[:, 0] + 0.5 * rng.standard_normal(40)
-    free = TrainingSet(blank, values, np.zeros((40, 0)))
-    none = np.zeros((0, 2))
-    ahead, behind = np.array([[1.5, 1.5]]), np.array([[1.5, -1.5]])
-    score = acquisition(quick(), 0, free, x, none)
-    limited = acquisition(quick(), 0, TrainingSet(blank, values, x[:, 1:]), x, none)
-    # The second coordinate is the violation.
-    assert limited(behind) - limited(ahead) > score(behind) - score(ahead) + 2
-    waiting = acquisition(quick(), 0, free, x, ahead)
-    assert waiting(ahead) < score(ahead) - 0.1
-    nothing = acquisition(quick(), 0, TrainingSet(blank, values, np.abs(x[:, 1:]) + 0.1), x, none)
-    assert np.isfinite(nothing(ahead)).all()
+def test_latents_are_computed_once():
+    space = NASBench101()
+    model, trained_on = trained_autoencoder(space, quick(), 0)
+    pool = LatentPool(space, quick(enumerate_up_to=0), model, trained_on)
+    architectures = list(space.sample_batch(np.random.default_rng(5), 6))
+    first = pool.encode([*architectures, architectures[0]])
+    np.testing.assert_allclose(first[:6], latent_means(model, architectures), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(first[6], first[0])
+    np.testing.assert_array_equal(pool.encode(architectures[2:4]), first[2:4])
+    assert pool.encode([]).shape == (0, 12)
 
 
 # ---------------------------------------------------------------- rounds
@@ -212,7 +217,7 @@ def test_points_are_maxima_of_the_improvement_and_keep_apart():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (30, 2))
     y = -((x - 0.4) ** 2).sum(1) + 0.2 * rng.standard_normal(30)
-    process = ExactGP().fit(x, (y - y.mean()) / y.std())
+    process = make_process(quick(), 0).fit([x], (y - y.mean()) / y.std())
     box = (np.full(2, -1.0), np.ones(2))
     points = select_points(process, 4, 300, box, np.random.default_rng(1))
     assert points.shape == (4, 2)
@@ -223,32 +228,35 @@ def test_points_are_maxima_of_the_improvement_and_keep_apart():
     assert distances.min() > 1e-3  # without believing they would all be the first
 
 
-def test_a_round_enters_its_points_as_selected_and_counts_what_cannot_be_decoded():
+def test_a_round_enters_its_points_as_selected_and_counts_what_cannot_be_decoded(monkeypatch):
     space = NASBench101()
     config = paper()
-    model, trained_on = trained_autoencoder(space, config, 0)
-    box = latent_means(model, trained_on)
-    limits = (box.min(0), box.max(0))
-    encode = lambda architectures: latent_means(model, architectures)  # noqa: E731
-    rounds = Rounds(config, 0, model, limits, encode, space.key)
+    pool = LatentPool(space, config, *trained_autoencoder(space, config, 0))
+    rounds = Rounds(config, 0, pool, space.key)
     architectures = list(space.sample_batch(np.random.default_rng(1), 8))
-    rounds.plan(TrainingSet(architectures, np.arange(8.0), np.zeros((8, 0))), np.random.default_rng(0))
+    known = observations(architectures, np.arange(8.0))
+    rounds.plan(known, training_set(architectures, np.arange(8.0)), np.random.default_rng(0))
     assert len(rounds) == 1
-    assert rounds.milestones == [8]
     decodable = config.batch_size - len(rounds._undecodable)
     proposals = rounds.proposals(0)
     assert len(proposals) >= decodable
     for architecture in proposals:
         space.validate(architecture)
-    seen = []
-    spy = lambda given: seen.append(given) or np.zeros((len(given), 4))  # noqa: E731
-    rounds.encode = spy
-    first = proposals[0]
+    assert rounds.belongs_to(0, known, [8])
+    assert rounds.belongs_to(0, known, [8, 9])
+    assert not rounds.belongs_to(1, known, [8])
+    assert not rounds.belongs_to(0, known, [7])
+    assert not rounds.belongs_to(0, known[::-1], [8])
+    fitted = []
+    monkeypatch.setattr(pool, "encode", lambda given: np.zeros((len(given), 4)))
+    fit = SparseGP.fit
+    monkeypatch.setattr(SparseGP, "fit", lambda self, x, y: fitted.append(x[0].copy()) or fit(self, x, y))
+    both = [*architectures, proposals[0]]
     rounds.plan(
-        TrainingSet([*architectures, first], np.arange(9.0), np.zeros((9, 0))), np.random.default_rng(1)
+        observations(both, np.arange(9.0)), training_set(both, np.arange(9.0)), np.random.default_rng(1)
     )
-    assert seen == [[*architectures, first]]
-    assert np.abs(rounds._selected[space.key(first)]).max() > 0
+    assert np.abs(fitted[0][:8]).max() == 0  # the encodings
+    assert np.abs(fitted[0][8]).max() > 0  # the point that was decoded
 
 
 def test_a_search_in_rounds_decodes_once_per_round_and_is_rebuilt_from_its_history(monkeypatch):

@@ -1,0 +1,42 @@
+"""NASGEM's score predictor: what it learns, how it goes on learning, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from graphnas.errors import InvalidArgument
+from graphnas.methods.nasgem import MLPPredictor, PredictorConfig
+
+
+def test_perceptron_learns_and_its_units_are_those_of_the_scores():
+    x = torch.linspace(-1, 1, 64)[:, None]
+    y = 90 + 3 * x[:, 0].numpy() ** 2
+    predictor = MLPPredictor(seed=0).fit(x, y)
+    assert np.abs(predictor.predict(x)[:, 0] - y).mean() < 0.1
+
+
+def test_fine_tuning_goes_on_and_refit_starts_anew():
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    y = x.sum(1).numpy()
+    config = PredictorConfig(epochs=30, fine_tune_epochs=30)
+    tuned = MLPPredictor(config, seed=0).fit(x[:20], y[:20])
+    before = np.abs(tuned.predict(x)[:, 0] - y).mean()
+    tuned.fine_tune(x, y)
+    after = np.abs(tuned.predict(x)[:, 0] - y).mean()
+    assert after < before
+    again = MLPPredictor(config, seed=0).fit(x[:20], y[:20]).fit(x, y)
+    assert np.array_equal(again.predict(x), MLPPredictor(config, seed=0).fit(x, y).predict(x))
+
+
+def test_perceptron_refuses_nonsense():
+    x = torch.zeros(3, 2)
+    with pytest.raises(InvalidArgument, match="finite"):
+        MLPPredictor().fit(x, [1.0, float("nan"), 2.0])
+    with pytest.raises(InvalidArgument, match="3 and 2"):
+        MLPPredictor().fit(x, [1.0, 2.0])
+    with pytest.raises(InvalidArgument, match="not fitted"):
+        MLPPredictor().predict(x)
+    with pytest.raises(InvalidArgument, match="epochs"):
+        PredictorConfig(epochs=0)

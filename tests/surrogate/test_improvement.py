@@ -1,0 +1,129 @@
+"""ImprovementModel: objectives, constraints, noise and pending points against processes fitted one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from graphnas.graph.evaluation import Observation
+from graphnas.surrogate import GaussianProcess, ImprovementModel, Kernel, SquaredExponential, TrainingSet
+from graphnas.surrogate.acquisition import log_expected_improvement, log_hypervolume_improvement
+from graphnas.surrogate.training_set import normal_scores
+from search_spaces import GEMNet
+
+ARCHITECTURE = GEMNet(4).sample(np.random.default_rng(0))
+
+
+def process():
+    return GaussianProcess(Kernel(SquaredExponential(ard=False, standardized=False)))
+
+
+def points(count=30, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, 2))
+
+
+def training_set(*objectives, violation=None, seed=0):
+    rows = np.stack(objectives, axis=1)
+    constraints = [()] * len(rows) if violation is None else [(v,) for v in violation]
+    observations = [
+        Observation(ARCHITECTURE, tuple(row), c) for row, c in zip(rows.tolist(), constraints, strict=True)
+    ]
+    return TrainingSet.from_observations(observations, np.random.default_rng(seed))
+
+
+def standard(column):
+    return (column - column.mean()) / column.std()
+
+
+X, POOL, WAITING = points(), points(50, 1), points(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("noise", "counted"),
+    [("included", (True, True)), ("excluded", (False, False)), ("alternate", (True, False))],
+)
+@pytest.mark.parametrize("waiting", [0, 2])
+def test_noise_counts_when_it_is_meant_to(noise, counted, waiting):
+    """By turns of what is evaluated or pending, for the improvement; in a constraint it always counts."""
+    for count, with_noise in zip((29, 28), counted, strict=True):
+        size = count - waiting
+        x = X[:size]
+        value, violation = x.sum(1), x[:, 1] - 0.5
+        data = training_set(value, violation=violation)
+        pending = [WAITING] if waiting else None
+        scores = ImprovementModel(process, noise=noise).fit(data, [x], pending)([POOL])
+        targets = normal_scores(value), standard(violation)
+        fits = [process().fit([x], target) for target in targets]
+        for fit in fits if waiting else ():
+            fit.believe([WAITING])
+        mean, deviation = fits[0].predict([POOL], noisy=with_noise)
+        improvement = log_expected_improvement(mean, deviation, targets[0][violation <= 0].max())
+        mean, deviation = fits[1].predict([POOL], noisy=True)
+        allowed = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
+        np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-9)
+
+
+def test_two_objectives_have_a_process_each():
+    """The area that the feasible ones dominate is improved, in units of ranks."""
+    values = X[:, 0], -X[:, 0] + X[:, 1]
+    violation = X[:, 1]
+    data = training_set(*values, violation=violation)
+    scores = ImprovementModel(process).fit(data, [X])([POOL])
+    targets = [normal_scores(column) for column in values]
+    fits = [process().fit([X], target) for target in targets]
+    mean, deviation = process().fit([X], standard(violation)).predict([POOL], noisy=True)
+    allowed = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
+    known = np.column_stack(targets)
+    improvement = log_hypervolume_improvement(
+        *(fit.predict([POOL]) for fit in fits), known[data.feasible], known.min(0)
+    )
+    np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-9)
+
+
+@pytest.mark.parametrize("way", ["scalarized", "hypervolume"])
+def test_more_objectives_and_those_that_shall_be_are_one_score(way):
+    columns = (X[:, 0], X[:, 1]) if way == "scalarized" else (X[:, 0], X[:, 1], -X.sum(1))
+    data = training_set(*columns)
+    scores = ImprovementModel(process, two_objectives=way).fit(data, [X])([POOL])
+    single = ImprovementModel(process).fit(training_set(data.scores), [X])([POOL])
+    np.testing.assert_array_equal(scores, single)
+
+
+def test_as_long_as_nothing_is_feasible_only_the_constraint_counts():
+    violation = np.abs(X[:, 1]) + 0.1
+    data = training_set(X[:, 0], violation=violation)
+    scores = ImprovementModel(process).fit(data, [X])([POOL])
+    mean, deviation = process().fit([X], standard(violation)).predict([POOL], noisy=True)
+    expected = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
+    np.testing.assert_allclose(scores, expected)
+    # Far from the limit the probability underflows; its logarithm still tells the better from the worse.
+    far = ImprovementModel(process).fit(training_set(X[:, 0], violation=violation + 1e4), [X])([POOL])
+    assert np.isfinite(far).all()
+    assert len(np.unique(far)) == len(far)
+
+
+def test_while_only_what_is_pending_changes_no_kernel_is_fitted_again():
+    fits = []
+
+    class Counted(GaussianProcess):
+        def fit(self, inputs, targets):
+            fits.append(len(targets))
+            return super().fit(inputs, targets)
+
+    model = ImprovementModel(lambda: Counted(Kernel(SquaredExponential(ard=False, standardized=False))))
+    data = training_set(X[:, 0], violation=X[:, 1])
+    scores = [model.fit(data, [X], pending)([POOL]) for pending in (None, [WAITING[:1]], [WAITING])]
+    assert fits == [30, 30]  # the value and the constraint
+    for pending, known in zip((None, [WAITING[:1]], [WAITING]), scores, strict=True):
+        fresh = ImprovementModel(process).fit(data, [X], pending)([POOL])
+        np.testing.assert_array_equal(known, fresh)
+    model.fit(training_set(X[:, 1], violation=X[:, 1]), [X])
+    assert fits == [30, 30, 30]
+
+
+def test_a_pending_point_is_less_promising():
+    data = training_set(X.sum(1))
+    ahead = np.array([[1.5, 1.5]])
+    free = ImprovementModel(process).fit(data, [X])([ahead])
+    assert ImprovementModel(process).fit(data, [X], [ahead])([ahead]) < free - 0.1

@@ -1,0 +1,51 @@
+"""TrainingSet: scores, feasibility and ranks of observations, and how values become targets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from graphnas.graph.evaluation import Observation
+from graphnas.surrogate.training_set import TrainingSet, normal_scores, scalarize
+from search_spaces import GEMNet
+
+ARCHITECTURE = GEMNet(4).sample(np.random.default_rng(0))
+
+
+def training_set(rows):
+    observations = [Observation(ARCHITECTURE, values, constraints) for values, constraints in rows]
+    return TrainingSet.from_observations(observations, np.random.default_rng(0))
+
+
+def test_a_constraint_that_is_missing_is_satisfied():
+    data = training_set([((1.0,), ()), ((3.0,), (0.5, -1.0)), ((2.0,), (0.0,))])
+    assert data.scores.tolist() == [1.0, 3.0, 2.0]
+    assert data.violations.tolist() == [[0, 0], [0.5, -1], [0, 0]]
+    assert data.feasible.tolist() == [True, False, True]
+    assert len(data) == 3
+
+
+def test_what_violates_less_ranks_higher_and_all_of_it_below_what_is_feasible():
+    data = training_set([((9.0,), (2.0,)), ((1.0,), (-1.0,)), ((8.0,), (0.5,)), ((2.0,), (0.0,))])
+    assert data.best(4).tolist() == [3, 1, 2, 0]
+    assert data.best(2).tolist() == [3, 1]
+    assert (data.ranked_scores[[1, 3]] == [1.0, 2.0]).all()
+    nothing = training_set([((9.0,), (2.0,)), ((1.0,), (1.0,))])
+    assert nothing.best(2).tolist() == [1, 0]
+    free = training_set([((2.0,), ()), ((2.0,), ()), ((3.0,), ())])
+    assert free.best(3).tolist() == [2, 0, 1]  # the older of equals first
+
+
+def test_normal_scores():
+    scores = normal_scores(np.array([10.0, 10.0, 91.0, 50.0]))
+    assert scores[0] == scores[1] < scores[3] < scores[2]
+    assert scores[2] == pytest.approx(norm.ppf(3.5 / 4))
+
+
+def test_scalarisation_keeps_the_pareto_front_in_reach():
+    rng = np.random.default_rng(0)
+    values = np.array([[1.0, 0.0], [0.8, 0.8], [0.0, 1.0], [0.5, 0.5], [0.1, 0.1]])
+    winners = {int(scalarize(values, rng).argmax()) for _ in range(200)}
+    assert winners == {0, 1, 2}
+    assert scalarize(values[:, :1], rng).tolist() == values[:, 0].tolist()
