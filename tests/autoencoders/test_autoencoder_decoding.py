@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import Architecture, GraphSpace
-from graphnas.autoencoders import DVAE, MODELS, DVAEConfig, same_graphs
+from graphnas import Architecture, GraphSpace, autoencoders
+from graphnas.autoencoders import DVAE, DVAEConfig, same_graphs
 from graphnas.autoencoders.drawing import DrawingMasks, GraphDrawing
 from graphnas.autoencoders.vertices import END, VertexAdapter
 from graphnas.errors import InvalidArchitecture, InvalidArgument
@@ -25,7 +25,7 @@ SPACES = [
 
 
 def small(name, space, **changes):
-    model_class = MODELS[name]
+    model_class = getattr(autoencoders, name)
     return model_class(space, model_class.config_class(hidden=6, latent=3, **changes), seed=1)
 
 

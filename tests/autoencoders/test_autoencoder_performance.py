@@ -29,8 +29,7 @@ def cells(count=80, seed=0):
 
 
 def same_weights(first, second):
-    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_parameter_count_is_the_published_one():
@@ -173,7 +172,7 @@ def test_saved_and_loaded(tmp_path):
     content = torch.load(path, weights_only=True)
     content["weights"].popitem()
     torch.save(content, path)
-    with pytest.raises(CorruptData, match="no complete predictor"):
+    with pytest.raises(CorruptData, match="not a complete PerformancePredictor"):
         PerformancePredictor.load(path)
 
 

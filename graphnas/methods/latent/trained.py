@@ -22,7 +22,7 @@ CLASSES = {
     "graphrnn": "GraphRNN",
     "vsgae": "VSGAE",
 }
-"""The class in :data:`graphnas.methods.latent.MODELS` of each ``LatentBOConfig.model``."""
+"""The class in :mod:`graphnas.autoencoders` of each ``LatentBOConfig.model``."""
 
 _Known = dict[tuple[Any, ...], tuple[GraphAutoencoder, ArchitectureBatch]]
 _known: weakref.WeakKeyDictionary[GraphSpace, _Known] = weakref.WeakKeyDictionary()
@@ -47,9 +47,9 @@ def trained_autoencoder(
     with _lock:  # two threads of one study would otherwise train the same model twice
         known = _known.setdefault(space, {})
         if key not in known:
-            from graphnas.autoencoders import MODELS
+            from graphnas import autoencoders
 
             architectures = training_architectures(space, config.training_size, seed)
-            model = MODELS[CLASSES[config.model]](space, config.model_config, seed=seed)
+            model = getattr(autoencoders, CLASSES[config.model])(space, config.model_config, seed=seed)
             known[key] = model.fit(architectures), architectures
         return known[key]
