@@ -27,11 +27,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
+from benchmarks.autoencoders.measures import abilities, errors_of
+from benchmarks.autoencoders.variational_gp import VariationalGP
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
-from graphnas.autoencoders.measures import abilities, errors_of
 from graphnas.surrogate.sparse_gp import SparseGP
-from graphnas.surrogate.variational_gp import VariationalGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 

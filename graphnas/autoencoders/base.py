@@ -169,7 +169,7 @@ class GraphAutoencoder(GraphModel):
         noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean.device)
         return mean + self.config.noise * torch.exp(0.5 * log_variance) * noise
 
-    def _loss(self, elbo: ELBO) -> Tensor:
+    def loss(self, elbo: ELBO) -> Tensor:
         """What training minimises, as a mean per graph: ``reconstruction + beta kl``."""
         return (elbo.reconstruction + self.config.beta * elbo.kl).mean()
 
@@ -177,7 +177,7 @@ class GraphAutoencoder(GraphModel):
         """The weighted loss, and both parts of the bound without weights."""
         elbo = self._elbo(graphs, noise)
         return {
-            "loss": self._loss(elbo),
+            "loss": self.loss(elbo),
             "reconstruction": elbo.reconstruction.mean(),
             "kl": elbo.kl.mean(),
         }

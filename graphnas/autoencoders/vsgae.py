@@ -95,10 +95,11 @@ class VSGAE(StepwiseAutoencoder):
     def _generate(self, z: Tensor, drawing: GraphDrawing) -> None:
         self.decoder.generate(z, drawing)
 
-    def _loss(self, elbo: ELBO) -> Tensor:
+    def loss(self, elbo: ELBO) -> Tensor:
+        """The reconstruction loss and the weighted divergence, reduced as ``config.kl_reduction`` says."""
         if self.config.kl_reduction == "sum":
             return elbo.reconstruction.mean() + self.config.beta * elbo.kl.sum()
-        return super()._loss(elbo)
+        return super().loss(elbo)
 
 
 def first_edge_given(adapter: VertexAdapter) -> bool:

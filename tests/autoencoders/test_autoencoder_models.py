@@ -60,7 +60,7 @@ def test_every_parameter_is_trained(name):
     space = ENASMacro6()
     model = small(name, space)
     elbo = model.elbo(space.sample_batch(np.random.default_rng(0), 50), torch.Generator().manual_seed(0))
-    model._loss(elbo).backward()
+    model.loss(elbo).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -79,7 +79,7 @@ def test_equals_the_reference(name, changes, space_name):
 
     elbo = model.elbo(batch, torch.Generator().manual_seed(3))
     mean, log_variance = model._encode(vertices)
-    model._loss(elbo).backward()
+    model.loss(elbo).backward()
     fast = {key: p.grad.clone() for key, p in model.named_parameters()}
     model.zero_grad()
 
