@@ -162,7 +162,7 @@ class VertexConfig(AutoencoderConfig):
         vertex_ids: Whether a message carries the sender's number, as in the released code for ENAS. Without
             it, D-VAE encodes isomorphic graphs alike. GCN has messages in the decoder only.
         embedding: Dimensions of an operation embedding that encoder and decoder share; None: one-hot types.
-        rounds: How often the model is trained, each time from new weights but for the embedding.
+        rounds: How often the model is trained, each time from new weights except for the embedding.
     """
 
     vertex_ids: bool = True

@@ -73,7 +73,7 @@ class VertexAutoencoder(StepwiseAutoencoder):
         checkpoint: str | os.PathLike[str] | None = None,
         on_epoch: Callable[[Self, dict[str, float]], None] | None = None,
     ) -> Self:
-        """Train ``rounds`` times (T in the paper), each time from new weights but for the embedding.
+        """Train ``rounds`` times (T in the paper), each time from new weights except for the embedding.
 
         The result is the model of the last round: T = 4 costs four times the training of D-VAE.
         ``config.rounds`` is set to ``rounds``; the other arguments are those of :meth:`fit`.

@@ -54,7 +54,7 @@ def fit_estimates(
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         for _ in range(epochs):
             order = torch.randperm(len(rows), generator=generator).to(rows.device)
-            for index in order[: steps * size].split(size):
+            for index in torch.split(order[: steps * size], size):
                 loss = (estimator(rows[index]).squeeze(1) - targets[index]).square().mean()
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()

@@ -114,7 +114,7 @@ class FeatureVAE(GraphAutoencoder):
             architectures: The training set of ``n`` architectures.
             targets: (n,) what the estimates learn, such as accuracies in any unit. None: no supervision.
             progress: As in :meth:`GraphAutoencoder.fit`.
-            checkpoint: As in :meth:`GraphAutoencoder.fit`; components and estimates are computed anew.
+            checkpoint: As in :meth:`GraphAutoencoder.fit`; components and estimates are computed again.
             on_epoch: As in :meth:`GraphAutoencoder.fit`.
 
         Raises:

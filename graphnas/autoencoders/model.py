@@ -40,7 +40,7 @@ class GraphModel(nn.Module):
 
     Attributes:
         history: One entry per epoch of training: ``epoch`` (from 1), ``loss``, ``learning_rate`` and what the
-            model adds; ``round`` where there are several.
+            model adds; ``round`` if there are several.
         classes: All imported models by the names of their classes, which saved files hold.
 
     Raises:
@@ -105,7 +105,7 @@ class GraphModel(nn.Module):
         return 1
 
     def kept_between_rounds(self) -> dict[str, Tensor]:
-        """Parameters that are not drawn anew when a round starts."""
+        """Parameters that keep their values when a round starts."""
         return {}
 
     def restart(self, round_number: int) -> Self:

@@ -139,7 +139,9 @@ class PerformancePredictor(GraphModel):
                 errors["validation_rmse"] = rmse(self._predict(others), wanted)
             return errors
 
-        data = [values] if others is None or wanted is None else [values, *others.to_arrays(), wanted]
+        data: list[NDArray[Any]] = [values]
+        if others is not None and wanted is not None:
+            data += [*others.to_arrays(), wanted]
         scaled = torch.from_numpy((values - self._offset) / self._scale).float()
         train(
             self,

@@ -33,7 +33,7 @@ class SequenceAutoencoder(StepwiseAutoencoder):
 
     @property
     def token_width(self) -> int:
-        """Types and bits."""
+        """Number of types and bits."""
         return self.adapter.num_types + self.adapter.max_vertices - 1
 
     def _encode(self, graphs: ArchitectureBatch) -> tuple[Tensor, Tensor]:
@@ -53,7 +53,7 @@ class SequenceAutoencoder(StepwiseAutoencoder):
         """Cross-entropies ``(B,)`` of types ``(B, N-1, T)`` and of all bits ``(B, N-1, N-1)``.
 
         As in the released code, the bits that the order of the vertices excludes are scored too. Positions
-        after the end of a graph are not; there they are, but graphs of the ENAS data have none.
+        after the end of a graph, which that code scores, are not; graphs of the ENAS data have none.
         """
         tokens = self.tokens(graphs)
         kinds = self.adapter.num_types
@@ -67,9 +67,9 @@ class SequenceAutoencoder(StepwiseAutoencoder):
 class SVAE(SequenceAutoencoder):
     """S-VAE: a GRU reads the tokens, another writes them.
 
-    The decoder's GRU is fed with the same ``ReLU(W z + b)`` at every position; types and bits are scored from
-    its state, all of them independent given the state. It is unidirectional, as in the paper: its authors
-    found that the bidirectional option of their code does not learn.
+    The decoder's GRU reads the same ``ReLU(W z + b)`` at every position; types and bits are scored from its
+    state, independently of each other given the state. It is unidirectional, as in the paper: according to
+    its authors the bidirectional option of their code does not learn.
     """
 
     def _build(self) -> None:
@@ -101,12 +101,10 @@ class SVAE(SequenceAutoencoder):
 class GraphRNN(SequenceAutoencoder):
     """GraphRNN as the decoder of S-VAE (You et al., ICML 2018, as adapted in D-VAE's code).
 
-    A GRU over the vertices is fed with the token before (teacher forcing) and starts from ``ReLU(W z + b)``;
-    a second GRU over the bits of a token is fed with the bit before and starts from the state of the first.
-    Vertices are in topological, not breadth-first, order. In generation the bits that the order of the
-    vertices excludes are 0; the released code draws them, feeds them on, and ignores them otherwise.
-
-    The released code also allocates S-VAE's scorer of bits, which nothing uses; this model does not.
+    A GRU over the vertices reads the previous token (teacher forcing) and starts from ``ReLU(W z + b)``; a
+    second GRU over the bits of a token reads the previous bit and starts from the state of the first.
+    Vertices are in topological rather than breadth-first order. In generation the bits that the order of the
+    vertices excludes are 0; the released code draws them and reads them, but does not use them otherwise.
     """
 
     def _build(self) -> None:
@@ -126,7 +124,7 @@ class GraphRNN(SequenceAutoencoder):
             state = self.decoder(inputs[:, v], state, recurrence)
             states.append(state)
         vertex_states = torch.stack(states, 1)
-        # A bit is 0 or 1, so the input's half of the gates has two different rows.
+        # A bit is 0 or 1, so the input's half of the gates has two distinct rows.
         zero, one = self._bit_inputs()
         bits = tokens[:, :, self.adapter.num_types :].bool().flatten(0, 1)
         edge_state, edge_states = vertex_states.flatten(0, 1), []

@@ -188,7 +188,10 @@ def test_training_again_starts_anew():
 
 
 SCRIPT = """
+import sys
 import numpy as np
+from graphnas.autoencoders import load_autoencoder
+print(type(load_autoencoder(sys.argv[1])).__name__)
 from graphnas.autoencoders import DVAE, DVAEConfig, TrainingConfig
 from search_spaces import ENASMacro
 space = ENASMacro(3)
@@ -199,11 +202,15 @@ print([entry["loss"].hex() for entry in model.history])
 """
 
 
-def test_same_in_another_process():
+def test_same_in_another_process(tmp_path):
+    """Saved models of any class can be loaded there, and training gives the same losses."""
     config = DVAEConfig(hidden=6, latent=2, training=BRIEF)
     here = DVAE(SPACE, config, seed=9).fit(graphs())
-    there = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    assert there.stdout.strip() == str([entry["loss"].hex() for entry in here.history])
+    GCN(SPACE, GCNConfig(hidden=4, latent=2)).save(tmp_path / "model.pt")
+    there = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "model.pt")], capture_output=True, text=True, check=True
+    )
+    assert there.stdout.split("\n")[:2] == ["GCN", str([entry["loss"].hex() for entry in here.history])]
 
 
 # ---------------------------------------------------------------- schedules

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphnas.autoencoders.base import GraphAutoencoder, Graphs
+from graphnas.autoencoders.base import GraphAutoencoder
+from graphnas.autoencoders.model import Graphs
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import changed_candidates, whole_space
