@@ -78,8 +78,8 @@ def read_shard(path: str | os.PathLike[str], limit: int | None = None) -> NDArra
 
     A shard is an xz stream of prediction residuals, bytes in the order image, plane, row, column. The planes
     of an image are green, red - green and blue - green modulo 256; a residual is the difference, modulo 256,
-    from the median predictor of LOCO-I (Weinberger, Seroussi and Sapiro 2000), which reads the left, upper and
-    upper-left neighbours; those outside of the image are 0.
+    from the median predictor of LOCO-I (Weinberger, Seroussi and Sapiro 2000), which reads the left, upper
+    and upper-left neighbours; those outside of the image are 0.
 
     Args:
         path: The file.
