@@ -94,7 +94,7 @@ def test_paper_trains_on_fractions():
 def test_validation_chooses_the_epoch(keep_best):
     batch, targets = cells()
     others = cells(50, seed=1)
-    # A rate that jumps about, so that the last epoch is not the best.
+    # A rate so high that the last epoch is not the best.
     training = TrainingConfig(epochs=12, batch_size=16, learning_rate=0.03, schedule="constant", clip=None)
     model = PerformancePredictor(SPACE, small(keep_best=keep_best, training=training), seed=1)
     model.fit(batch, targets, validation=others)
@@ -122,7 +122,7 @@ def test_resumes_bit_for_bit(tmp_path, validate):
         PerformancePredictor(SPACE, small(), seed=5).fit(
             batch, targets, checkpoint=path, on_epoch=stop, **given
         )
-    for _ in range(2):  # goes on; then finds everything done
+    for _ in range(2):  # resumes; then everything is done
         resumed = PerformancePredictor(SPACE, small(), seed=5).fit(batch, targets, checkpoint=path, **given)
         assert same_weights(whole, resumed)
         assert whole.history == resumed.history

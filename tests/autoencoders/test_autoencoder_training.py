@@ -94,7 +94,7 @@ def test_resumes_bit_for_bit(tmp_path, schedule):
     resumed = DVAE(SPACE, config, seed=5).fit(graphs(), checkpoint=path)
     assert same_weights(whole, resumed)
     assert whole.history == resumed.history
-    # Once more with everything done: nothing is trained, the result is the same.
+    # Once more when everything is done: nothing is trained, the result is the same.
     again = DVAE(SPACE, config, seed=5).fit(graphs(), checkpoint=path, on_epoch=stop_at(0))
     assert same_weights(whole, again)
     assert whole.history == again.history
@@ -102,7 +102,7 @@ def test_resumes_bit_for_bit(tmp_path, schedule):
 
 @pytest.mark.parametrize("stopped", [1, 2, 3, 5])
 def test_resumes_between_rounds(tmp_path, stopped):
-    """The embedding is all that a round takes over, also from a checkpoint."""
+    """A round keeps only the embedding, also when it starts from a checkpoint."""
     config = DVAEEmbConfig(hidden=6, latent=2, rounds=3, training=replace(BRIEF, epochs=2))
     whole = DVAEEmb(SPACE, config).fit(graphs())
     path = tmp_path / "checkpoint.pt"

@@ -32,7 +32,7 @@ def sizes(part):
 
 
 def graphs_of(space, count=6):
-    """A batch, of NAS-Bench-101 with the smallest cells in its midst."""
+    """A batch; that of NAS-Bench-101 has the smallest cells in the middle."""
     batch = space.sample_batch(np.random.default_rng(1), count)
     if space.name != "nasbench101":
         return batch
@@ -86,7 +86,7 @@ def test_equals_the_reference(space_name, layers, tiling):
 
 
 def test_only_the_smallest_graph():
-    """Input and output and nothing between: one type, no edge to score."""
+    """Only input and output: one type and no edge to score."""
     space = NASBench101()
     model = small(space)
     direct = Architecture(np.eye(2, k=1, dtype=int), [0, 4])
