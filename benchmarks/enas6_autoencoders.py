@@ -26,9 +26,9 @@ from common import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from sections import Section, Table, counted, spread
 
-from graphnas import ArchitectureBatch
-from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
-from graphnas.autoencoders.measures import abilities, latent_regression
+from benchmarks.autoencoders.measures import abilities, latent_regression
+from graphnas import ArchitectureBatch, autoencoders
+from graphnas.autoencoders import GraphAutoencoder, TrainingConfig, same_graphs
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 
@@ -87,7 +87,7 @@ class Run:
         training = TrainingConfig.preset(
             given.preset, precision=given.precision, **chosen(given, "epochs", "batch_size", "learning_rate")
         )
-        model_class = MODELS[name]
+        model_class = getattr(autoencoders, name)
         changes: dict[str, Any] = chosen(given, "hidden", "latent")
         if name.endswith("Emb"):
             # Equal training for all: what pre-training the embedding adds is a run of its own (--rounds 4).

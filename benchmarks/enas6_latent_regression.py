@@ -27,11 +27,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
+from benchmarks.autoencoders.measures import abilities, errors_of
+from benchmarks.autoencoders.variational_gp import VariationalGP
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
-from graphnas.autoencoders.measures import abilities, errors_of
-from graphnas.surrogate.sparse_gp import SparseGP
-from graphnas.surrogate.variational_gp import VariationalGP
+from graphnas.surrogate import SparseGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 
@@ -67,7 +67,7 @@ class Data:
 
 def sparse_process(x: Matrix, y: Matrix, test_x: Matrix, seed: int, *, ard: bool = True) -> Matrix:
     """The 500-point process."""
-    return SparseGP(500, ard=ard, seed=seed).fit(x, y).predict(test_x)[0]
+    return SparseGP(500, ard=ard, seed=seed).fit([x], y).predict([test_x])[0]
 
 
 def nystroem(components: int) -> Callable[[Data, int], Matrix]:
@@ -183,7 +183,7 @@ def latent_space(record: Record, data: Data, name: str, supervised: bool, given:
             seed,
             data,
             lambda seed=seed: (
-                VariationalGP(500, seed=seed, passes=given.gpytorch_passes).fit(x, data.y).predict(test_x)[0]
+                VariationalGP(500, seed=seed, passes=given.gpytorch_passes).fit([x], data.y).predict([test_x])[0]
             ),
         )
 

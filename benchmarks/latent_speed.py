@@ -21,8 +21,8 @@ import torch
 from common import RESULTS, run_on_one_thread, write_record
 from sections import Section, Table, counted
 
-from graphnas import ArchitectureBatch, GraphSpace
-from graphnas.autoencoders import MODELS, GraphAutoencoder
+from graphnas import ArchitectureBatch, GraphSpace, autoencoders
+from graphnas.autoencoders import GraphAutoencoder
 from search_spaces import ENASMacro6, NASBench101
 
 PAPER_MODELS = ("DVAE", "DVAEEmb", "GCN", "GCNEmb", "SVAE", "GraphRNN", "VSGAE", "VSGAE-nasbench101")
@@ -71,7 +71,7 @@ def updates(
     def update() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             elbo = model.elbo(batch, noise)
-        loss = model._loss(elbo)
+        loss = model.loss(elbo)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -83,7 +83,7 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, list[float]]:
     """All figures of one model."""
     model_name, _, on = name.partition("-")
     space, found = NASBench101() if on else ENASMacro6(), {}
-    model_class = MODELS[model_name]
+    model_class = getattr(autoencoders, model_name)
     config = model_class.config_class.preset(
         "paper", **({} if given.hidden is None else {"hidden": given.hidden})
     )

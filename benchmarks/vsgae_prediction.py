@@ -34,15 +34,7 @@ from common import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from sections import Section, Table, counted, spread
 
-from graphnas import ArchitectureBatch
-from graphnas.autoencoders import (
-    FeatureVAE,
-    FeatureVAEConfig,
-    PerformancePredictor,
-    PredictorConfig,
-    TrainingConfig,
-)
-from graphnas.autoencoders.subsets import (
+from benchmarks.autoencoders.subsets import (
     Split,
     by_edit_distance,
     edit_distances,
@@ -50,6 +42,14 @@ from graphnas.autoencoders.subsets import (
     random_split,
     uniform_over_sizes,
     zero_shot_split,
+)
+from graphnas import ArchitectureBatch
+from graphnas.autoencoders import (
+    FeatureVAE,
+    FeatureVAEConfig,
+    PerformancePredictor,
+    PredictorConfig,
+    TrainingConfig,
 )
 from search_spaces import NASBench101
 from search_spaces.tables import open_table

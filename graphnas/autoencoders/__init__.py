@@ -1,4 +1,4 @@
-"""Graph autoencoders: D-VAE, GCN, S-VAE, GraphRNN, operation embeddings, VS-GAE and one of our own.
+"""Graph autoencoders: D-VAE, GCN, S-VAE, GraphRNN, operation embeddings, VS-GAE and FeatureVAE, our own.
 
 Names are imported on first use, so that importing this package loads no torch.
 """
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from graphnas.autoencoders.feature_vae import FeatureVAEConfig as FeatureVAEConfig
     from graphnas.autoencoders.gcn import GCN as GCN
     from graphnas.autoencoders.gcn import GCNEmb as GCNEmb
-    from graphnas.autoencoders.graphrnn import GraphRNN as GraphRNN
-    from graphnas.autoencoders.models import MODELS as MODELS
+    from graphnas.autoencoders.loading import load_autoencoder as load_autoencoder
+    from graphnas.autoencoders.model import GraphModel as GraphModel
     from graphnas.autoencoders.performance import PerformancePredictor as PerformancePredictor
     from graphnas.autoencoders.performance import PredictorConfig as PredictorConfig
-    from graphnas.autoencoders.svae import SVAE as SVAE
+    from graphnas.autoencoders.sequence import SVAE as SVAE
+    from graphnas.autoencoders.sequence import GraphRNN as GraphRNN
     from graphnas.autoencoders.vertices import VertexAdapter as VertexAdapter
     from graphnas.autoencoders.vertices import same_graphs as same_graphs
     from graphnas.autoencoders.vsgae import VSGAE as VSGAE
@@ -50,22 +51,22 @@ _HOMES = {
     "GCNEmb": "graphnas.autoencoders.gcn",
     "GCNEmbConfig": "graphnas.autoencoders.config",
     "GraphAutoencoder": "graphnas.autoencoders.base",
-    "GraphRNN": "graphnas.autoencoders.graphrnn",
-    "MODELS": "graphnas.autoencoders.models",
+    "GraphModel": "graphnas.autoencoders.model",
+    "GraphRNN": "graphnas.autoencoders.sequence",
     "PerformancePredictor": "graphnas.autoencoders.performance",
     "PredictorConfig": "graphnas.autoencoders.performance",
-    "SVAE": "graphnas.autoencoders.svae",
+    "SVAE": "graphnas.autoencoders.sequence",
     "TrainingConfig": "graphnas.autoencoders.config",
     "VSGAE": "graphnas.autoencoders.vsgae",
     "VSGAEConfig": "graphnas.autoencoders.vsgae",
     "VertexAdapter": "graphnas.autoencoders.vertices",
+    "load_autoencoder": "graphnas.autoencoders.loading",
     "same_graphs": "graphnas.autoencoders.vertices",
 }
 __all__ = [
     "DVAE",
     "ELBO",
     "GCN",
-    "MODELS",
     "SVAE",
     "VSGAE",
     "AutoencoderConfig",
@@ -79,12 +80,14 @@ __all__ = [
     "GCNEmb",
     "GCNEmbConfig",
     "GraphAutoencoder",
+    "GraphModel",
     "GraphRNN",
     "PerformancePredictor",
     "PredictorConfig",
     "TrainingConfig",
     "VSGAEConfig",
     "VertexAdapter",
+    "load_autoencoder",
     "same_graphs",
 ]
 

@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
+from graphnas.configuration import check_choices, from_preset
 from graphnas.errors import InvalidArgument
 
-PRESETS = ("default", "paper")
 SCHEDULES = ("one_cycle", "plateau", "constant")
 PRECISIONS = ("float32", "bfloat16")
 PROPAGATIONS = ("in_place", "simultaneous")
 
+Presets = Mapping[str, Mapping[str, Any]]
+
+
+def check_integers(config: object, least: Mapping[str, int], *, optional: bool = False) -> None:
+    """Check that the named fields of ``config`` are integers of at least their bounds, or None if optional.
+
+    Raises:
+        InvalidArgument: Naming the first field that is not.
+    """
+    for name, bound in least.items():
+        value = getattr(config, name)
+        if value is None and optional:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+            raise InvalidArgument(f"{name} must be an integer of at least {bound}, got {value!r}")
+
+
+class WithPresets:
+    """A configuration with named settings: the fields in which each differs from the default."""
+
+    presets: ClassVar[Presets] = {"default": {}}
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A named setting, with single fields changed.
+
+        Raises:
+            InvalidArgument: An unknown preset, or a value out of range.
+        """
+        return from_preset(cls, cls.presets, name, changes)
+
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """How a graph autoencoder is trained.
+class TrainingConfig(WithPresets):
+    """How a model is trained: Adam, with one of torch's learning rate schedulers.
 
-    ``TrainingConfig.preset("paper")`` is the schedule of D-VAE (NeurIPS 2019, section 4; its code): 300
-    epochs of Adam at 1e-4 in batches of 32, the rate divided by 10 when the training loss has not fallen for
-    10 epochs. The default is ours, for a shorter training: a third of the epochs, larger batches, which cost
-    less per graph on a processor, and a rate that rises to its maximum and falls to almost nothing ("one
-    cycle", Smith and Topin, 2018). In 5 epochs on the ENAS graphs (D-VAE, 128 hidden units) a maximum of
-    3e-3 came to a loss of 13.1 where 1e-3 came to 17.3.
+    ``preset("paper")`` is the schedule of D-VAE (NeurIPS 2019, section 4; its code): 300 epochs at 1e-4 in
+    batches of 32, with the rate divided by 10 once the training loss has not fallen for 10 epochs. The
+    default trains for a third of the epochs, in larger batches, which cost less per graph on a CPU, and with
+    the one-cycle schedule (Smith and Topin, 2018).
 
     Attributes:
         epochs: Passes over the training graphs.
         batch_size: Graphs per update; the last batch of an epoch may be smaller.
-        learning_rate: Of Adam; the maximum, where the schedule varies it.
-        schedule: ``"one_cycle"``, ``"plateau"`` (ReduceLROnPlateau, minimum of the training loss) or
-            ``"constant"``.
-        warmup: Share of the updates in which the rate of ``"one_cycle"`` rises.
-        factor: What ``"plateau"`` multiplies the rate with.
-        patience: Epochs without a lower loss that ``"plateau"`` endures.
-        clip: Largest norm of the gradient of the mean loss per graph; None: not clipped, as in the papers.
+        learning_rate: Adam's learning rate; the maximum, for schedules that vary it.
+        schedule: ``"one_cycle"`` (``OneCycleLR``, a cosine up from 1/25 of the maximum and down to 1/10,000
+            of it), ``"plateau"`` (``ReduceLROnPlateau`` on the training loss) or ``"constant"``.
+        warmup: Fraction of the updates during which the rate of ``"one_cycle"`` rises.
+        factor: What ``"plateau"`` multiplies the rate by.
+        patience: Epochs without a lower loss that ``"plateau"`` tolerates.
+        clip: Largest norm of the gradient of the mean loss per graph; None: no clipping, as in the papers.
         precision: ``"float32"``, or ``"bfloat16"`` for autocast (weights and loss stay in float32).
     """
+
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {
+            "epochs": 300,
+            "batch_size": 32,
+            "learning_rate": 1e-4,
+            "schedule": "plateau",
+            "clip": None,
+        },
+    }
 
     epochs: int = 100
     batch_size: int = 128
@@ -48,9 +89,8 @@ class TrainingConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            _at_least(name, getattr(self, name), 1)
-        _at_least("patience", self.patience, 0)
+        check_integers(self, {"epochs": 1, "batch_size": 1, "patience": 0})
+        check_choices(self, {"schedule": SCHEDULES, "precision": PRECISIONS})
         if not self.learning_rate > 0:
             raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
         for name in ("warmup", "factor"):
@@ -58,97 +98,98 @@ class TrainingConfig:
                 raise InvalidArgument(f"{name} must be in 0..1, exclusive, got {getattr(self, name)}")
         if self.clip is not None and not self.clip > 0:
             raise InvalidArgument(f"clip must be positive or None, got {self.clip}")
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, PRECISIONS)
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        _one_of("preset", name, PRESETS)
-        config = cls()
-        if name == "paper":
-            config = cls(epochs=300, batch_size=32, learning_rate=1e-4, schedule="plateau", clip=None)
-        return replace(config, **changes)
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig:
-    """What all graph autoencoders have in common.
+class ModelConfig(WithPresets):
+    """Settings that the autoencoders and the performance predictor have in common.
 
     Attributes:
-        hidden: Size ``H`` of vertex and graph states; 501 in D-VAE.
-        latent: Size ``d`` of the latent space; 56 in D-VAE.
-        beta: Weight of the Kullback-Leibler divergence.
-        noise: What the noise of the reparameterisation is multiplied with in training. D-VAE's code has
-            0.01, which makes these models nearly deterministic; 1 is a proper variational autoencoder.
-        training: The schedule.
+        hidden: Size ``H`` of vertex and graph states.
+        latent: Size ``d`` of the latent space.
+        training: How the model is trained.
     """
 
     hidden: int = 256
     latent: int = 56
-    beta: float = 0.005
-    noise: float = 0.01
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "latent"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("beta", "noise"):
-            if not getattr(self, name) >= 0:
-                raise InvalidArgument(f"{name} must be at least 0, got {getattr(self, name)}")
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, with single fields changed: ``"paper"`` has D-VAE's sizes and schedule.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        _one_of("preset", name, PRESETS)
-        config = cls()
-        if name == "paper":
-            config = replace(config, hidden=501, latent=56, training=TrainingConfig.preset("paper"))
-        return replace(config, **changes)
+        check_integers(self, {"hidden": 1, "latent": 1})
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Self:
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`."""
         return cls(**{**fields, "training": TrainingConfig(**fields["training"])})
 
 
 @dataclass(frozen=True)
-class DVAEConfig(AutoencoderConfig):
-    """Settings of :class:`.dvae.DVAE`.
+class AutoencoderConfig(ModelConfig):
+    """Settings that all graph autoencoders have in common.
+
+    ``preset("paper")`` has D-VAE's sizes and schedule.
 
     Attributes:
-        bidirectional: Whether the encoder also sweeps from the end vertex to the start.
-        vertex_ids: Whether a message carries the sender's number, as in the released code for ENAS. Without
-            it, isomorphic graphs have the same encoding.
-        embedding: Dimensions of an operation embedding that encoder and decoder share (DVAE-EMB: 3); None
-            for one-hot types.
-        rounds: Times the model is trained anew, carrying only the embedding (DVAE-EMB: 4).
+        beta: Weight of the Kullback-Leibler divergence.
+        noise: Factor on the noise of the reparameterisation in training. D-VAE's code has 0.01, which makes
+            its models nearly deterministic; 1 is a proper variational autoencoder.
     """
 
-    bidirectional: bool = True
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {"hidden": 501, "latent": 56, "training": TrainingConfig.preset("paper")},
+    }
+
+    beta: float = 0.005
+    noise: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta", "noise"):
+            if not getattr(self, name) >= 0:
+                raise InvalidArgument(f"{name} must be at least 0, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class VertexConfig(AutoencoderConfig):
+    """Settings that D-VAE and its GCN variant have in common.
+
+    Attributes:
+        vertex_ids: Whether a message carries the sender's number, as in the released code for ENAS. Without
+            it, D-VAE encodes isomorphic graphs alike. GCN has messages in the decoder only.
+        embedding: Dimensions of an operation embedding that encoder and decoder share; None: one-hot types.
+        rounds: How often the model is trained, each time from new weights except for the embedding.
+    """
+
     vertex_ids: bool = True
     embedding: int | None = None
     rounds: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_embedding(self.embedding, self.rounds)
+        check_integers(self, {"rounds": 1})
+        check_integers(self, {"embedding": 1}, optional=True)
+        if self.rounds > 1 and self.embedding is None:
+            raise InvalidArgument(f"rounds={self.rounds} needs an embedding to carry from round to round")
 
 
 @dataclass(frozen=True)
-class GCNConfig(AutoencoderConfig):
+class DVAEConfig(VertexConfig):
+    """Settings of :class:`.dvae.DVAE`.
+
+    Attributes:
+        bidirectional: Whether the encoder also sweeps from the end vertex to the start.
+    """
+
+    bidirectional: bool = True
+
+
+@dataclass(frozen=True)
+class GCNConfig(VertexConfig):
     """Settings of :class:`.gcn.GCN`.
 
     Attributes:
@@ -156,59 +197,31 @@ class GCNConfig(AutoencoderConfig):
         propagation: ``"in_place"`` updates the vertices of the second and later levels one after the other,
             as the released code does, so that a vertex already sees its predecessors' new states;
             ``"simultaneous"`` is what the paper describes.
-        vertex_ids: As in :class:`DVAEConfig`; only the decoder has messages.
-        embedding: As in :class:`DVAEConfig` (GCN-EMB: 3).
-        rounds: As in :class:`DVAEConfig` (GCN-EMB: 1).
     """
 
     levels: int = 3
     propagation: str = "in_place"
-    vertex_ids: bool = True
-    embedding: int | None = None
-    rounds: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least("levels", self.levels, 1)
-        _one_of("propagation", self.propagation, PROPAGATIONS)
-        _check_embedding(self.embedding, self.rounds)
+        check_integers(self, {"levels": 1})
+        check_choices(self, {"propagation": PROPAGATIONS})
 
 
 @dataclass(frozen=True)
 class DVAEEmbConfig(DVAEConfig):
-    """Settings of :class:`.dvae.DVAEEmb`: those of D-VAE, with an embedding of 3 dimensions.
+    """Settings of :class:`.dvae.DVAEEmb`: D-VAE with an embedding of 3 dimensions.
 
-    ``preset("paper")`` trains 4 times, carrying only the embedding (T = 4).
+    ``preset("paper")`` trains it 4 times, carrying on only the embedding (T = 4).
     """
 
-    embedding: int | None = 3
+    presets: ClassVar[Presets] = {"default": {}, "paper": {**AutoencoderConfig.presets["paper"], "rounds": 4}}
 
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """As :meth:`AutoencoderConfig.preset`."""
-        return super().preset(name, **{**({"rounds": 4} if name == "paper" else {}), **changes})
+    embedding: int | None = 3
 
 
 @dataclass(frozen=True)
 class GCNEmbConfig(GCNConfig):
-    """Settings of :class:`.gcn.GCNEmb`: those of GCN, with an embedding of 3 dimensions (T = 1)."""
+    """Settings of :class:`.gcn.GCNEmb`: GCN with an embedding of 3 dimensions (T = 1)."""
 
     embedding: int | None = 3
-
-
-def _check_embedding(embedding: int | None, rounds: int) -> None:
-    if embedding is not None:
-        _at_least("embedding", embedding, 1)
-    _at_least("rounds", rounds, 1)
-    if rounds > 1 and embedding is None:
-        raise InvalidArgument(f"rounds={rounds} carry the embedding from one to the next, but there is none")
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidArgument(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidArgument(f"{name} must be one of {allowed}, got {value!r}")

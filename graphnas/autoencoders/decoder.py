@@ -1,14 +1,14 @@
-"""The decoder of D-VAE: vertices and edges one after the other, each vertex's state updated with every edge.
+"""The decoder of D-VAE: vertices and edges one by one, each accepted edge updating its vertex's state.
 
 For vertex v the type is scored from the graph state, then, for u = v - 1 down to 0, the edge u -> v from the
 states of u and v; an accepted edge changes the state of v (Zhang et al., NeurIPS 2019, section 3.3 and their
 code). In training, types and edges are given (teacher forcing). The state of v then depends only on the edges
-accepted so far, so all of them are worked out together after one sweep over the vertices:
+accepted so far, so all states are computed together after one sweep over the vertices:
 
-- the gated messages of the predecessors, summed up in the order of acceptance, give the input of every
-  intermediate state; the last of them is the only one that later vertices wait for;
-- a rejected edge leaves the state as it is, so a vertex has 1 + indegree states and not 1 + v;
-- its state without any edge depends on its type only, and is shared by the whole batch;
+- cumulative sums of the predecessors' gated messages, in the order of acceptance, are the inputs of the
+  intermediate states; later vertices depend only on the last of them;
+- a rejected edge does not change the state, so a vertex has 1 + indegree states instead of 1 + v;
+- the state before any edge depends only on the type, and is shared by the whole batch;
 - the first layer of the edge scorer is split into the halves of u and v, computed once per state.
 """
 
@@ -28,20 +28,21 @@ from graphnas.graph.batch import ArchitectureBatch
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows the states and decisions of a batch are, worked out before any number is.
+    """Row indices of the states and decisions of a batch.
 
-    States are numbered: one per type (no edge yet), then the intermediate ones, then the final ones, of
-    vertex v of graph b at ``v B + b``. Decisions are ordered by v, then by graph, then by u downwards.
+    States are numbered: first one per type (no edge yet), then the intermediate states, then the final ones,
+    where vertex v of graph b is at ``v B + b``. Decisions are ordered by v, then by graph, then by descending
+    u.
 
     Attributes:
-        intermediate: For each v from 1: row (graph) and column (place from v - 1 down) of the accepted edges
-            that are not the last of their vertex.
-        target: ``(D,)`` state of v at each decision, as a row of :attr:`used`.
+        intermediate: For each v from 1: row (graph) and column (position from v - 1 down) of the accepted
+            edges that are not the last of their vertex.
+        target: ``(D,)`` state of v at each decision, as an index into :attr:`used`.
         used: Numbers of the states at which a decision is made.
         source: ``(D,)`` final state of u, as ``u B + b``.
         accepted: ``(D,)`` float, the decision.
         graph: ``(D,)`` graph of each decision.
-        typed: ``(R,)`` vertices with a type to be predicted, as ``v B + b``.
+        typed: ``(R,)`` vertices whose type is predicted, as ``v B + b``.
     """
 
     intermediate: list[tuple[Tensor, Tensor]]
@@ -68,13 +69,14 @@ def plan_decisions(graphs: ArchitectureBatch, num_types: int) -> Plan:
         between = accepted & (so_far < so_far[:, -1:])
         graph, place = between.nonzero(as_tuple=True)
         intermediate.append((graph, place))
-        # The number of the state that each accepted edge leads to; final states are negative for now.
+        # The number of the state that each accepted edge leads to; final states are negative for now, since
+        # their numbers follow those of all intermediate ones.
         state = torch.zeros(count, v, dtype=torch.int64, device=device)
         state[graph, place] = torch.arange(number, number + len(graph), device=device)
         number += len(graph)
         final = accepted & ~between
         state = torch.where(final, (-1 - (v * count + rows))[:, None], state)
-        # The state before a decision is that of the last edge accepted earlier, or the one without edges.
+        # The state before a decision is that after the last accepted edge, or the one without edges.
         places = torch.arange(v, device=device).expand(count, -1)
         last = torch.where(accepted, places, -1).cummax(1).values
         before = torch.cat([torch.full_like(last[:, :1], -1), last[:, :-1]], 1)
@@ -106,8 +108,8 @@ class DVAEDecoder(nn.Module):
         latent: Size ``d`` of the latent.
         features: Size of a type's input row.
         num_types: Types ``T``.
-        summed: The graph state that types are scored from is the sum of all vertex states, as in the released
-            code of the GCN variant; else the state of the last vertex, as in D-VAE.
+        summed: Score types from the sum of all vertex states, as in the released code of the GCN variant,
+            rather than from the state of the last vertex, as in D-VAE.
     """
 
     def __init__(self, hidden: int, latent: int, features: int, num_types: int, *, summed: bool) -> None:
@@ -122,14 +124,14 @@ class DVAEDecoder(nn.Module):
     def loss(self, graphs: ArchitectureBatch, z: Tensor, features: Tensor, message: GatedMessage) -> Tensor:
         """Negative log-likelihood ``(B,)`` of types and edges, with teacher forcing.
 
-        The released code also scores the positions after the end of a graph (as type "start" and no edges);
-        here they do not count. Graphs of the papers' ENAS data have none.
+        The released code also scores the positions after the end of a graph (as type "start" and no edges),
+        which are left out here. Graphs of the papers' ENAS data have none.
 
         Args:
             graphs: ``B`` vertex graphs.
             z: ``(B, d)``.
             features: ``(T, F)``, the input row of each type.
-            message: Gated messages, shared with the encoder's forward sweep.
+            message: The gated messages, shared with the encoder's forward sweep.
         """
         plan = plan_decisions(graphs, self.num_types)
         edges, types = graphs.adjacency > 0, graphs.operations.long()

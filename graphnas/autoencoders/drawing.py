@@ -1,7 +1,7 @@
-"""GraphDrawing: turns the scores of a decoder, step by step, into a batch of vertex graphs.
+"""GraphDrawing: turns a decoder's scores, step by step, into a batch of vertex graphs.
 
-A decoder walks over the vertices and asks for their types and edges; everything that decoders share is here:
-random draws or the likelier choice, the end of a graph, and the masks of constrained decoding.
+This is what all stepwise decoders share: random draws or the most likely choice, the end of a graph, and the
+masks of constrained decoding.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from graphnas.graph.restricted import RestrictedSpace
 
 
 class DrawingMasks:
-    """What a space allows at each step, as tensors worked out once.
+    """What a space allows at each step.
 
     Attributes:
-        types: ``(N, T)`` bool, types that a vertex may have whatever else was drawn; "end" only where a graph
-            may end.
+        types: ``(N, T)`` bool, types that a vertex may have regardless of what else was drawn; "end" only
+            where a graph may end.
         forced: ``(N, N)`` bool, edges ``u -> v`` that every graph has.
         forbidden: ``(N, N)`` bool, edges that no graph has.
-        all_active: Whether every vertex but the start must be fed by another, and every one but the end feed
-            another.
-        patterns: For operations on edges, else None: adjacency ``(P, N, N)`` bool, sizes ``(P,)`` and allowed
-            types ``(P, N, T)`` of every set of edges. Only what agrees with one of them is drawn.
+        all_active: Whether every vertex but the start must have an in-edge, and every vertex but the end an
+            out-edge.
+        patterns: For operations on edges, otherwise None: adjacency ``(P, N, N)`` bool, sizes ``(P,)`` and
+            allowed types ``(P, N, T)`` of every set of edges. Only graphs that match one of them are drawn.
     """
 
     def __init__(self, adapter: VertexAdapter) -> None:
@@ -68,12 +68,11 @@ class DrawingMasks:
             set(space.edge_choices(i, j)) for i, j in zip(sources.tolist(), targets.tolist(), strict=True)
         ]
         labels = np.array([[k in allowed for k in range(len(space.edge_ops))] for allowed in choices])
-        # A set is possible where each edge in it has a label, and each edge not in it may be missing.
+        # A set is possible if each edge in it has a label, and each edge not in it may be missing.
         possible = np.where(adapter.patterns, labels[:, 1:].any(1), labels[:, 0]).all(1)
         allowed_types = np.zeros((len(sizes), n, adapter.num_types), bool)
-        slot_of = np.argsort(
-            ~adapter.patterns, axis=1, kind="stable"
-        )  # vertex k + 1 is the k-th edge present
+        # Vertex k + 1 is the k-th edge present.
+        slot_of = np.argsort(~adapter.patterns, axis=1, kind="stable")
         for v in range(1, n):
             allowed_types[sizes == v + 1, v, END] = True
             inner = sizes > v + 1
@@ -90,19 +89,19 @@ class DrawingMasks:
 class GraphDrawing:
     """``B`` vertex graphs under construction.
 
-    Call :meth:`draw_types` for vertex v = 1, 2, ... and after it :meth:`draw_edges` for every u < v, in any
-    order; then :meth:`graphs`.
+    For each vertex v = 1, 2, ... call :meth:`draw_types` and then :meth:`draw_edges` for every u < v, in any
+    order; at the end call :meth:`graphs`.
 
-    A graph stops at a vertex of type "end", which the last position always is. In spaces where the end vertex
+    A graph ends at a vertex of type "end", which the last position always has. In spaces where the end vertex
     is fed by exactly the vertices that feed nothing else, its edges follow from that, as in D-VAE's code.
 
     Args:
         adapter: Gives sizes and types.
         count: Number of graphs ``B``.
         rng: Source of all draws.
-        device: Where the scores are.
-        stochastic: Draw from the scores' distribution, else take the likelier choice.
-        masks: Draw only what these allow (constrained decoding); None: whatever the scores say.
+        device: Device of the scores.
+        stochastic: Draw from the scores' distribution; otherwise take the most likely choice.
+        masks: Draw only what these allow (constrained decoding); None: draw from the scores alone.
         flatten: Weight from 0 to 1 of the uniform distribution over what is allowed, mixed into the draws.
     """
 
@@ -132,7 +131,7 @@ class GraphDrawing:
             self._alive = torch.ones(count, len(masks.patterns[0]), dtype=torch.bool, device=device)
 
     def draw_types(self, v: int, logits: Tensor) -> Tensor:
-        """Types ``(B,)`` of vertex ``v`` from scores ``(B, T)``; rows of finished graphs mean nothing."""
+        """Types ``(B,)`` of vertex ``v`` from scores ``(B, T)``; rows of finished graphs are meaningless."""
         last = v == self.adapter.max_vertices - 1
         logits = logits.float()
         allowed = torch.ones_like(logits, dtype=torch.bool)
@@ -196,7 +195,7 @@ class GraphDrawing:
     # ---------------------------------------------------------------- parts
 
     def _forced(self, u: int, v: int) -> tuple[Tensor, Tensor]:
-        """Which graphs must have the edge, and which must not."""
+        """Which graphs must have the edge, and which must not have it."""
         assert self.masks is not None
         on = torch.full_like(self.unfinished, bool(self.masks.forced[u, v]))
         off = torch.full_like(self.unfinished, bool(self.masks.forbidden[u, v]))
@@ -223,7 +222,7 @@ class GraphDrawing:
         return self.masks.patterns[2].to(self.device)
 
     def _mixed(self, logits: Tensor, allowed: Tensor) -> Tensor:
-        """Log-probabilities, flattened as asked."""
+        """Log-probabilities, mixed with the uniform distribution by the weight ``flatten``."""
         if not self.flatten:
             return logits
         uniform = allowed / allowed.sum(1, keepdim=True)
@@ -237,5 +236,5 @@ class GraphDrawing:
 
 
 def _any_pattern(alive: Tensor, allowed: Tensor) -> Tensor:
-    """``(B, T)``: types that some pattern allows which is still possible."""
+    """``(B, T)``: types that at least one of the patterns still possible allows."""
     return (alive.float() @ allowed.float()) > 0

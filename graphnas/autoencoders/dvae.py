@@ -3,7 +3,7 @@
 Sources: Zhang et al., "D-VAE: A Variational Autoencoder for Directed Acyclic Graphs" (NeurIPS 2019); the
 operation embedding: Chatzianastasis et al., "Graph-based Neural Architecture Search with Operation
 Embeddings" (ICCV Workshops 2021). Where the papers and their code differ, this follows the code: a message is
-computed from the sender's state and number, not from its type (eq. 4 and 10 of the second paper).
+computed from the sender's state and number rather than its type (eq. 4 and 10 of the second paper).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from graphnas.autoencoders.base import Graphs
-from graphnas.autoencoders.config import DVAEConfig, DVAEEmbConfig, GCNConfig
+from graphnas.autoencoders.base import StepwiseAutoencoder
+from graphnas.autoencoders.config import DVAEConfig, DVAEEmbConfig, VertexConfig
 from graphnas.autoencoders.decoder import DVAEDecoder
 from graphnas.autoencoders.drawing import GraphDrawing
+from graphnas.autoencoders.model import Graphs
 from graphnas.autoencoders.networks import GatedMessage, GRUStep
 from graphnas.autoencoders.propagation import backward_order, forward_order, sweep
-from graphnas.autoencoders.stepwise import StepwiseAutoencoder
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 
@@ -30,7 +30,7 @@ from graphnas.graph.batch import ArchitectureBatch
 class VertexAutoencoder(StepwiseAutoencoder):
     """What D-VAE and its GCN variant share: the decoder, and one-hot or embedded operations."""
 
-    config: DVAEConfig | GCNConfig
+    config: VertexConfig
     summed_graph_state: ClassVar[bool]
 
     def _build(self) -> None:
@@ -57,10 +57,11 @@ class VertexAutoencoder(StepwiseAutoencoder):
 
     @property
     def rounds(self) -> int:
-        """Trainings of which each carries on only the embedding of the one before."""
+        """Number of trainings, each of which keeps only the embedding of the previous one."""
         return self.config.rounds
 
-    def _kept_between_rounds(self) -> dict[str, Tensor]:
+    def kept_between_rounds(self) -> dict[str, Tensor]:
+        """The embedding, if there is one."""
         return {} if self.embedding is None else {"embedding.weight": self.embedding.weight.detach()}
 
     def pretrain_embedding(
@@ -72,18 +73,16 @@ class VertexAutoencoder(StepwiseAutoencoder):
         checkpoint: str | os.PathLike[str] | None = None,
         on_epoch: Callable[[Self, dict[str, float]], None] | None = None,
     ) -> Self:
-        """Train ``rounds`` times (T in the paper), each time anew but for the embedding.
+        """Train ``rounds`` times (T in the paper), each time from new weights except for the embedding.
 
-        The model afterwards is that of the last round: T = 4 costs four times the training of D-VAE.
-        ``config.rounds`` is set to ``rounds``; the arguments are those of :meth:`fit`.
+        The result is the model of the last round: T = 4 costs four times the training of D-VAE.
+        ``config.rounds`` is set to ``rounds``; the other arguments are those of :meth:`fit`.
 
         Raises:
             InvalidArgument: There is no embedding, or ``rounds`` is not positive.
         """
         if self.embedding is None:
-            raise InvalidArgument(
-                f"this {type(self).__name__} has one-hot operations and no embedding to carry"
-            )
+            raise InvalidArgument(f"this {type(self).__name__} has one-hot operations and no embedding")
         self.config = replace(self.config, rounds=rounds)
         return self.fit(architectures, progress=progress, checkpoint=checkpoint, on_epoch=on_epoch)
 
@@ -98,13 +97,11 @@ class DVAE(VertexAutoencoder):
     """D-VAE (section 3): asynchronous message passing along the order of the computation.
 
     The encoder sweeps from start to end with a GRU whose state is the gated sum of the predecessors' messages
-    and, with an own GRU and own messages, from end to start; a linear layer unites the states of the last
-    vertices visited. The decoder is :class:`.decoder.DVAEDecoder`.
+    and, with a second GRU and second messages, from end to start; a linear layer combines the states of the
+    last vertex of each sweep. The decoder is :class:`.decoder.DVAEDecoder`.
 
-    With ``vertex_ids=False`` the encoding is the same for isomorphic graphs (the paper's theorem 1). With the
+    With ``vertex_ids=False`` isomorphic graphs have the same encoding (the paper's theorem 1). With vertex
     numbers in the messages, as in the released code for ENAS, it depends on the order of the vertices.
-
-    The released code also allocates ``hv_unify``, which nothing uses; this model does not.
     """
 
     config_class = DVAEConfig
@@ -130,7 +127,7 @@ class DVAE(VertexAutoencoder):
         return self.mean(state), self.log_variance(state)
 
     def unused_in_release(self) -> dict[str, int]:
-        """``hv_unify``, and the parts of the backward sweep where it is switched off."""
+        """``hv_unify``, or the backward sweep if it is switched off."""
         if self.config.bidirectional:
             return {"hv_unify": (2 * self.config.hidden + 1) * self.config.hidden}
         return unused_sweeps(self, forward=False)
@@ -139,8 +136,8 @@ class DVAE(VertexAutoencoder):
 class DVAEEmb(DVAE):
     """DVAE-EMB: D-VAE with an embedding of 3 dimensions that encoder and decoder share.
 
-    The paper trains it four times and carries only the embedding from one training to the next: the preset
-    "paper", or :meth:`pretrain_embedding`.
+    The paper trains it four times, keeping only the embedding from one training to the next: see the preset
+    "paper" and :meth:`pretrain_embedding`.
     """
 
     config_class = DVAEEmbConfig
@@ -148,7 +145,7 @@ class DVAEEmb(DVAE):
 
 
 def unused_sweeps(model: VertexAutoencoder, *, forward: bool) -> dict[str, int]:
-    """Sizes of the released code's encoder sweeps that a model does not have."""
+    """Sizes of the encoder sweeps of the released code that a model does not have."""
     hidden, features = model.config.hidden, model.num_features
     ids = model.adapter.max_vertices if model.config.vertex_ids else 0
     cell = 3 * hidden * (features + hidden) + 6 * hidden

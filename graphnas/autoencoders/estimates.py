@@ -1,4 +1,4 @@
-"""Training of the perceptrons that estimate a target from an architecture's bits."""
+"""Training of the perceptrons with which FeatureVAE estimates a target from an architecture's bits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from graphnas.autoencoders.networks import initialise
 BATCH_SIZE = 256
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.01
+WARMUP = 0.3
 
 
 def fit_estimates(
@@ -24,36 +25,39 @@ def fit_estimates(
     epochs: int,
     progress: bool = False,
 ) -> None:
-    """Train each perceptron on its own, from its own weights and in its own order, and freeze it.
+    """Train each perceptron independently, with its own initial weights and batches, and freeze it.
 
-    AdamW with a rate that rises over a third of the updates and falls to nothing, on the mean squared error.
+    AdamW on the mean squared error; the learning rate rises linearly and falls along a cosine.
 
     Args:
         estimators: Perceptrons ``(n, width) -> (n, 1)``.
         rows: (n, width) inputs.
         targets: (n,) of zero mean and unit variance.
-        generator: Of weights and orders, on the CPU.
-        epochs: Passes over the data for each.
+        generator: CPU generator of the weights and the batches.
+        epochs: Passes over the data for each perceptron.
         progress: Show a bar.
     """
     size = min(BATCH_SIZE, len(rows))
     steps = len(rows) // size
+
+    def share(update: int) -> float:
+        position = (update + 1) / (epochs * steps)
+        fall = math.pi * max(position - WARMUP, 0) / (1 - WARMUP)
+        return min(position / WARMUP, 0.5 * (1 + math.cos(fall)))
+
     for estimator in tqdm(estimators, desc="estimates", leave=False, disable=None if progress else True):
         estimator.requires_grad_(True)
         initialise(estimator, generator)
         optimizer = torch.optim.AdamW(
             estimator.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
         )
-        for update in range(epochs * steps):
-            if update % steps == 0:
-                order = torch.randperm(len(rows), generator=generator).to(rows.device)
-            position = (update + 1) / (epochs * steps)
-            share = min(position / 0.3, 0.5 * (1 + math.cos(math.pi * max(position - 0.3, 0) / 0.7)))
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * share
-            index = order[update % steps * size :][:size]
-            loss = (estimator(rows[index]).squeeze(1) - targets[index]).square().mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+        for _ in range(epochs):
+            order = torch.randperm(len(rows), generator=generator).to(rows.device)
+            for index in torch.split(order[: steps * size], size):
+                loss = (estimator(rows[index]).squeeze(1) - targets[index]).square().mean()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
         estimator.requires_grad_(False)

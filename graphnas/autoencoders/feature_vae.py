@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,21 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphnas.autoencoders.base import ELBO, Decoded, GraphAutoencoder, Graphs
-from graphnas.autoencoders.config import AutoencoderConfig, TrainingConfig
+from graphnas.autoencoders.base import ELBO, Decoded, GraphAutoencoder, divergence
+from graphnas.autoencoders.config import AutoencoderConfig, TrainingConfig, check_integers
 from graphnas.autoencoders.estimates import fit_estimates
+from graphnas.autoencoders.model import CHUNK, Graphs
 from graphnas.autoencoders.networks import mlp
 from graphnas.autoencoders.principal import PrincipalFeatures
+from graphnas.autoencoders.trainer import AnnotatedBatch, checked_targets, train
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.flatten import Flattener
 from graphnas.graph.slots import Slots
 
-_CHUNK = 4096
 _LEAST_SCALE = 1e-6
-_COMPONENTS = 2000
-"""Graphs that the principal components are found from."""
+_FITTED_TO = 2000
+"""Number of graphs that the principal components are computed from."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,10 @@ class FeatureVAEConfig(AutoencoderConfig):
 
     Attributes:
         depths: Weisfeiler-Lehman depths of the features.
-        estimates: Latent coordinates that estimate the targets, where ``fit`` is given targets.
+        estimates: Number of latent coordinates that estimate the targets, if ``fit`` is given targets.
         estimate_epochs: Passes over the training set for each of them.
     """
 
-    hidden: int = 256
     depths: tuple[int, ...] = (0, 1)
     estimates: int = 4
     estimate_epochs: int = 20
@@ -54,56 +54,26 @@ class FeatureVAEConfig(AutoencoderConfig):
             raise InvalidArgument(f"depths must be non-negative and not empty, got {self.depths}")
         if not 0 <= self.estimates < self.latent:
             raise InvalidArgument(f"estimates must be in 0..{self.latent - 1}, got {self.estimates}")
-        if self.estimate_epochs < 1:
-            raise InvalidArgument(f"estimate_epochs must be at least 1, got {self.estimate_epochs}")
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`."""
-        return replace(super().from_dict(fields), depths=tuple(fields["depths"]))
-
-
-class ReadBatch(ArchitectureBatch):
-    """Completed architectures with what the model reads of them, so that training reads them once.
-
-    Attributes:
-        means: ``(B, d)`` posterior means.
-        choices: ``(B, S)`` labels, see :class:`.Slots`.
-    """
-
-    __slots__ = ("choices", "means")
-
-    def __init__(self, batch: ArchitectureBatch, means: Tensor, choices: Tensor) -> None:
-        super().__init__(batch.adjacency, batch.operations, batch.num_nodes)
-        self.means, self.choices = means, choices
-
-    def to(self, device: torch.device | str) -> ReadBatch:
-        """The same batch on ``device``."""
-        return ReadBatch(super().to(device), self.means.to(device), self.choices.to(device))
-
-    def __getitem__(self, index: Any) -> ReadBatch:
-        """A part of the batch."""
-        return ReadBatch(super().__getitem__(index), self.means[index], self.choices[index])
+        check_integers(self, {"estimate_epochs": 1})
 
 
 class FeatureVAE(GraphAutoencoder):
-    """A variational autoencoder whose encoder is linear in graph features; of no paper, our own design.
+    """A variational autoencoder whose encoder is linear in graph features; our own design.
 
-    - The posterior mean is the principal components of an architecture's bits and Weisfeiler-Lehman counts
-      (:class:`.PrincipalFeatures`), so near in the latent space means alike as a graph. Its variance is
-      learned with the decoder; the prior is normal with the variance of the training means, since scaling
-      every coordinate to one would undo that.
+    - The posterior mean consists of the principal components of an architecture's bits and Weisfeiler-Lehman
+      counts (:class:`.PrincipalFeatures`), so points that are close in the latent space are similar graphs.
+      The variance is learned with the decoder. The prior is normal with the variance of the training means,
+      since scaling every coordinate to unit variance would undo that similarity.
     - The decoder is a perceptron that gives the logits of every slot (node or edge with a choice) at once.
-    - Where ``fit`` is given targets, such as accuracies, the last coordinates are not components but
-      estimates of the target by perceptrons trained on the same architectures (a supervised term): a
-      Gaussian process on such a latent space starts from what they know. Without targets nothing is
-      supervised.
+    - If ``fit`` is given targets, such as accuracies, the last coordinates are estimates of the target by
+      perceptrons trained on the same architectures, in place of components. A Gaussian process on such a
+      latent space starts from their estimates. Without targets nothing is supervised.
 
-    Unlike the models of the papers it reads the architecture itself, not its vertex graph, so that operations
-    on edges keep their place; decoded graphs are vertex graphs as with the others.
+    Unlike the papers' models it reads the architecture itself rather than its vertex graph, so that
+    operations on edges keep their place. Decoded graphs are vertex graphs, as with the other models.
     """
 
-    config_class: ClassVar[type[AutoencoderConfig]] = FeatureVAEConfig
+    config_class = FeatureVAEConfig
     config: FeatureVAEConfig
 
     def _build(self) -> None:
@@ -120,7 +90,7 @@ class FeatureVAE(GraphAutoencoder):
         self.estimators = nn.ModuleList(mlp(width, h, h, h, 1) for _ in range(config.estimates))
 
     def restart(self, round_number: int) -> Self:
-        """Draw new weights of the decoder; estimates that were fitted are kept."""
+        """Draw new weights for the decoder; fitted estimates are kept."""
         kept = {k: v.clone() for k, v in self.state_dict().items() if k.startswith("estimators.")}
         super().restart(round_number)
         if self._estimated:
@@ -138,76 +108,70 @@ class FeatureVAE(GraphAutoencoder):
         checkpoint: str | os.PathLike[str] | None = None,
         on_epoch: Callable[[Any, dict[str, float]], None] | None = None,
     ) -> Self:
-        """Find the components, then train the estimates (with ``targets``) and the decoder.
+        """Compute the components, then train the estimates (if there are targets) and the decoder.
 
         Args:
-            architectures: The training set, of ``n``.
+            architectures: The training set of ``n`` architectures.
             targets: (n,) what the estimates learn, such as accuracies in any unit. None: no supervision.
             progress: As in :meth:`GraphAutoencoder.fit`.
-            checkpoint: As in :meth:`GraphAutoencoder.fit`; components and estimates are found anew.
+            checkpoint: As in :meth:`GraphAutoencoder.fit`; components and estimates are computed again.
             on_epoch: As in :meth:`GraphAutoencoder.fit`.
 
         Raises:
-            InvalidArgument: As in :meth:`GraphAutoencoder.fit`, or as many targets are not given.
+            InvalidArgument: As in :meth:`GraphAutoencoder.fit`, or targets that do not fit or are not finite.
             InvalidArchitecture: A label that the space does not have.
             CorruptData: The checkpoint is damaged.
             TrainingFailed: The loss is no longer finite.
         """
-        from graphnas.autoencoders.training import train
-
-        batch = self.slots.completed(architectures)
-        self.slots.read(batch)
-        values = None if targets is None else np.asarray(targets, float)
-        if values is not None and (values.shape != (len(batch),) or not np.isfinite(values).all()):
-            raise InvalidArgument(
-                f"targets must be {len(batch)} finite numbers, one per architecture, got shape {values.shape}"
-            )
+        batch = self._read(architectures)
+        choices = torch.from_numpy(self.slots.read(batch))
+        values = None if targets is None else checked_targets(targets, len(batch))
         self._estimated = values is not None and self.config.estimates > 0
-        rng = np.random.default_rng([self.seed, 4])
-        chosen = rng.permutation(len(batch))[:_COMPONENTS]
-        self.principal = PrincipalFeatures(
-            self.space, self.config.latent - self._estimated * self.config.estimates, self.config.depths
-        ).fit(batch[chosen])
+        chosen = np.random.default_rng([self.seed, 4]).permutation(len(batch))[:_FITTED_TO]
+        self.principal = self._components().fit(batch[chosen])
         if self._estimated and values is not None:
-            rows = torch.from_numpy(self._bits(batch))
+            scaled = (values - values.mean()) / max(values.std(), 1e-12)
             fit_estimates(
                 self.estimators,
-                rows.to(self.device),
-                torch.from_numpy((values - values.mean()) / max(values.std(), 1e-12)).float().to(self.device),
-                self._generator(5),
+                torch.from_numpy(self._bits(batch)).to(self.device),
+                torch.from_numpy(scaled).float().to(self.device),
+                self.generator(5),
                 epochs=self.config.estimate_epochs,
                 progress=progress,
             )
         self._scale = torch.ones(self.config.latent)
-        means = torch.cat([self._means(batch[k : k + _CHUNK]) for k in range(0, len(batch), _CHUNK)])
+        means = torch.cat([self._means(batch[k : k + CHUNK]) for k in range(0, len(batch), CHUNK)])
         deviation = means.std(0, correction=0).cpu()
         self._scale = torch.where(deviation > _LEAST_SCALE, deviation, torch.ones_like(deviation))
-        choices = torch.from_numpy(self.slots.read(batch))
-        train(self, ReadBatch(batch, means, choices), progress, checkpoint, on_epoch)
+        train(
+            self,
+            AnnotatedBatch(batch, means=means, choices=choices),
+            progress=progress,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            also_decided_by=[] if values is None else [values],
+        )
         return self
 
     # ---------------------------------------------------------------- the model
 
-    def elbo(self, architectures: Graphs, generator: torch.Generator | None = None) -> ELBO:
-        """As in :meth:`GraphAutoencoder.elbo`, with the model's own prior."""
-        return self._elbo(self._read(self.slots.completed(architectures)), generator)
+    def _read(self, architectures: Graphs) -> ArchitectureBatch:
+        return self.slots.completed(architectures)
 
-    @torch.no_grad()
-    def encode(self, architectures: Graphs) -> tuple[Tensor, Tensor]:
-        """As in :meth:`GraphAutoencoder.encode`."""
-        batch = self.slots.completed(architectures)
-        parts = [self._encode(batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
-        return torch.cat([mean for mean, _ in parts]), torch.cat([variance for _, variance in parts])
-
-    def _read(self, batch: ArchitectureBatch) -> ReadBatch:
-        if isinstance(batch, ReadBatch):
+    def _annotated(self, batch: ArchitectureBatch) -> AnnotatedBatch:
+        """The batch with posterior means ``(B, d)`` and choices ``(B, S)``, which training computes once."""
+        if isinstance(batch, AnnotatedBatch):
             return batch
         choices = torch.from_numpy(self.slots.read(batch)).to(self.device)
-        return ReadBatch(batch.to(self.device), self._means(batch), choices)
+        return AnnotatedBatch(batch, means=self._means(batch), choices=choices)
+
+    def _components(self) -> PrincipalFeatures:
+        count = self.config.latent - self._estimated * self.config.estimates
+        return PrincipalFeatures(self.space, count, self.config.depths)
 
     @torch.no_grad()
     def _means(self, batch: ArchitectureBatch) -> Tensor:
-        """Posterior means ``(B, d)``; coordinates beyond the components there are stay 0."""
+        """Posterior means ``(B, d)``; if there are fewer components than coordinates, the others are 0."""
         if self.principal is None:
             raise InvalidArgument("FeatureVAE has no components yet: call fit(architectures) first")
         means = torch.zeros(len(batch), self.config.latent, device=self.device)
@@ -223,26 +187,22 @@ class FeatureVAE(GraphAutoencoder):
         return means, self.spread(means / scale) + 2 * scale.log()
 
     def _elbo(self, graphs: ArchitectureBatch, generator: torch.Generator | None) -> ELBO:
-        read, scale = self._read(graphs), self._scale.to(self.device)
+        columns, scale = self._annotated(graphs).columns, self._scale.to(self.device)
         # In units of the prior's standard deviation, in which the prior is the standard normal.
-        mean = read.means / scale
+        mean = columns["means"] / scale
         log_variance = self.spread(mean).float()
-        z = mean
-        if generator is not None and self.config.noise:
-            noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean.device)
-            z = mean + self.config.noise * torch.exp(0.5 * log_variance) * noise
-        kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
-        return ELBO(self._choice_loss(read.choices, z * scale), kl)
+        z = self._sample(mean, log_variance, generator)
+        return ELBO(self._choice_loss(columns["choices"], z * scale), divergence(mean, log_variance))
 
     def _choice_loss(self, choices: Tensor, z: Tensor) -> Tensor:
         loss = F.cross_entropy(self._logits(z).flatten(0, 1), choices.flatten(), reduction="none")
         return loss.view(len(choices), -1).sum(1)
 
     def _reconstruction(self, graphs: ArchitectureBatch, z: Tensor) -> Tensor:
-        return self._choice_loss(self._read(graphs).choices, z)
+        return self._choice_loss(self._annotated(graphs).columns["choices"], z)
 
     def _logits(self, z: Tensor) -> Tensor:
-        """``(B, S, K)``, minus infinity where a slot has no such choice."""
+        """``(B, S, K)``, minus infinity for choices that a slot does not have."""
         shape = (len(z), len(self.slots), self.slots.width)
         logits: Tensor = (
             self.decoder(z / self._scale.to(z.device))[:, : shape[1] * shape[2]].reshape(shape).float()
@@ -252,10 +212,10 @@ class FeatureVAE(GraphAutoencoder):
     def _decode(
         self, z: Tensor, rng: torch.Generator, *, stochastic: bool, constrained: bool, flatten: float
     ) -> DecodedSlots:
-        # All slots at once, each one of its choices, so there is nothing to mask.
-        parts = [self._draw(part, rng, stochastic, flatten) for part in torch.split(z, _CHUNK)]
-        found = self.slots.architectures(np.concatenate(parts))
-        return DecodedSlots(self._vertex_graphs(found), self.adapter, tuple(found))
+        # Every slot takes one of its own choices, so there is nothing to mask.
+        parts = [self._draw(part, rng, stochastic, flatten) for part in torch.split(z, CHUNK)]
+        decoded = self.slots.architectures(np.concatenate(parts))
+        return DecodedSlots(self._vertex_graphs(decoded), self.adapter, tuple(decoded))
 
     def _draw(self, z: Tensor, rng: torch.Generator, stochastic: bool, flatten: float) -> NDArray[np.int64]:
         logits = self._logits(z)
@@ -265,14 +225,14 @@ class FeatureVAE(GraphAutoencoder):
             logits = logits * (1 - flatten) - torch.log(-torch.log(uniform)).to(logits.device)
         return logits.argmax(2).cpu().numpy()
 
-    def _vertex_graphs(self, found: list[Architecture | None]) -> ArchitectureBatch:
-        """Vertex graphs of what was decoded; where that is no architecture, one vertex, which is none."""
-        n, valid = self.adapter.max_vertices, np.array([a is not None for a in found], bool)
-        adjacency = np.zeros((len(found), n, n), np.int8)
-        types = np.zeros((len(found), n), np.int16)
-        sizes = np.ones(len(found), np.int64)
+    def _vertex_graphs(self, decoded: list[Architecture | None]) -> ArchitectureBatch:
+        """Vertex graphs of the decoded architectures; a single vertex, which is invalid, for None."""
+        n, valid = self.adapter.max_vertices, np.array([a is not None for a in decoded], bool)
+        adjacency = np.zeros((len(decoded), n, n), np.int8)
+        types = np.zeros((len(decoded), n), np.int16)
+        sizes = np.ones(len(decoded), np.int64)
         if valid.any():
-            real = self.adapter.to_vertices([a for a in found if a is not None]).to_arrays()
+            real = self.adapter.to_vertices([a for a in decoded if a is not None]).to_arrays()
             adjacency[valid], types[valid], sizes[valid] = real
         return ArchitectureBatch.from_arrays(adjacency, types, sizes)
 
@@ -289,28 +249,27 @@ class FeatureVAE(GraphAutoencoder):
         self.principal, self._estimated = None, False
         if state:
             self._estimated, self._scale = state["estimated"], state["scale"].cpu()
-            components = self.config.latent - self._estimated * self.config.estimates
-            self.principal = PrincipalFeatures(self.space, components, self.config.depths).load(state)
+            self.principal = self._components().load(state)
 
 
 @dataclass(frozen=True)
 class DecodedSlots(Decoded):
-    """Decoded graphs whose architectures are known already: operations on edges kept their place.
+    """Decoded graphs whose architectures are already known, with operations on edges in their place.
 
     Attributes:
-        found: The architecture of each; None where the space's rule refuses it.
+        known: The architecture of each graph; None if it breaks the space's rule.
     """
 
-    found: tuple[Architecture | None, ...]
+    known: tuple[Architecture | None, ...]
 
     @property
     def architectures(self) -> list[Architecture | None]:
-        """The architecture of the space that each graph is; None for a graph that is none."""
-        return list(self.found)
+        """The architecture of each graph; None for a graph that is not one of the space."""
+        return list(self.known)
 
     def with_rows(self, rows: Tensor, others: Self) -> Self:
-        """The same, with ``others`` in place of the graphs ``rows``."""
-        found = list(self.found)
-        for row, architecture in zip(rows.tolist(), others.found, strict=True):
-            found[row] = architecture
-        return replace(super().with_rows(rows, others), found=tuple(found))
+        """The same graphs, except that ``others`` replace those at ``rows``."""
+        known = list(self.known)
+        for row, architecture in zip(rows.tolist(), others.known, strict=True):
+            known[row] = architecture
+        return replace(super().with_rows(rows, others), known=tuple(known))

@@ -14,15 +14,13 @@ from graphnas.graph.batch import ArchitectureBatch
 
 
 class GCN(VertexAutoencoder):
-    """Graph convolutions, whose sum over the inner vertices is encoded; the decoder is that of D-VAE.
+    """A graph convolutional encoder with a sum over the inner vertices; the decoder is that of D-VAE.
 
     A level is ``h_v <- ReLU(W (x_v / (in_v + 1) + sum_u x_u / sqrt((out_u + 1)(in_v + 1))) + b)`` over the
     predecessors u of v; the first level reads the types. The paper calls the update simultaneous. The
     released code updates the vertices in place, in index order, so that from the second level on a vertex
-    sees the new states of its predecessors: that is the default here, ``propagation="simultaneous"`` is the
-    other. As in that code, the decoder scores types from the sum of all vertex states so far.
-
-    The released code also allocates the sweeps of D-VAE's encoder, which this model does not have.
+    sees the new states of its predecessors. That is the default here; ``propagation="simultaneous"`` follows
+    the paper. As in that code, the decoder scores types from the sum of all vertex states so far.
     """
 
     config_class = GCNConfig
@@ -40,7 +38,7 @@ class GCN(VertexAutoencoder):
         n = edges.shape[1]
         outgoing, incoming = edges.sum(2) + 1, edges.sum(1) + 1
         weights = edges / torch.sqrt(outgoing[:, :, None] * incoming[:, None, :])
-        # Column v holds what v takes from each vertex, itself included.
+        # Column v holds the weights with which v receives from each vertex, including itself.
         weights = weights + torch.diag_embed(1 / incoming)
         state = self.features[graphs.operations.long()]
         for number, level in enumerate(self.levels):
@@ -61,7 +59,7 @@ class GCN(VertexAutoencoder):
         return self.mean(total), self.log_variance(total)
 
     def unused_in_release(self) -> dict[str, int]:
-        """D-VAE's encoder sweeps, but for the forward messages, which the decoder uses."""
+        """The sweeps of D-VAE's encoder, except the forward messages, which the decoder uses."""
         return unused_sweeps(self, forward=True)
 
 

@@ -1,4 +1,4 @@
-"""The parts the graph autoencoders are made of, and their initial weights from an explicit generator."""
+"""Building blocks of the graph autoencoders, and their initial weights from an explicit generator."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from graphnas.autoencoders.repeated import RepeatedLinear
 
 
 class GRUStep(nn.Module):
-    """A gated recurrent unit whose inputs are few different rows, so that their half is looked up.
+    """A gated recurrent unit that looks up the input's half of its gates, since inputs take few values.
 
-    It computes what ``nn.GRUCell(features, hidden)`` does. Types are one-hot or embedded, so the input's half
-    of the gates has only as many different rows as there are types: :meth:`table` has them all.
+    It computes the same as ``nn.GRUCell(features, hidden)``. Types are one-hot or embedded, so the input's
+    half of the gates has only as many distinct rows as there are types: :meth:`table` holds them all.
 
     Args:
         features: Size of an input row.
@@ -36,7 +36,7 @@ class GRUStep(nn.Module):
         return F.linear(rows, self.weight_ih, self.bias_ih)
 
     def from_zero(self, inputs: Tensor) -> Tensor:
-        """New states ``(B, H)`` from the state zero, without a product; ``inputs`` are rows of the table."""
+        """New states ``(B, H)`` from state zero, without a product; ``inputs`` are rows of the table."""
         reset_in, update_in, new_in = inputs.chunk(3, -1)
         reset_b, update_b, new_b = self.bias_hh.chunk(3)
         new = torch.tanh(new_in + torch.sigmoid(reset_in + reset_b) * new_b)
@@ -66,7 +66,7 @@ class GatedMessage(nn.Module):
 
     Args:
         hidden: Size ``H`` of a state.
-        max_vertices: Largest number of vertices where messages carry the sender's number, else 0.
+        max_vertices: Largest number of vertices if messages carry the sender's number, otherwise 0.
     """
 
     def __init__(self, hidden: int, max_vertices: int) -> None:
@@ -80,7 +80,7 @@ class GatedMessage(nn.Module):
         return RepeatedLinear(self.weight)
 
     def forward(self, state: Tensor, senders: Tensor, product: RepeatedLinear | None = None) -> Tensor:
-        """Messages ``(B, H)`` of states ``(B, H)``, or ``(1, H)`` for all, of vertices numbered ``(B,)``."""
+        """Messages ``(B, H)`` from states ``(B, H)``, or ``(1, H)`` for all, of senders ``(B,)``."""
         both = (product or self.product())(state)
         if self.id_weight is not None:
             both = both + self.id_weight[senders]
@@ -91,7 +91,7 @@ class GatedMessage(nn.Module):
 class EdgeScorer(nn.Module):
     """``MLP([h_u; h_v])`` of D-VAE, 2H - 4H - 1, with its first layer split into the halves of u and v.
 
-    A half is computed once per state and not once per pair.
+    Each half is computed once per state rather than once per pair.
     """
 
     def __init__(self, hidden: int) -> None:
@@ -115,7 +115,7 @@ def mlp(*widths: int) -> nn.Sequential:
 
 
 def generator_of(*numbers: int) -> torch.Generator:
-    """A CPU generator that depends on ``numbers``, a seed and what it is for, only."""
+    """A CPU generator that depends only on ``numbers``: a seed, and numbers for the purpose."""
     words = np.random.SeedSequence(numbers).generate_state(2)
     return torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
 
@@ -127,7 +127,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     Linear layers are uniform in +-1/sqrt(inputs), recurrent ones in +-1/sqrt(H), embeddings standard normal.
 
     Raises:
-        TypeError: A part with weights that this function does not know.
+        TypeError: A kind of layer that this function does not know.
     """
     for part in module.modules():
         own = list(part.parameters(recurse=False))
@@ -146,7 +146,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             _fill(own, generator, part.weight.shape[1] + ids)
         else:
             raise TypeError(f"initialise does not know {type(part).__name__}")
-    # The two halves of an edge scorer's first layer are one layer of twice as many inputs.
+    # The two halves of an edge scorer's first layer form one layer with twice as many inputs.
     for part in module.modules():
         if isinstance(part, EdgeScorer):
             halves = [part.source.weight, part.target.weight, part.target.bias]

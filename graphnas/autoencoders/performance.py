@@ -1,8 +1,8 @@
-"""Performance prediction with VS-GAE's encoder: a perceptron reads the accuracy off the latent mean.
+"""Performance prediction with VS-GAE's encoder: a perceptron predicts the accuracy from the latent mean.
 
 Source: Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
-Prediction" (2019), section 5, and their code. No decoder and no variance: the encoder is trained from scratch
-with the perceptron, supervised.
+Prediction" (2019), section 7.1, and their code. There is no decoder and no variance: encoder and perceptron
+are trained together from scratch, supervised.
 """
 
 from __future__ import annotations
@@ -10,49 +10,52 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from graphnas.autoencoders.base import CHUNK, Graphs
-from graphnas.autoencoders.config import TrainingConfig
-from graphnas.autoencoders.networks import generator_of, initialise, mlp
-from graphnas.autoencoders.vertices import VertexAdapter
+from graphnas.autoencoders.config import ModelConfig, Presets, TrainingConfig, check_integers
+from graphnas.autoencoders.model import CHUNK, GraphModel, Graphs
+from graphnas.autoencoders.networks import mlp
+from graphnas.autoencoders.trainer import AnnotatedBatch, checked_targets, train
 from graphnas.autoencoders.vsgae_layers import MeanEncoder
-from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.space import GraphSpace
-from graphnas.training.saved_space import describe_space, described_space
-from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
-
-FORMAT = "graphnas.predictor"
-VERSION = 1
 
 
 @dataclass(frozen=True)
-class PredictorConfig:
+class PredictorConfig(ModelConfig):
     """Settings of :class:`PerformancePredictor`.
 
     ``preset("paper")`` is the setting of the released code: 100 epochs of Adam at a constant 1e-5 in batches
-    of 128, on accuracies as fractions, with the weights of the last epoch. The paper says instead that the
-    epoch of the lowest validation error counts: ``keep_best=True``.
+    of 128, on accuracies as fractions, with the weights of the last epoch. The paper instead reports the
+    epoch of the lowest validation error: ``keep_best=True``.
 
     Attributes:
         hidden: Size ``H`` of vertex states.
         latent: Size ``d`` of the latent; the perceptron has d, d/2, d/4, d/8 and 1 units (56-28-14-7-1).
         layers: Rounds of messages.
-        standardise: Train on targets of zero mean and unit variance; else on hundredths of them, so that
+        standardise: Train on targets of zero mean and unit variance; otherwise on hundredths of them, so that
             accuracies in percent become the fractions of the paper.
-        keep_best: Where a validation set is given, end with the weights of its best epoch.
-        training: The schedule. Its ``precision`` is that of the forward pass.
+        keep_best: If there is a validation set, end with the weights of its best epoch.
+        training: How the predictor is trained.
     """
 
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {
+            "standardise": False,
+            "keep_best": False,
+            "training": TrainingConfig.preset(
+                "paper", epochs=100, batch_size=128, learning_rate=1e-5, schedule="constant"
+            ),
+        },
+    }
+
     hidden: int = 250
-    latent: int = 56
     layers: int = 2
     standardise: bool = True
     keep_best: bool = True
@@ -61,92 +64,37 @@ class PredictorConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("hidden", 1), ("latent", 8), ("layers", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidArgument(f"{name} must be an integer of at least {least}, got {value!r}")
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, ``"default"`` or ``"paper"``, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        paper = TrainingConfig.preset(
-            name, epochs=100, batch_size=128, learning_rate=1e-5, schedule="constant"
-        )
-        config = cls()
-        if name == "paper":
-            config = replace(config, standardise=False, keep_best=False, training=paper)
-        return replace(config, **changes)
+        super().__post_init__()
+        check_integers(self, {"latent": 8, "layers": 1})
 
 
-class PerformancePredictor(nn.Module):
-    """Accuracies of the architectures of a space, predicted by a graph network.
-
-    Args:
-        space: Any space that :class:`.vertices.VertexAdapter` reads.
-        config: Sizes and training.
-        seed: Of the initial weights and of the order of the training graphs.
-        device: Where the networks live.
+class PerformancePredictor(GraphModel):
+    """Predicts the accuracies of a space's architectures; arguments as in :class:`.model.GraphModel`.
 
     Attributes:
-        history: One entry per epoch: ``epoch`` (from 1), ``train_rmse`` over the updates of the epoch,
-            ``learning_rate``, and ``validation_rmse`` where a validation set is given; errors in the unit of
-            the targets.
-
-    Raises:
-        InvalidArgument: The space labels nodes and edges, or ``seed`` is negative.
+        history: As in :class:`.model.GraphModel`, with ``train_rmse`` over the updates of the epoch, and
+            ``validation_rmse`` if there is a validation set; both in the unit of the targets.
     """
 
-    def __init__(
-        self,
-        space: GraphSpace,
-        config: PredictorConfig | None = None,
-        *,
-        seed: int = 0,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        super().__init__()
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
-        self.space, self.seed = space, int(seed)
-        self.config = config if config is not None else PredictorConfig()
-        self.adapter = VertexAdapter(space)
-        self.history: list[dict[str, float]] = []
+    config_class = PredictorConfig
+    config: PredictorConfig
+    stream = (7,)
+
+    def _build(self) -> None:
         d = self.config.latent
-        with torch.device("meta"):
-            self.encoder = MeanEncoder(self.adapter.num_types, self.config.hidden, d, self.config.layers)
-            self.head = mlp(d, d // 2, d // 4, d // 8, 1)
-        self.to_empty(device=device)
+        self.encoder = MeanEncoder(self.adapter.num_types, self.config.hidden, d, self.config.layers)
+        self.head = mlp(d, d // 2, d // 4, d // 8, 1)
         self._offset, self._scale = 0.0, 1.0
-        self.restart()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks live."""
-        return next(self.parameters()).device
-
-    def parameter_count(self) -> int:
-        """Number of parameters: 2,147,672 for NAS-Bench-101 at the paper's sizes."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def restart(self) -> Self:
-        """Draw the initial weights, which depend on the seed only."""
-        initialise(self, self._generator(1))
-        self.eval()
-        return self
-
-    def _generator(self, purpose: int) -> torch.Generator:
-        return generator_of(self.seed, 7, purpose)
 
     def forward(self, graphs: ArchitectureBatch) -> Tensor:
         """``(B,)`` predictions in the unit of training, for vertex graphs on the model's device."""
-        found: Tensor = self.head(self.encoder(graphs))
-        return found.squeeze(-1)
+        predictions: Tensor = self.head(self.encoder(graphs))
+        return predictions.squeeze(-1)
 
-    # ---------------------------------------------------------------- use
+    def batch_losses(self, graphs: ArchitectureBatch, noise: torch.Generator) -> dict[str, Tensor]:
+        """The mean squared error in the unit of training."""
+        assert isinstance(graphs, AnnotatedBatch)
+        return {"loss": (self(graphs).float() - graphs.columns["targets"]).square().mean()}
 
     def fit(
         self,
@@ -161,35 +109,50 @@ class PerformancePredictor(nn.Module):
         """Train from fresh weights to the smallest squared error.
 
         Args:
-            architectures: The training set, of ``n``.
+            architectures: The training set of ``n`` architectures.
             targets: (n,) accuracies in percent, or any other numbers.
-            validation: Other architectures and their targets, whose error is noted after each epoch and, with
-                ``keep_best``, chooses the weights.
-            progress: Show a bar.
-            checkpoint: A file written after every epoch. Where it exists, training goes on from it and ends
-                as if it had not stopped.
-            on_epoch: Called after each epoch with the predictor and the entry of :attr:`history`.
+            validation: Other architectures and their targets, whose error is recorded after each epoch and,
+                with ``keep_best``, selects the weights.
+            progress: As in :meth:`.base.GraphAutoencoder.fit`.
+            checkpoint: As in :meth:`.base.GraphAutoencoder.fit`.
+            on_epoch: As in :meth:`.base.GraphAutoencoder.fit`.
 
         Raises:
-            InvalidArgument: No architectures, targets that do not fit or are not finite, or the checkpoint is
-                of another training.
+            InvalidArgument: No architectures, targets that do not fit or are not finite, or the checkpoint
+                belongs to another training.
             InvalidArchitecture: A label that the space does not have.
             CorruptData: The checkpoint is damaged.
             TrainingFailed: The loss is no longer finite.
         """
-        from graphnas.autoencoders.performance_training import train_predictor
-
         graphs = self.adapter.to_vertices(architectures)
         values = checked_targets(targets, len(graphs))
-        held_out = None
-        if validation is not None:
-            others = self.adapter.to_vertices(validation[0])
-            held_out = others, checked_targets(validation[1], len(others))
+        others = None if validation is None else self.adapter.to_vertices(validation[0])
+        wanted = None if others is None or validation is None else checked_targets(validation[1], len(others))
         self._offset, self._scale = 0.0, 100.0
         if self.config.standardise:
             deviation = float(values.std())
             self._offset, self._scale = float(values.mean()), deviation if deviation > 1e-12 else 1.0
-        train_predictor(self, graphs, values, held_out, progress, checkpoint, on_epoch)
+
+        def scores(loss: float) -> dict[str, float]:
+            errors = {"train_rmse": math.sqrt(loss) * self._scale}
+            if others is not None and wanted is not None:
+                errors["validation_rmse"] = rmse(self._predict(others), wanted)
+            return errors
+
+        data: list[NDArray[Any]] = [values]
+        if others is not None and wanted is not None:
+            data += [*others.to_arrays(), wanted]
+        scaled = torch.from_numpy((values - self._offset) / self._scale).float()
+        train(
+            self,
+            AnnotatedBatch(graphs, targets=scaled),
+            progress=progress,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            also_decided_by=data,
+            scores=scores,
+            keep_best="validation_rmse" if self.config.keep_best and others is not None else None,
+        )
         return self
 
     def predict(self, architectures: Graphs) -> NDArray[np.float64]:
@@ -210,68 +173,16 @@ class PerformancePredictor(nn.Module):
         parts = [
             self(graphs[k : k + CHUNK].to(self.device)).double().cpu() for k in range(0, len(graphs), CHUNK)
         ]
-        found: NDArray[np.float64] = torch.cat(parts).numpy() * self._scale + self._offset
-        return found
+        predictions: NDArray[np.float64] = torch.cat(parts).numpy() * self._scale + self._offset
+        return predictions
 
-    # ---------------------------------------------------------------- on disk
+    def get_extra_state(self) -> dict[str, float]:
+        """The unit of training, for ``state_dict``."""
+        return {"offset": self._offset, "scale": self._scale}
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights, settings, space and history to one file."""
-        content = {
-            "config": asdict(self.config),
-            "seed": self.seed,
-            "space": describe_space(self.space),
-            "unit": (self._offset, self._scale),
-            "history": self.history,
-            "weights": {name: value.cpu() for name, value in self.state_dict().items()},
-        }
-        write_tensor_file(path, FORMAT, VERSION, content)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        space: GraphSpace | None = None,
-        device: torch.device | str = "cpu",
-    ) -> Self:
-        """The predictor that :meth:`save` wrote.
-
-        Args:
-            path: The file.
-            space: Needed if the space is the user's own, or was restricted to a table.
-            device: Where the networks shall live.
-
-        Raises:
-            DataNotFound: There is no file.
-            CorruptData: It is damaged, or no saved predictor of this version.
-            InvalidArgument: It is of another space, or the space is not known.
-        """
-        content = read_tensor_file(path, FORMAT, VERSION)
-        try:
-            home = described_space(content["space"], space, f"the predictor in {path}")
-            fields = content["config"]
-            config = PredictorConfig(**{**fields, "training": TrainingConfig(**fields["training"])})
-            found = cls(home, config, seed=content["seed"], device=device)
-            found.history = content["history"]
-            found._offset, found._scale = content["unit"]
-            found.load_state_dict(content["weights"])
-        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-            if isinstance(error, InvalidArgument):
-                raise
-            raise CorruptData(f"{path} is no complete predictor: {error!r}") from error
-        return found
-
-
-def checked_targets(targets: ArrayLike, count: int) -> NDArray[np.float64]:
-    """``(count,)`` finite numbers, or an error."""
-    values = np.asarray(targets, np.float64)
-    if values.shape != (count,) or not np.isfinite(values).all():
-        raise InvalidArgument(
-            f"targets must be {count} finite numbers, one per architecture, got shape {values.shape}"
-            + (f" with {int((~np.isfinite(values)).sum())} that are not finite" if values.size else "")
-        )
-    return values
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """The inverse of :meth:`get_extra_state`."""
+        self._offset, self._scale = state["offset"], state["scale"]
 
 
 def rmse(predicted: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:

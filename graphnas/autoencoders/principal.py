@@ -24,10 +24,10 @@ _LEAST_SHARE = 1e-9
 class PrincipalFeatures:
     """The first principal components of bits and Weisfeiler-Lehman counts (linear kernel PCA).
 
-    The features are those of GraphBO's kernel (:class:`.GraphKernels`): the flattened bits, which tell every
-    architecture from every other, and normalised WL counts of each depth, which are equal for isomorphic
-    graphs. Each kind is scaled to unit total variance, so squared distances of the components are about the
-    sum of the kernels' distances.
+    The features are those of the graph kernels (:class:`.GraphKernels`): the flattened bits, which differ
+    between any two architectures, and normalised WL counts of each depth, which are equal for isomorphic
+    graphs. Each kind is scaled to unit total variance, so squared distances between components approximate
+    the sum of the kernels' distances.
 
     Args:
         space: The search space.
@@ -41,9 +41,9 @@ class PrincipalFeatures:
         self.projection: Matrix | None = None
 
     def fit(self, batch: ArchitectureBatch) -> PrincipalFeatures:
-        """Find the components of ``batch``; of few graphs there may be fewer than asked for.
+        """Compute the components of ``batch``; few graphs may have fewer components than asked for.
 
-        The matrix that is decomposed has a row per graph, so a few thousand graphs are enough and plenty.
+        This decomposes a matrix with a row per graph, so use at most a few thousand graphs.
         """
         self.features.fit(batch)
         parts = self._parts(batch)
@@ -57,10 +57,10 @@ class PrincipalFeatures:
         values, vectors = linalg.eigh(gram, subset_by_index=[len(gram) - count, len(gram) - 1])
         values, vectors = values[::-1], vectors[:, ::-1]
         kept = values > _LEAST_SHARE * max(values[0], 1e-300)
-        if not kept.any():  # all graphs are equal: one component that says nothing
+        if not kept.any():  # all graphs are equal: keep one component, which is constant
             kept = np.arange(count) == 0
             values = np.maximum(values, 1.0)
-        # The sign of an eigenvector is arbitrary: its largest entry is made positive.
+        # The sign of an eigenvector is arbitrary: make its largest entry positive.
         vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])
         self.projection = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
         self.offset = mean @ self.projection
@@ -107,7 +107,7 @@ class PrincipalFeatures:
 
 
 def _scale(part: sparse.csr_array) -> float:
-    """One over the square root of the total variance of the columns; 1 where nothing varies."""
+    """One over the square root of the total variance of the columns; 1 if nothing varies."""
     mean = np.asarray(part.mean(0)).reshape(-1)
     variance = float((part.multiply(part)).sum() / part.shape[0] - mean @ mean)
     return 1 / np.sqrt(variance) if variance > 1e-12 else 1.0

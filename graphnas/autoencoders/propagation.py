@@ -13,12 +13,12 @@ from graphnas.graph.batch import ArchitectureBatch
 
 @dataclass(frozen=True)
 class Order:
-    """Vertex graphs in the order in which an encoder visits their vertices.
+    """Vertex graphs with their vertices in the order in which an encoder visits them.
 
     Attributes:
         types: ``(B, N)`` int64, the types in that order.
         edges: ``(B, N, N)`` float, ``edges[b, i, j] = 1`` where the i-th vertex sends a message to the j-th.
-        ids: ``(B, N)`` int64, the numbers of the vertices in the graph.
+        ids: ``(B, N)`` int64, the vertices' numbers in the graph.
         sizes: ``(B,)`` int64.
     """
 
@@ -53,7 +53,7 @@ def sweep(order: Order, features: Tensor, gru: GRUStep, message: GatedMessage) -
     """The state ``(B, H)`` of the last vertex of each graph after one sweep.
 
     ``h_v = GRU(x_v, sum of the gated messages of the vertices that send to v)`` (D-VAE, eq. 2, 5 and 6).
-    All graphs begin with a vertex of the same type and nothing before it, so its state is one row for all.
+    All graphs begin with a vertex of the same type without predecessors, so they share its state.
 
     Args:
         order: The visiting order.

@@ -1,8 +1,8 @@
-"""A linear layer that is applied many times in one pass, with one product for the gradient of its weights.
+"""A linear layer that is applied many times in one pass, with a single product for its weights' gradient.
 
-Message passing applies the same weights once per vertex, to few rows each time. Backpropagation would form
-and add up the whole gradient matrix as many times, which costs more than the layer itself; here the rows are
-kept and multiplied once.
+Message passing applies the same weights once per vertex, to few rows each time. Backpropagation would compute
+and add up the whole gradient matrix each time, which costs more than the layer itself; here the rows are
+collected and multiplied once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RepeatedLinear:
             return
         self._rows: Rows = []
         self._token = _Collect.apply(weight, bias, self._rows)  # type: ignore[no-untyped-call]
-        # Autocast would convert the weights anew at every call, since it only remembers those of leaves.
+        # Autocast would convert the weights again at every call, since it caches only those of leaves.
         device = weight.device.type
         autocast = torch.is_autocast_enabled(device)
         self._dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
@@ -43,12 +43,12 @@ class RepeatedLinear:
         if not self.collects:
             return F.linear(rows, self.weight, self.bias)
         parts = (rows.to(self._dtype), self._token, self._weight, self._bias, self._rows)
-        found: Tensor = _Apply.apply(*parts)  # type: ignore[no-untyped-call]
-        return found
+        output: Tensor = _Apply.apply(*parts)  # type: ignore[no-untyped-call]
+        return output
 
 
 class _Collect(torch.autograd.Function):
-    """Stands between the weights and all their uses: its backward pass comes after theirs."""
+    """Stands between the weights and all their uses, so that its backward pass comes after theirs."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor | None, rows: Rows) -> Tensor:

@@ -1,4 +1,4 @@
-"""The typed vertex graphs that autoencoders read, and how a space's architectures become them and back.
+"""The typed vertex graphs that autoencoders read, converted from a space's architectures and back.
 
 A vertex graph is a DAG in topological order whose vertex 0 has the type "start", whose last vertex has the
 type "end", and whose other vertices have the types of operations: the form of D-VAE (NeurIPS 2019). It is
@@ -32,15 +32,15 @@ MAX_PATTERN_SLOTS = 15
 class VertexAdapter:
     """Architectures of a space as vertex graphs, and vertex graphs as architectures.
 
-    - A node label that only node 0 may have is "start", one that only the last node may have is "end": so
-      ENAS and NAS-Bench-101 are read as they are (``ENASMacro6`` exactly as D-VAE's table).
+    - A node label that only node 0 may have is "start", and one that only the last node may have is "end", so
+      ENAS and NAS-Bench-101 are read as they are (``ENASMacro6`` exactly like D-VAE's table).
     - A space without such labels gets a start vertex that feeds every node without inputs, or an end vertex
-      that every node without outputs feeds. Their edges say nothing new, and are ignored on the way back.
+      that every node without outputs feeds. Their edges carry no information and are ignored on the way back.
     - Operations on edges become vertices (:meth:`GraphSpace.to_node_labelled`). Different sets of edges can
-      give the same vertex graph where an edge is off every path; the way back takes the first in the order
-      of their bits.
-    - Where graphs of a space come in several sizes (``space.completed`` says so), only what computes is
-      read (``space.active_batch``): a 5-vertex cell is one graph, however it was padded.
+      give the same vertex graph if an edge is on no path; the way back takes the first in the order of their
+      bits.
+    - If graphs of a space come in several sizes (it overrides ``completed``), only their active nodes are
+      read (``space.active_batch``): a 5-vertex cell is the same graph however it was padded.
 
     Args:
         space: Any space with operations on nodes, or with operations on the edges of at most 6 nodes.
@@ -49,8 +49,8 @@ class VertexAdapter:
         num_types: Number of types, start and end included.
         max_vertices: Largest number of vertices ``N``.
         fixed_size: Whether every graph of the space has ``max_vertices`` vertices.
-        connects_loose_ends: Whether the end vertex is fed exactly by the vertices that feed nothing else, so
-            that its edges need not be decided.
+        connects_loose_ends: Whether the end vertex is fed by exactly the vertices that feed nothing else, so
+            that its edges need not be decoded.
 
     Raises:
         InvalidArgument: The space labels both nodes and edges, or edges of more than 6 nodes.
@@ -149,17 +149,17 @@ class VertexAdapter:
     # ---------------------------------------------------------------- and back
 
     def to_architectures(self, graphs: ArchitectureBatch) -> list[Architecture | None]:
-        """The architecture of the space that each vertex graph is; None for a graph that is none."""
+        """The architecture of each vertex graph; None for a graph that is not one of the space."""
         adjacency, types, sizes = graphs.to_arrays()
         flat = np.concatenate([sizes[:, None], types, adjacency.reshape(len(sizes), -1)], 1).astype(np.int16)
-        # Decoding repeats itself, and validating is the slow part: each different graph is looked at once.
+        # Decoding yields many duplicates and validation is slow, so convert each distinct graph once.
         rows = np.ascontiguousarray(flat).view(np.dtype((np.void, flat.shape[1] * flat.itemsize)))[:, 0]
         _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-        found = [
+        distinct = [
             self._to_architecture(adjacency[k, :n, :n], types[k, :n].astype(np.int64))
             for k, n in zip(first.tolist(), sizes[first].tolist(), strict=True)
         ]
-        return [found[k] for k in inverse.reshape(-1).tolist()]
+        return [distinct[k] for k in inverse.reshape(-1).tolist()]
 
     def _to_architecture(self, edges: NDArray[np.int8], types: NDArray[np.int64]) -> Architecture | None:
         if len(types) < 2 or types[0] != START or types[-1] != END or (types[1:-1] < FIRST_OPERATION).any():
@@ -187,7 +187,7 @@ class VertexAdapter:
 
     @functools.cached_property
     def _label_of(self) -> NDArray[np.int64]:
-        """Node label of each type; not for operations on edges."""
+        """Node label of each type, for spaces with operations on nodes."""
         labels = np.zeros(self.num_types, np.int64)
         known = self._type_of >= 0
         labels[self._type_of[known]] = np.flatnonzero(known)
@@ -197,7 +197,7 @@ class VertexAdapter:
 
     @functools.cached_property
     def patterns(self) -> NDArray[np.bool_]:
-        """``(2^E, E)``: every set of the E edges, in the order of their bits (edges in topological order)."""
+        """``(2^E, E)``: all sets of the E edges, in the order of their bits (edges in topological order)."""
         slots = self.max_vertices - 2
         return (np.arange(2**slots)[:, None] >> np.arange(slots)[None, :] & 1).astype(bool)
 
@@ -218,17 +218,17 @@ class VertexAdapter:
     @functools.cached_property
     def _patterns_of(self) -> dict[bytes, list[int]]:
         edges, sizes = self.pattern_graphs
-        found: dict[bytes, list[int]] = {}
+        patterns: dict[bytes, list[int]] = {}
         for k, n in enumerate(sizes.tolist()):
-            found.setdefault(np.ascontiguousarray(edges[k, :n, :n]).tobytes(), []).append(k)
-        return found
+            patterns.setdefault(np.ascontiguousarray(edges[k, :n, :n]).tobytes(), []).append(k)
+        return patterns
 
     def __repr__(self) -> str:
         return f"VertexAdapter({self.space!r})"
 
 
 def _ends_are_loose(space: GraphSpace) -> bool:
-    """Whether the last node of every graph is fed by exactly the nodes that feed no other."""
+    """Whether the last node of every graph is fed by exactly the nodes that feed no other node."""
     n = space.max_nodes
     for i in range(n - 1):
         into_end = tuple(space.edge_choices(i, n - 1))
@@ -250,7 +250,7 @@ def slot_ends(num_nodes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def same_graphs(first: ArchitectureBatch, second: ArchitectureBatch) -> Tensor:
     """``(B,)`` bool: which graphs of two batches of vertex graphs are equal vertex by vertex.
 
-    This is the equality of D-VAE's reconstruction accuracy: same types, same predecessors, no isomorphism.
+    D-VAE's reconstruction accuracy compares graphs this way: same types and predecessors, no isomorphism.
     """
     width = max(first.max_nodes, second.max_nodes)
 

@@ -1,14 +1,14 @@
 """The decoder of VS-GAE: GraphProp, AddNode, InitNode and AddEdges, vertex by vertex.
 
-For vertex v (Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
-Prediction", 2019, section 3.2, and their code): rounds of messages over the vertices so far, whose new states
-go on to the next vertex; two gated read-outs of them; the type from one; the state of v from its type and the
-other; the edges from all u < v to v, independently of each other, from the states of u and v. Every scorer
-also sees the latent.
+The steps for vertex v (Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture
+Performance Prediction", 2019, section 5.1, and their code) are rounds of messages over the vertices so far,
+whose new states are kept for the next vertex; two gated read-outs of these states; the type from one; the
+state of v from its type and the other; and the edges from all u < v to v, independently of each other, from
+the states of u and v. Every scorer also reads the latent.
 
 In training, types and edges are given (teacher forcing), so only the messages and the states of new vertices
-must be worked out one vertex after the other. Types and edges of all vertices are scored together afterwards.
-First layers are split into the parts of their inputs, each multiplied once per different row.
+have to be computed one vertex after the other. Types and edges of all vertices are then scored together.
+First layers are split by their inputs, and each part is multiplied once per distinct row.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ CERTAIN = 1e4
 
 @dataclass(frozen=True)
 class Step:
-    """What the sequential part leaves of one vertex v for the scorers.
+    """What the sequential part computes for the scorers of one vertex v.
 
     Attributes:
         graphs: ``(k,)``, the graphs that v is added to, as rows of the batch.
-        states: ``(k, v, H)``, the vertices before it.
-        new: ``(k, H)``, v itself.
+        states: ``(k, v, H)``, the states of the vertices before it.
+        new: ``(k, H)``, the state of v itself.
     """
 
     graphs: Tensor
@@ -52,8 +52,8 @@ class VSGAEDecoder(nn.Module):
         types: Number of vertex types ``T``.
         hidden: Size ``H`` of a vertex state.
         latent: Size ``d`` of the latent and of the read-outs.
-        layers: Rounds of messages per vertex, each with weights of its own.
-        first_edge_given: Every graph has the edge 0 -> 1, which then is not scored, as in the released code.
+        layers: Rounds of messages per vertex, each with its own weights.
+        first_edge_given: Every graph has the edge 0 -> 1, which is then not scored, as in the released code.
         released_tiling: Score edges in the loss as the released code does (see :class:`.vsgae.VSGAE`).
     """
 
@@ -84,8 +84,8 @@ class VSGAEDecoder(nn.Module):
     def loss(self, graphs: ArchitectureBatch, z: Tensor) -> Tensor:
         """``(B,)``: cross-entropies of the types, and the *mean* cross-entropy of the edges into each vertex.
 
-        The mean over the candidate edges is the paper's. So this is no log-likelihood, in which they would be
-        summed up.
+        The mean over the candidate edges is that of the released code (eq. 15 sums). So this is not a
+        log-likelihood.
 
         Args:
             graphs: ``B`` vertex graphs.
@@ -103,7 +103,7 @@ class VSGAEDecoder(nn.Module):
         )
         total = torch.zeros(len(z), device=z.device).index_add(0, owners, type_loss * counted)
 
-        # Rows of owners, vertices and contexts that each edge takes its new vertex and its graph from.
+        # For each edge, the row (of owners, vertices and contexts) of its new vertex and that of its graph.
         first, row = 1 if self.first_edge_given else 0, 0
         targets, sources, wanted, tiled = [], [], [], []
         for v, step in enumerate(steps, 1):
@@ -123,12 +123,12 @@ class VSGAEDecoder(nn.Module):
         return total.index_add(0, owners[target], edge_loss * (counted / vertices)[target])
 
     def _unroll(self, sizes: Tensor, types: Tensor, edges: Tensor, z: Tensor) -> list[Step]:
-        """The sequential part, of the vertices from 1 on."""
+        """The sequential part, for the vertices from 1 on."""
         largest = int(sizes.max())
-        if self.released_tiling:  # which mixes up the rows of the whole batch, in its order
+        if self.released_tiling:  # it mixes up the rows of the whole batch, so keep their order
             order = torch.arange(len(z), device=z.device)
             growing = [len(z)] * largest
-        else:  # sorted by size, so that the graphs that still grow are the first ones
+        else:  # sort by size, so that the graphs that still grow come first
             order = sizes.argsort(descending=True, stable=True)
             growing = (sizes.cpu()[None, :] > torch.arange(largest)[:, None]).sum(1).tolist()
         types, edges, z, sizes = types[order], edges[order], z[order], sizes[order]
@@ -145,7 +145,7 @@ class VSGAEDecoder(nn.Module):
             k = growing[v]
             if v > 1:
                 part = edges[:k, :v, :v]
-                if self.released_tiling:  # its finished graphs keep the edge 0 -> 1 only
+                if self.released_tiling:  # there, finished graphs keep only the edge 0 -> 1
                     part = torch.where((sizes < v)[:, None, None], only_first[:, :v, :v], part)
                 states = self._propagate(states[:k], part, products)
             summary = F.linear(self._summary(self.init_state, states), of_state)
@@ -155,15 +155,15 @@ class VSGAEDecoder(nn.Module):
         return steps
 
     def _summaries(self, steps: list[Step]) -> Tensor:
-        """The read-outs that types and edges are scored from, of all steps laid end to end."""
+        """The read-outs that types and edges are scored from, concatenated over the steps."""
         single, *grown = [step.states for step in steps]
-        found = [self._summary(self.graph_state, single)]
+        summaries = [self._summary(self.graph_state, single)]
         if grown:
             terms = self.graph_state.gated(torch.cat([states.flatten(0, 1) for states in grown]))
             parts = torch.split(terms, [states.shape[0] * states.shape[1] for states in grown])
             for states, part in zip(grown, parts, strict=True):
-                found.append(part.view(*states.shape[:2], -1).sum(1))
-        return torch.cat(found)
+                summaries.append(part.view(*states.shape[:2], -1).sum(1))
+        return torch.cat(summaries)
 
     # ---------------------------------------------------------------- parts of a step
 
@@ -185,8 +185,8 @@ class VSGAEDecoder(nn.Module):
     @staticmethod
     def _summary(read_out: ReadOut, states: Tensor) -> Tensor:
         """``(B, d)``; a single vertex is read without its gate, as in the released code."""
-        found: Tensor = read_out.value(states[:, 0]) if states.shape[1] == 1 else read_out(states)
-        return found
+        summary: Tensor = read_out.value(states[:, 0]) if states.shape[1] == 1 else read_out(states)
+        return summary
 
     def _edge_scores(
         self, sources: Tensor, new: Tensor, contexts: Tensor, target: Tensor, graph: Tensor
@@ -198,7 +198,7 @@ class VSGAEDecoder(nn.Module):
             new: ``(S, H)`` states of new vertices.
             contexts: ``(S, 2d)`` read-outs and latents.
             target: ``(R,)`` which of ``new`` each edge leads to.
-            graph: ``(R,)`` which of ``contexts`` it takes: the same, but for the released tiling.
+            graph: ``(R,)`` which of ``contexts`` it uses: the same, except with the released tiling.
         """
         hidden, latent = self._sizes
         mix, finish = _first_and_rest(self.add_edges)

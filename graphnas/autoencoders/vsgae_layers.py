@@ -1,4 +1,4 @@
-"""Message passing in both directions and gated read-outs: what VS-GAE's encoder and decoder are made of."""
+"""Building blocks of VS-GAE's encoder and decoder: messages in both directions, and gated read-outs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from graphnas.graph.batch import ArchitectureBatch
 
 @dataclass(frozen=True)
 class LayerProducts:
-    """The matrix products of one layer, for the many steps of one pass.
+    """The matrix products of one layer, for all steps of one pass.
 
     Attributes:
-        messages: All four parts of the two message layers, ``4H -> 2H``, without their biases.
+        messages: All four parts of the two message layers, ``4H -> 2H``, without biases.
         inputs: The input's half of the GRU.
         recurrence: The state's half of the GRU.
     """
@@ -29,11 +29,11 @@ class LayerProducts:
 
 
 class MessageLayer(nn.Module):
-    """One round of messages along the edges and against them (VS-GAE, section 3.1 and A.1; its code).
+    """One round of messages along the edges and against them (VS-GAE, sections 4.1 and A.1; its code).
 
     ``m_v = sum_{u -> v} (W [h_u; h_v] + b) + sum_{v -> w} (W' [h_w; h_v] + b')``, ``h_v <- GRU(m_v, h_v)``.
-    Since a message is linear, the states of all senders are added up first and multiplied once per vertex;
-    the receiver's part is its own state times the number of messages.
+    Since messages are linear, the states of all senders are summed first and multiplied once per vertex; the
+    receiver's part is its own state times the number of messages.
 
     Args:
         hidden: Size ``H`` of a vertex state; messages have ``2H``.
@@ -46,7 +46,7 @@ class MessageLayer(nn.Module):
         self.gru = GRUStep(2 * hidden, hidden)
 
     def products(self) -> LayerProducts:
-        """The layer's products, each of which gets its weights' gradient at once."""
+        """The layer's products, each of which computes its weights' gradient in one go."""
         return LayerProducts(
             RepeatedLinear(torch.cat([self.forward_message.weight, self.reverse_message.weight], 1)),
             RepeatedLinear(self.gru.weight_ih, self.gru.bias_ih),
@@ -59,15 +59,15 @@ class MessageLayer(nn.Module):
         rows, degrees = gathered(states, edges)
         messages = parts.messages(rows) + degrees.to(rows.dtype) @ self._biases()
         flat = states.flatten(0, 1)
-        found: Tensor = self.gru(parts.inputs(messages), flat, parts.recurrence)
-        return found.view(states.shape)
+        new: Tensor = self.gru(parts.inputs(messages), flat, parts.recurrence)
+        return new.view(states.shape)
 
     def from_table(self, table: Tensor, types: Tensor, edges: Tensor) -> Tensor:
-        """As :meth:`forward` of ``table[types]``, from products with the few rows of the table only.
+        """The same as :meth:`forward` of ``table[types]``, but multiplying only the few rows of the table.
 
         Args:
-            table: ``(T, H)`` states of which each vertex has one.
-            types: ``(B, n)`` int64, which.
+            table: ``(T, H)`` distinct states.
+            types: ``(B, n)`` int64, the row of each vertex.
             edges: ``(B, n, n)``.
         """
         rows, degrees = gathered(F.one_hot(types, len(table)).to(edges.dtype), edges)
@@ -87,10 +87,10 @@ class MessageLayer(nn.Module):
 
 
 def gathered(states: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """What the message layers multiply, ``(B n, 4F)``, and the numbers of messages ``(B n, 2)``.
+    """The inputs of the message layers ``(B n, 4F)``, and the numbers of messages ``(B n, 2)``.
 
-    A row holds, for a vertex with state ``h`` of ``F`` numbers: the sum of its predecessors' states, ``h``
-    times their number, the sum of its successors' states, and ``h`` times theirs.
+    The row of a vertex with state ``h`` of ``F`` numbers holds the sum of its predecessors' states, ``h``
+    times their number, the sum of its successors' states, and ``h`` times their number.
     """
     edges = edges.to(states.dtype)
     incoming, outgoing = edges.sum(1), edges.sum(2)
@@ -104,7 +104,7 @@ def gathered(states: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ReadOut(nn.Module):
-    """``sum_v sigmoid(g(h_v)) f(h_v)``: the gated sum over the vertices (VS-GAE, eq. 3).
+    """``sum_v sigmoid(g(h_v)) f(h_v)``: the gated sum over the vertices (VS-GAE, eq. 6).
 
     Args:
         hidden: Size ``H`` of a vertex state.
@@ -118,22 +118,22 @@ class ReadOut(nn.Module):
 
     def gated(self, states: Tensor) -> Tensor:
         """The terms of the sum ``(..., outputs)``."""
-        found: Tensor = torch.sigmoid(self.gate(states)) * self.value(states)
-        return found
+        terms: Tensor = torch.sigmoid(self.gate(states)) * self.value(states)
+        return terms
 
     def forward(self, states: Tensor) -> Tensor:
-        """``(B, outputs)`` of states ``(B, n, H)`` that all are real."""
+        """``(B, outputs)`` from states ``(B, n, H)`` without padding."""
         return self.gated(states).sum(1)
 
 
 class MeanEncoder(nn.Module):
-    """Message passing from the embedded types, and a gated read-out: VS-GAE's encoder with its mean only.
+    """VS-GAE's encoder without the variance: message passing from the embedded types, and a gated read-out.
 
     Args:
         types: Number of vertex types.
         hidden: Size ``H`` of a vertex state.
         latent: Size ``d`` of the read-out.
-        layers: Rounds of messages, each with weights of its own.
+        layers: Rounds of messages, each with its own weights.
     """
 
     def __init__(self, types: int, hidden: int, latent: int, layers: int) -> None:
@@ -144,7 +144,7 @@ class MeanEncoder(nn.Module):
         self.mean = ReadOut(hidden, latent)
 
     def states(self, graphs: ArchitectureBatch) -> Tensor:
-        """Vertex states ``(B, N, H)`` of vertex graphs; those of padding mean nothing."""
+        """Vertex states ``(B, N, H)`` of vertex graphs; those of padding are meaningless."""
         edges, types = (graphs.adjacency > 0).float(), graphs.operations.long()
         states = self.first_layer.from_table(self.embedding.weight, types, edges)
         for layer in self.layers:
@@ -161,7 +161,7 @@ class MeanEncoder(nn.Module):
 
 
 class GraphEncoder(MeanEncoder):
-    """VS-GAE's encoder: a second read-out gives the log-variance."""
+    """VS-GAE's encoder, with a second read-out for the log-variance."""
 
     def __init__(self, types: int, hidden: int, latent: int, layers: int) -> None:
         super().__init__(types, hidden, latent, layers)

@@ -1,4 +1,4 @@
-"""Train one network: data, augmentation, the loop, checkpoints and saved models.
+"""Training one network: data, augmentation, the training loop, files and saved models.
 
 Names are imported on first use, so that importing this package loads no torch.
 """

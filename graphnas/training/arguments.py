@@ -1,4 +1,4 @@
-"""Arguments that several evaluators take: the device, and what fixes the shape of a network."""
+"""Arguments that several evaluators take: the device and the shape of a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def choose_device(device: str | torch.device) -> torch.device:
     """``device``, where ``"auto"`` is CUDA if there is one and the CPU otherwise.
 
     Raises:
-        InvalidArgument: It is no device, or a CUDA device that torch does not find.
+        InvalidArgument: It is not a device, or a CUDA device although torch finds none.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -24,23 +24,23 @@ def choose_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise InvalidArgument(f"device must be 'auto' or a torch device, got {device!r}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InvalidArgument(f"device {device!r} asked for, but torch finds no CUDA device")
+        raise InvalidArgument(f"device {device!r} was requested, but torch finds no CUDA device")
     return chosen
 
 
 def build_arguments(
     space: str, build: Callable[..., Any], shape: dict[str, Any], in_channels: int
 ) -> dict[str, Any]:
-    """``shape`` with ``in_channels`` added where ``build`` takes it, checked against its parameters.
+    """``shape``, checked against the parameters of ``build``, with ``in_channels`` added if it takes that.
 
     Args:
         space: Name of the space, for messages.
-        build: A space's method that gives a network.
+        build: A space's method that builds a network.
         shape: Arguments for it besides the architecture and the number of classes.
         in_channels: Channels of the images.
 
     Raises:
-        InvalidArgument: ``build`` does not take one of them, or the images have other channels.
+        InvalidArgument: ``build`` does not take one of them, or the images have another number of channels.
     """
     parameters = inspect.signature(build).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

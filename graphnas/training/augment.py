@@ -1,4 +1,4 @@
-"""Random changes of a batch of images: flip, crop and cutout, vectorised, from an explicit generator."""
+"""Random augmentation of a batch of images: flip, crop and cutout, vectorised, with an explicit generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnas.training.images import Normalisation
 
 
 class Changes(Protocol):
-    """Which random changes a configuration asks for; see the fields of TrainingConfig."""
+    """The augmentation that a configuration selects; see the fields of TrainingConfig."""
 
     @property
     def flip(self) -> bool:
@@ -19,22 +19,22 @@ class Changes(Protocol):
 
     @property
     def crop_padding(self) -> int:
-        """Zeros added around an image before a random window is cut; 0 switches cropping off."""
+        """Zeros added around an image before a random window is cut; 0 disables cropping."""
 
     @property
     def cutout(self) -> int:
-        """Side of the square that is erased; 0 switches it off."""
+        """Side of the square that is erased; 0 disables cutout."""
 
 
 def augmented(
     pixels: torch.Tensor, changes: Changes, normalisation: Normalisation, generator: torch.Generator
 ) -> torch.Tensor:
-    """Normalised images ``(B, C, H, W)`` with the random changes that ``changes`` asks for.
+    """Normalised images ``(B, C, H, W)``, augmented as ``changes`` selects.
 
     Args:
-        pixels: ``(B, C, H, W)`` as the data set has them.
+        pixels: ``(B, C, H, W)`` as in the data set.
         changes: A configuration.
-        normalisation: Of the data set.
+        normalisation: The data set's.
         generator: A generator on the CPU.
     """
     if changes.flip:
@@ -57,7 +57,7 @@ def random_flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
 
 
 def random_crop(images: torch.Tensor, padding: int, generator: torch.Generator) -> torch.Tensor:
-    """Pad each image by ``padding`` zeros on every side and cut a random window of the former size.
+    """Pad each image by ``padding`` zeros on every side and cut a random window of the original size.
 
     Args:
         images: ``(B, C, H, W)``.

@@ -36,8 +36,8 @@ HOW_TO_GET = (
 def find_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Path:
     """The first file of CIFAR-10, unread.
 
-    It is ``cifar10/cifar10_train_*.xz`` (see :func:`read_shard`), or ``data_batch_1`` in a folder
-    ``cifar-10-batches-py`` as the official archive and torchvision lay it out.
+    This is ``cifar10/cifar10_train_*.xz`` (see :func:`read_shard`), or ``data_batch_1`` in a folder
+    ``cifar-10-batches-py`` laid out like the official archive or by torchvision.
 
     Raises:
         DataNotFound: Neither is in the data directory; the message says how to get it.
@@ -58,16 +58,16 @@ def find_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Path:
 def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> ImageData:
     """CIFAR-10 from :func:`find_cifar10`: 50,000 training and 10,000 test images of 32x32 (Krizhevsky 2009).
 
-    The test images are read only when they are asked for.
+    The test images are read on first use.
 
     Raises:
         DataNotFound: It is not in the data directory.
-        CorruptData: A file is truncated, damaged or of another kind.
+        CorruptData: A file is truncated or damaged, or is not a part of CIFAR-10.
     """
-    found = find_cifar10(data_dir)
-    read = _read_shards if found.suffix == ".xz" else _read_batches
-    train = read(found.parent, "train")
-    return ImageData("cifar10", train, partial(read, found.parent, "test"), 10, NORMALISATION, CLASSES)
+    path = find_cifar10(data_dir)
+    read = _read_shards if path.suffix == ".xz" else _read_batches
+    train = read(path.parent, "train")
+    return ImageData("cifar10", train, partial(read, path.parent, "test"), 10, NORMALISATION, CLASSES)
 
 
 # ---------------------------------------------------------------- lossless shards
@@ -78,8 +78,8 @@ def read_shard(path: str | os.PathLike[str], limit: int | None = None) -> NDArra
 
     A shard is an xz stream of prediction residuals, bytes in the order image, plane, row, column. The planes
     of an image are green, red - green and blue - green modulo 256; a residual is the difference, modulo 256,
-    to the median predictor of LOCO-I (Weinberger, Seroussi and Sapiro 2000) from the left, the upper and the
-    upper-left neighbour, where neighbours outside of the image are 0.
+    from the median predictor of LOCO-I (Weinberger, Seroussi and Sapiro 2000), which reads the left, upper
+    and upper-left neighbours; those outside of the image are 0.
 
     Args:
         path: The file.
@@ -95,7 +95,7 @@ def read_shard(path: str | os.PathLike[str], limit: int | None = None) -> NDArra
 
 
 def _residuals(path: Path, limit: int | None, block: int = 500) -> Iterator[NDArray[np.uint8]]:
-    """Residuals ``(n, 3, 32, 32)`` of at most ``block`` images at a time, decompressed as they are needed."""
+    """Residuals ``(n, 3, 32, 32)`` of at most ``block`` images at a time, decompressed on demand."""
     missing = -1 if limit is None else limit
     try:
         with lzma.open(path) as stream:
@@ -142,7 +142,7 @@ def _reconstruct(residuals: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _read_shards(directory: Path, split: str) -> MemoryImages:
     paths = sorted(directory.glob(f"cifar10_{split}_*.xz"))
     if not paths:
-        raise CorruptData(f"{directory} has no cifar10_{split}_*.xz beside its other CIFAR-10 shards")
+        raise CorruptData(f"{directory} has no cifar10_{split}_*.xz next to its other CIFAR-10 shards")
     # Decompression and numpy release the interpreter, so two threads are nearly twice as fast as one.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         shards = list(pool.map(read_shard, paths))
@@ -154,7 +154,7 @@ def _read_shards(directory: Path, split: str) -> MemoryImages:
 
 
 class _BatchUnpickler(pickle.Unpickler):
-    """Reads arrays and plain containers only: a pickle from the internet must not name other code."""
+    """Reads only arrays and plain containers: a downloaded pickle must not name any other code."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {

@@ -27,7 +27,7 @@ from graphnas.training.images import (
 from graphnas.training.splits import stratified_split
 
 HELD_OUT_FRACTION = 0.2
-"""Part of every class that becomes the test images where a set comes without any."""
+"""Fraction of every class that becomes the test images of a set without any."""
 
 DATASETS = ("digits", "cifar10", "torchvision:NAME", "imagefolder:PATH")
 
@@ -45,8 +45,8 @@ def load_dataset(
     Args:
         dataset: One of
 
-            - ``"digits"``: 1,797 grey images of 8x8 that come with scikit-learn; a fifth of each class,
-              always the same images, is the test part;
+            - ``"digits"``: 1,797 grey images of 8x8 that come with scikit-learn; a fixed fifth of each class
+              is the test part;
             - ``"cifar10"``: from the data directory, see :func:`graphnas.training.cifar10.load_cifar10`;
             - ``"torchvision:NAME"``: any classification set of ``torchvision.datasets``, such as
               ``"torchvision:FashionMNIST"``, kept in the folder ``torchvision`` of the data directory;
@@ -55,17 +55,17 @@ def load_dataset(
             - a pair ``(train, test)``, each of them a torch ``Dataset`` of (image, label) or a pair
               ``(images, labels)`` of tensors or arrays, images as in
               :class:`graphnas.training.images.MemoryImages`. A small ``Dataset`` is read once and kept, so
-              random changes belong into the training configuration and not into its transform;
-            - an :class:`~graphnas.training.images.ImageData`, which is returned as it is.
+              configure augmentation in the training configuration rather than in its transform;
+            - an :class:`~graphnas.training.images.ImageData`, which is returned unchanged.
         data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
         image_size: Side in pixels that images from a folder or from torchvision are scaled to.
-        download: Let torchvision download a set that is not there.
-        options: Further arguments of the torchvision class, such as ``{"split": "letters"}`` of EMNIST.
+        download: Let torchvision download a set that is missing.
+        options: Further arguments of the torchvision class, such as ``{"split": "letters"}`` for EMNIST.
 
     Raises:
         InvalidArgument: An unknown name, or images and labels that do not fit each other.
-        DataNotFound: The set is not where it was looked for.
-        CorruptData: A file of it is damaged.
+        DataNotFound: The set is not in the folder that was searched.
+        CorruptData: One of its files is damaged.
         MissingExtra: torchvision or Pillow is needed and not installed.
     """
     if isinstance(dataset, ImageData):
@@ -103,7 +103,7 @@ def _digits() -> ImageData:
     from sklearn.datasets import load_digits
 
     content = load_digits()
-    # The 17 grey levels 0..16 spread over a byte.
+    # Spread the 17 grey levels 0..16 over a byte.
     pixels = torch.from_numpy(np.rint(content.images * (255 / 16)).astype(np.uint8))[:, None]
     labels = torch.from_numpy(content.target.astype(np.int64))
     return _held_out(
@@ -112,7 +112,7 @@ def _digits() -> ImageData:
 
 
 def _held_out(name: str, images: ImageSet, class_names: tuple[str, ...] = ()) -> ImageData:
-    """A set without a test part of its own: a fixed fifth of every class becomes that."""
+    """A set without a test part, with a fixed fifth of every class held out as one."""
     held, kept = stratified_split(images.labels, HELD_OUT_FRACTION, seed=0)
     train = _subset(images, kept)
     num_classes = int(images.labels.max()) + 1
@@ -149,7 +149,7 @@ def _from_pair(train: Any, test: Any) -> ImageData:
         _num_classes(images, "train"),
         channel_statistics(images),
     )
-    data.test  # noqa: B018 - it is at hand, so its errors belong here and not after the search
+    data.test  # noqa: B018 - it is already loaded, so report its errors here and not after the search
     return data
 
 
@@ -188,11 +188,11 @@ def _image_set(source: Any, what: str, image_size: int | None) -> ImageSet:
 
 
 _one_reader = threading.Lock()
-"""torch reads a data set from one thread of a process only, so its items may not be safe to read at once."""
+"""torch reads a data set from only one thread of a process, so reading items concurrently may be unsafe."""
 
 
 class _Items:
-    """Reads items of a torch data set, whose images are tensors, arrays of ``(H, W, C)``, or Pillow's."""
+    """Reads items of a torch data set, whose images are tensors, arrays ``(H, W, C)``, or Pillow images."""
 
     def __init__(self, source: Any, image_size: int | None) -> None:
         self.source = source
@@ -215,7 +215,7 @@ class _Items:
         return pixels_of(image if image.mode in ("L", "RGB") else image.convert("RGB"), self.size)
 
     def labels(self) -> torch.Tensor:
-        """All labels: an attribute of the data set where it has one, otherwise read item by item."""
+        """All labels: an attribute of the data set if it has one, otherwise read item by item."""
         for name in ("targets", "labels", "_labels"):
             values = getattr(self.source, name, None)
             if isinstance(values, list | tuple | np.ndarray | torch.Tensor):
@@ -259,7 +259,7 @@ def _torchvision_test(
 
 
 def _split_argument(kind: Any, options: Mapping[str, Any]) -> str | None:
-    """The argument by which a torchvision class tells training from test images; None if there is none."""
+    """The argument by which a torchvision class selects training or test images; None if there is none."""
     named: set[str] = set()
     for base in inspect.getmro(kind)[:-1]:
         parameters = inspect.signature(base).parameters.values()

@@ -1,4 +1,4 @@
-"""What goes wrong in one network's training, told apart from what is wrong with the search itself."""
+"""Failures of one network's training, as distinct from errors of the search itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def network_errors() -> Iterator[None]:
     """Turn whatever a network's construction or training raises into TrainingFailed with a reason.
 
     Errors that graphnas raises on purpose (an invalid architecture, a damaged image) are not the network's
-    and pass through, as does an interrupt.
+    fault and pass through, as does an interrupt.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def network_errors() -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """One line that says why a network could not be trained, without its traceback."""
+    """One line that says why a network could not be trained."""
     message = " ".join(str(error).split())[:300]
     if isinstance(error, Diverged):
         return f"diverged: {message}"

@@ -23,18 +23,18 @@ HELD_OUT_FRACTION = 0.2
 def load_image_folder(path: str | os.PathLike[str], *, image_size: int | None = None) -> ImageData:
     """Images laid out as ``path/train/CLASS/*.png`` and ``path/test/CLASS/*.png``, or ``path/CLASS/*.png``.
 
-    The test folder may also be called ``val``, ``valid`` or ``validation``. Where there is none, a fifth of
-    every class is held out as test images, always the same ones. Classes are numbered in the order of their
-    names. Images are grey if all of a sample of them are, and RGB otherwise.
+    The test folder may also be called ``val``, ``valid`` or ``validation``. If there is none, a fixed fifth
+    of every class is held out as test images. Classes are numbered in the order of their names. Images are
+    grey if all images of a sample are, and RGB otherwise.
 
     Args:
         path: The folder.
-        image_size: Side in pixels; the largest centred square of each image is scaled to it. None takes the
-            images as they are, which must then all have the same size.
+        image_size: Side in pixels to which the largest centred square of each image is scaled. None: images
+            are not scaled, and must all have the same size.
 
     Raises:
         DataNotFound: There is no such folder.
-        InvalidArgument: It does not hold two classes or more, or ``image_size`` is below 1.
+        InvalidArgument: It holds fewer than two classes, or ``image_size`` is below 1.
         CorruptData: A file cannot be decoded (for a large set, on first use of that image).
         MissingExtra: Pillow is not installed.
     """
@@ -72,18 +72,18 @@ def _listing(root: Path, known: list[str] | None) -> tuple[list[Path], torch.Ten
     """Image files below each class folder, sorted, with their labels."""
     classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
     if known is None and len(classes) < 2:
-        raise InvalidArgument(f"{root} must hold a folder per class, two or more, found {classes}")
+        raise InvalidArgument(f"{root} must hold a folder per class, two or more, got {classes}")
     unknown = sorted(set(classes) - set(known or classes))
     if unknown:
         raise InvalidArgument(f"{root} has classes that the training images lack: {', '.join(unknown)}")
     files: list[Path] = []
     labels: list[int] = []
     for name in classes:
-        found = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
-        if not found:
+        images = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+        if not images:
             raise InvalidArgument(f"{root / name} holds no images ({', '.join(sorted(EXTENSIONS))})")
-        files += found
-        labels += [(known or classes).index(name)] * len(found)
+        files += images
+        labels += [(known or classes).index(name)] * len(images)
     return files, torch.tensor(labels), classes
 
 
@@ -126,7 +126,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> torch
 
 
 def pixels_of(image: Any, size: tuple[int, int] | None) -> torch.Tensor:
-    """A Pillow image as ``(channels, height, width)`` bytes; its centre is scaled to ``size``, if given."""
+    """A Pillow image as ``(channels, height, width)`` bytes, its centre scaled to ``size`` if not None."""
     from PIL import Image, ImageOps
 
     if size is not None and (image.height, image.width) != size:
@@ -148,6 +148,6 @@ class _Files:
 def _images(
     files: list[Path], labels: torch.Tensor, size: tuple[int, int], channels: int, scaled: bool
 ) -> ImageSet:
-    # Images that were not asked to be scaled are read as they are, and refused if their size is another.
+    # Without scaling, images of another size are refused when they are read.
     lazy = LazyImages(_Files(files, size if scaled else None, channels), labels, (channels, *size))
     return lazy.in_memory() if len(files) * channels * size[0] * size[1] <= IN_MEMORY_BYTES else lazy

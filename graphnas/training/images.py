@@ -1,4 +1,4 @@
-"""Labelled images as the training loop reads them: in memory or decoded as they are needed."""
+"""Labelled images as the training loop reads them: in memory or decoded on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArgument
 
 IN_MEMORY_BYTES = 2**30
-"""Images that take no more than this are decoded once and kept; larger sets are decoded in every epoch."""
+"""Sets up to this size are decoded once and kept in memory; larger ones are decoded in every epoch."""
 
 DECODERS = 4
 """Threads that decode image files; Pillow and numpy release the interpreter while they work."""
@@ -28,8 +28,8 @@ class Normalisation:
     """``(pixel / scale - mean) / std`` per channel.
 
     Attributes:
-        mean: Per channel, of the training images after the division by ``scale``.
-        std: Per channel, above 0.
+        mean: Mean per channel of the training images, divided by ``scale``.
+        std: Standard deviation per channel, above 0.
         scale: 255 for images of bytes, 1 for images of floating-point numbers.
     """
 
@@ -45,7 +45,7 @@ class Normalisation:
 
 @lru_cache(maxsize=64)
 def _constants(normalisation: Normalisation, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Factor and offset of ``x * factor + offset``, on the device: made once, not in every step."""
+    """Factor and offset of ``x * factor + offset`` on the device, computed once rather than in every step."""
     mean = torch.tensor(normalisation.mean, dtype=torch.float64).view(1, -1, 1, 1)
     std = torch.tensor(normalisation.std, dtype=torch.float64).view(1, -1, 1, 1)
     factor = 1 / (std * normalisation.scale)
@@ -75,7 +75,7 @@ class ImageSet(ABC):
         """:meth:`take` for each of ``indices``, in order."""
 
     def to(self, device: torch.device) -> ImageSet:
-        """The same set, kept on ``device`` if it is kept in memory at all."""
+        """The same set, moved to ``device`` if it is in memory."""
         return self
 
 
@@ -124,13 +124,13 @@ class MemoryImages(ImageSet):
 
 
 class LazyImages(ImageSet):
-    """Images that are read one by one when they are needed, by threads of their own, one batch ahead.
+    """Images that are read on demand by several threads, one batch ahead.
 
     Args:
-        read: Gives image ``i`` as a tensor of ``shape``; called from ``threads`` threads.
+        read: Returns image ``i`` as a tensor of ``shape``; called from ``threads`` threads.
         labels: ``(n,)`` integers of at least 0.
         shape: ``(C, H, W)`` of every image.
-        threads: That read at the same time.
+        threads: Number of threads that read at the same time.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class LazyImages(ImageSet):
         """Read the images at each of ``indices``, reading ahead by one batch."""
         pool = ThreadPoolExecutor(self.threads)
         try:
-            # A generator, so that a batch is submitted only when it is next but one.
+            # A generator, so that a batch is submitted only while the one before it is read.
             submitted = (
                 [pool.submit(self._checked, index) for index in chosen.tolist()] for chosen in indices
             )
@@ -220,12 +220,12 @@ class ImageData:
     """An image classification set.
 
     Attributes:
-        name: As it is called in messages and saved models.
-        train: Images that may be trained on; the search takes its validation images from these.
-        load_test: Gives the test images, which no search reads: they are loaded on first use of :attr:`test`.
-        num_classes: Labels are ``0..num_classes - 1``.
+        name: Its name in messages and saved models.
+        train: Images to train on; the search takes its validation images from these.
+        load_test: Loads the test images, which no search reads, on first use of :attr:`test`.
+        num_classes: Number of classes; labels are ``0..num_classes - 1``.
         normalisation: Statistics of the training images.
-        class_names: In the order of the labels; empty where the set has none.
+        class_names: Names in the order of the labels; empty if the set has none.
     """
 
     name: str

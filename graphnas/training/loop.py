@@ -1,4 +1,4 @@
-"""The training loop: one network, SGD with a cosine, validated after every epoch."""
+"""The training loop: SGD with a cosine schedule, with validation after every epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphnas.training.randomness import SeededRandomness, derived_seed
 from graphnas.training.training_config import TrainingConfig
 
 STEPS_BETWEEN_CHECKS = 50
-"""A loss is looked at this often; more often would make a GPU wait for its answer in every step."""
+"""Steps between two checks that the loss is finite; each check makes a GPU wait for its result."""
 
 
 class Diverged(ArithmeticError):
@@ -26,11 +26,11 @@ class Diverged(ArithmeticError):
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave.
+    """The result of one epoch.
 
     Attributes:
-        epoch: From 1.
-        train_loss: Mean loss over the images of the epoch, as they were seen in training.
+        epoch: Number of the epoch, from 1.
+        train_loss: Mean loss over the augmented images of the epoch, during training.
         validation_accuracy: In percent, after the epoch; NaN without validation images.
     """
 
@@ -42,7 +42,7 @@ class EpochResult:
 def cosine_learning_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> float:
     """Learning rate of step ``step`` of ``0..steps - 1``: a linear rise, then half a cosine down to 0.
 
-    ``peak * (1 + cos(pi * t)) / 2`` with ``t`` the part of the steps after the rise that has passed
+    ``peak * (1 + cos(pi * t)) / 2`` with ``t`` the fraction of the steps after the rise that are done
     (Loshchilov and Hutter 2017, SGDR, eq. 5, without restarts).
     """
     if step < warmup_steps:
@@ -63,20 +63,20 @@ def train_epochs(
 ) -> Iterator[EpochResult]:
     """Train ``module`` in place, one epoch per item of the iterator.
 
-    The order of the images, their random changes and dropout follow ``seed`` alone; torch's own random
-    numbers are not touched.
+    The order of the images, their augmentation and dropout depend on ``seed`` alone; torch's global random
+    state is not touched.
 
     Args:
-        module: The network, on the device it shall be trained on, giving ``(B, classes)`` logits.
+        module: The network, on the device it is to be trained on, which returns ``(B, classes)`` logits.
         images: All images, on the same device if they are in memory.
-        indices: Those to train on.
-        config: How; its patience and reward are the caller's business.
+        indices: The images to train on.
+        config: The recipe; its ``patience`` and ``reward_epochs`` are left to the caller.
         normalisation: Applied to every batch.
         seed: An integer of at least 0.
-        validation: Indices to measure the accuracy on after every epoch; None measures nothing.
+        validation: Images to measure the accuracy on after every epoch; None: no measurement.
 
     Raises:
-        Diverged: The loss or the output is not finite any more.
+        Diverged: The loss or the output is no longer finite.
     """
     device = device_of(module)
     layout = fastest_layout(module, images.shape)
@@ -102,7 +102,7 @@ def train_epochs(
         with torch.enable_grad():
             module.train()
             shuffled = indices[torch.randperm(len(indices), generator=order)]
-            # Equal parts: a last batch of a single image would have no variance to normalise with.
+            # Equal parts: batch normalisation fails on a last batch with a single image.
             batches = shuffled.tensor_split(batches_per_epoch)
             loss_sum = torch.zeros((), device=device)
             for chosen, pixels in zip(batches, images.batches(batches), strict=True):
@@ -111,7 +111,7 @@ def train_epochs(
                     group["lr"] = rate
                 inputs = augmented(pixels.to(device), config, normalisation, changes)
                 inputs = inputs.contiguous(memory_format=layout)
-                # Redirecting random numbers costs time: only networks that draw any keep paying for it.
+                # Redirecting random numbers takes time, so do so only for networks that draw any.
                 if step == 0 or randomness.used:
                     with randomness:
                         output = _forward(module, inputs, mixed)
@@ -170,15 +170,15 @@ def measure_accuracy(
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the parameters of ``module`` are; the CPU if it has none."""
+    """Device of the parameters of ``module``; the CPU if it has none."""
     return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def fastest_layout(module: nn.Module, shape: tuple[int, int, int]) -> torch.memory_format:
-    """Bring the weights of ``module`` into the memory layout it trains fastest in, and name that.
+    """Convert the weights of ``module`` to the memory layout in which it trains fastest, and return that.
 
     Channels last saves a third of the time of small convolutions on a CPU, and more with mixed precision on
-    CUDA. A network that reshapes with ``view`` can fail on it, so one pass is tried first.
+    CUDA. A network that reshapes with ``view`` can fail with it, so one pass is tried first.
     """
     training = module.training
     inputs = torch.zeros((2, *shape), device=device_of(module))
@@ -187,7 +187,7 @@ def fastest_layout(module: nn.Module, shape: tuple[int, int, int]) -> torch.memo
         with torch.no_grad():
             _forward(module, inputs.contiguous(memory_format=torch.channels_last), False)
         return torch.channels_last
-    except Exception:  # whatever is wrong with the network itself, training will report
+    except Exception:  # training will report whatever is wrong with the network itself
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         return torch.contiguous_format
     finally:
@@ -208,10 +208,10 @@ def _precision(module: nn.Module) -> torch.dtype:
 
 
 def check_finite(loss_sum: torch.Tensor, epoch: int) -> None:
-    """See that the losses of an epoch so far are numbers.
+    """Check that the sum of an epoch's losses so far is finite.
 
     Raises:
-        Diverged: They are not.
+        Diverged: It is not.
     """
     if not math.isfinite(float(loss_sum)):
         raise Diverged(f"the training loss is not finite in epoch {epoch}")

@@ -28,18 +28,18 @@ def derived_seed(seed: int, stream: str) -> int:
 class SeededRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within this context, torch's random operations of this thread draw from generators of our own.
 
-    Layers initialise themselves, and dropout draws its masks, from torch's global generator. Seeding that
-    would disturb the user's random numbers, and saving and restoring it is not safe where two threads
-    evaluate at once. This mode is local to the thread: it hands a generator to each random operation that
-    was called without one, so the global generator is neither read nor moved. It covers every operation that
+    Layers draw their initial weights, and dropout its masks, from torch's global generator. Seeding that
+    would disturb the user's random numbers, and saving and restoring it is not safe if two threads evaluate
+    at the same time. This mode is local to the thread: it passes a generator to each random operation that is
+    called without one, so the global generator is neither read nor advanced. It covers every operation that
     takes a generator (all initialisers of ``torch.nn.init``, ``rand``, ``randn``, ``randperm``, dropout ...).
-    The one kind that it cannot redirect is a fused CUDA attention kernel with its own dropout.
+    It cannot redirect fused CUDA attention kernels with dropout of their own.
 
     Args:
         seed: An integer of at least 0; the same seed gives the same numbers on the same kind of device.
 
     Attributes:
-        used: Whether any random number was asked for.
+        used: Whether any random numbers were drawn.
     """
 
     def __init__(self, seed: int) -> None:
@@ -60,7 +60,7 @@ class SeededRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Give ``func`` a generator if it is random and has none."""
+        """Pass ``func`` a generator if it is random and was called without one."""
         options = dict(kwargs or {})
         if torch.Tag.nondeterministic_seeded not in func.tags:
             return func(*args, **options)
@@ -84,7 +84,7 @@ class SeededRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @lru_cache(maxsize=256)
 def _with_generator(func: Any) -> tuple[Any, int]:
-    """The overload of ``func`` that takes a generator, and the generator's place among its arguments."""
+    """The overload of ``func`` that takes a generator, and the generator's position among its arguments."""
     names = [argument.name for argument in func._schema.arguments]
     for overload in (func, *(getattr(func.overloadpacket, name) for name in func.overloadpacket.overloads())):
         candidate = [argument.name for argument in overload._schema.arguments]
@@ -97,7 +97,7 @@ def _with_generator(func: Any) -> tuple[Any, int]:
 def _dropout(
     tensor: torch.Tensor, p: float, train: bool | None, *, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The fused dropout of CUDA, which takes no generator, in two steps: ``(output, mask)``."""
+    """A replacement for CUDA's fused dropout, which takes no generator: ``(output, mask)``."""
     if train is False:
         return tensor, torch.ones_like(tensor, dtype=torch.bool)
     keep = torch.empty_like(tensor, dtype=torch.float32).bernoulli_(1 - p, generator=generator)

@@ -1,4 +1,4 @@
-"""A trained model on disk: its weights, and a JSON file that tells how to build the network again."""
+"""A trained model on disk: its weights, and a JSON file that describes how to rebuild the network."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ WEIGHTS = "model.pt"
 def save_model(
     directory: str | os.PathLike[str], space: GraphSpace, architecture: Architecture, trained: TrainedModel
 ) -> Path:
-    """Write ``model.pt`` (the weights) and ``model.json`` (all else) into ``directory``.
+    """Write ``model.pt`` (the weights) and ``model.json`` (everything else) into ``directory``.
 
     The JSON file holds the space and its arguments, the architecture, the arguments of ``space.build``, the
-    normalisation of the images, the class names, and the figures of the evaluation. A space that is not one
-    of :func:`search_spaces.get_space` is named only, and must be given to :func:`load_model`.
+    normalisation of the images, the class names, and the result of the evaluation. A space that
+    :func:`search_spaces.get_space` does not know is stored by name only, and must be passed to
+    :func:`load_model`.
 
     Args:
-        directory: Created if it is not there; a model in it is replaced.
-        space: Where the architecture is from.
-        architecture: What ``trained`` was built from.
-        trained: From :meth:`graphnas.evaluate.oracle.OracleEvaluator.train`.
+        directory: Created if it does not exist; a model in it is replaced.
+        space: The architecture's space.
+        architecture: The architecture that ``trained`` was built from.
+        trained: The result of :meth:`graphnas.evaluate.oracle.OracleEvaluator.train`.
 
     Returns:
         The directory.
@@ -71,23 +72,23 @@ def save_model(
         raise InvalidArgument(f"the model's description cannot be written as JSON: {error}") from error
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
-    # Each file appears complete or not at all; the description comes last, when its weights are there.
+    # Each file appears complete or not at all; the description comes last, after its weights.
     _replace(path / WEIGHTS, lambda part: torch.save(trained.module.state_dict(), part))
     _replace(path / DESCRIPTION, lambda part: part.write_text(text + "\n", encoding="utf-8"))
     return path
 
 
 def load_model(directory: str | os.PathLike[str], *, space: GraphSpace | None = None) -> TrainedModel:
-    """Build a saved network again, with its weights; the module is on the CPU and in evaluation mode.
+    """Rebuild a saved network with its weights; the module is on the CPU and in evaluation mode.
 
     Args:
-        directory: As given to :func:`save_model`.
-        space: Needed only if the model was saved from a space of the user's own.
+        directory: The folder that :func:`save_model` wrote.
+        space: Needed only if the model's space is the user's own.
 
     Raises:
         DataNotFound: A file is missing.
         CorruptData: A file is damaged, of another kind or version, or the weights do not fit the network.
-        InvalidArgument: ``space`` is needed and not given, or is another space.
+        InvalidArgument: ``space`` is needed but missing, or is another space.
         InvalidArchitecture: The architecture is damaged, or not in the space.
     """
     path = Path(directory)

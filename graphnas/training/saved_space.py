@@ -1,4 +1,4 @@
-"""A search space in a file: its name and arguments, by which it is found again."""
+"""A search space in a file: the name and arguments from which it is made again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces import get_space
 
 
 def describe_space(space: GraphSpace) -> dict[str, Any]:
-    """Name and arguments; the arguments are None where ``get_space`` does not give this very space again."""
+    """Name and arguments; the arguments are None if ``get_space`` does not make this same space again."""
     try:
         again = get_space(space.name, **json.loads(json.dumps(space.arguments())))
     except (InvalidArgument, TypeError, ValueError):
@@ -21,15 +21,15 @@ def describe_space(space: GraphSpace) -> dict[str, Any]:
 
 
 def described_space(description: dict[str, Any], given: GraphSpace | None, what: str) -> GraphSpace:
-    """The space of :func:`describe_space`.
+    """The space that :func:`describe_space` described.
 
     Args:
-        description: What that gave.
-        given: The space itself; needed where it is not one of graphnas.
+        description: The result of that.
+        given: The space itself; needed if ``get_space`` does not know it.
         what: What was saved, and where, for messages.
 
     Raises:
-        InvalidArgument: ``given`` is needed and missing, or is another space.
+        InvalidArgument: ``given`` is needed but missing, or is another space.
         KeyError: The description lacks a field.
     """
     if given is not None:

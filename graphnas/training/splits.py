@@ -1,4 +1,4 @@
-"""Stratified, seeded splits of labelled images: a test part held out, and the low-data split of a search."""
+"""Splits of labelled images: stratified and seeded ones, and one by the order of the images."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from graphnas.errors import InvalidArgument
 
 
 def apportion(total: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``total`` places shared out in proportion to ``counts``, by the largest remainder; never above them."""
+    """``total`` divided in proportion to ``counts`` by the largest remainder method."""
     quota: NDArray[np.float64] = total * counts / counts.sum()
     shares: NDArray[np.int64] = np.floor(quota).astype(np.int64)
-    # A stable sort gives a tie to the lower class, whatever the platform.
+    # A stable sort resolves ties in favour of the lower class on every platform.
     order = np.argsort(-(quota - shares), kind="stable")
     shares[order[: total - shares.sum()]] += 1
     return shares
@@ -24,18 +24,17 @@ def stratified_split(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Split indices ``0..n-1`` into a part with ``fraction`` of every class and the rest.
 
-    Of each class, ``round(fraction * count)`` images go into the first part, and at least one into either.
-    The search of GraphPNAS (its oracle for RandWire) trains on a tenth of each class and validates on the
-    other nine tenths.
+    ``round(fraction * count)`` images of each class go into the first part, and at least one into each part.
+    GraphPNAS' oracle for RandWire trains on a tenth of each class and validates on the other nine tenths.
 
     Args:
         labels: ``(n,)`` integers of at least 0.
         fraction: Between 0 and 1, exclusive.
         seed: An integer of at least 0.
-        rest_limit: The rest is cut to this many images, in proportion to the classes; None keeps it all.
+        rest_limit: The rest is cut to this many images, in proportion to the classes; None: no limit.
 
     Returns:
-        Two disjoint int64 tensors of indices, ascending.
+        Two disjoint int64 tensors of ascending indices.
 
     Raises:
         InvalidArgument: A fraction or limit out of range, or a class with a single image.
@@ -62,17 +61,17 @@ def stratified_split(
 
 
 def last_part(labels: torch.Tensor, fraction: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Split indices ``0..n-1`` into those before the last ``round(fraction * n)`` and those.
+    """Split indices ``0..n-1`` into the last ``round(fraction * n)`` and those before them.
 
     Args:
         labels: ``(n,)`` integers of at least 0.
         fraction: Between 0 and 1, exclusive.
 
     Returns:
-        Two int64 tensors of indices, ascending, neither of them empty.
+        Two int64 tensors of ascending indices, those before first; neither is empty.
 
     Raises:
-        InvalidArgument: A class is in one part only, as in images that are sorted by class.
+        InvalidArgument: A class is in only one part, as happens with images that are sorted by class.
     """
     count = len(labels)
     cut = count - min(max(round(fraction * count), 1), count - 1)

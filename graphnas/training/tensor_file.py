@@ -1,4 +1,4 @@
-"""Files of tensors, numbers and text: written complete or not at all, and read without running any code."""
+"""Files of tensors, numbers and text, written atomically and read without running any code."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def write_tensor_file(
 
 
 def check_format(content: object, kind: str, version: int, source: Path) -> None:
-    """Refuse ``content``, read from ``source``, unless it says that it is of this kind and version.
+    """Check that ``content``, read from ``source``, states this kind and version.
 
     Raises:
-        CorruptData: It is not.
+        CorruptData: It does not.
     """
-    found = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
-    if found != (kind, version):
+    stated = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
+    if stated != (kind, version):
         raise CorruptData(
-            f"{source} has format {found[0]!r} and version {found[1]!r}; "
+            f"{source} has format {stated[0]!r} and version {stated[1]!r}; "
             f"this release reads {kind!r}, version {version}"
         )
 
 
 def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> dict[str, Any]:
-    """The content of a file of :func:`write_tensor_file`, its tensors on the CPU.
+    """The content of a file written by :func:`write_tensor_file`, with its tensors on the CPU.
 
     Raises:
         DataNotFound: There is no such file.
@@ -75,7 +75,7 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> d
 
 
 def load_weights(module: torch.nn.Module, weights: object) -> None:
-    """Load ``weights`` into ``module``, or refuse them before anything of it is changed.
+    """Load ``weights`` into ``module``, or refuse them before changing anything.
 
     Raises:
         CorruptData: They are not the state of such a module.

@@ -1,15 +1,14 @@
-"""Import of torchvision, also where its compiled operators do not fit the installed torch.
+"""Import of torchvision, even if its compiled operators do not fit the installed torch.
 
-There is no build of torchvision for a torch without CUDA in the place that most people install from. The
-build for CUDA cannot load its compiled operators beside such a torch, and then ``import torchvision`` itself
-fails with ``RuntimeError: operator torchvision::nms does not exist``: it declares how its operators behave
-before it finds out that they are missing. Its data sets and image transforms, which are all that is used
-here, need none of them. So where the plain import fails in this way, :func:`import_torchvision` declares the
+PyPI has no build of torchvision for a torch without CUDA. Its build for CUDA cannot load its compiled
+operators next to such a torch, and then ``import torchvision`` itself fails with ``RuntimeError: operator
+torchvision::nms does not exist``. Its data sets and image transforms, which are all that is used here, need
+none of these operators. So if the plain import fails in this way, :func:`import_torchvision` declares the
 operators by name and signature and imports again.
 
-That declaration is the one global change it makes: for the rest of the process ``torch.ops.torchvision.nms``
-and ``qnms`` exist without an implementation, and calling one raises ``NotImplementedError``. Where
-torchvision imports as it is, nothing is touched.
+That declaration is its only global change: for the rest of the process ``torch.ops.torchvision.nms`` and
+``qnms`` exist without an implementation, and calling one raises ``NotImplementedError``. If torchvision can
+be imported as it is, nothing is changed.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def import_torchvision() -> ModuleType:
     """The ``torchvision`` package, usable for data sets and transforms.
 
     Raises:
-        MissingExtra: It is not installed, or fits neither this torch nor the way round described above.
+        MissingExtra: It is not installed, or cannot be imported even with the declaration described above.
     """
     global _declared
     with _lock:
@@ -47,12 +46,12 @@ def import_torchvision() -> ModuleType:
         except RuntimeError as error:
             if "torchvision::" not in str(error):
                 raise _unusable(error) from error
-        # What the failed import left behind would otherwise be taken for a finished package.
+        # Otherwise Python would take the remains of the failed import for a complete package.
         for name in set(sys.modules) - before:
             if name.split(".")[0] == "torchvision":
                 del sys.modules[name]
         if _declared is None:
-            # A fragment, and only what is missing: someone else may have declared operators already.
+            # Declare only what is missing, in a fragment: other code may already have declared operators.
             _declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
             for name, signature in _SIGNATURES.items():
                 if not hasattr(torch.ops.torchvision, name):

@@ -1,4 +1,4 @@
-"""TrainedModel: a trained network and what it takes to use it or to build it again."""
+"""TrainedModel: a trained network with what is needed to use it or to rebuild it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from graphnas.training.images import Normalisation
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network, with all that is needed to use it or to build it again.
+    """A trained network, with everything needed to use it or to rebuild it.
 
     Attributes:
         module: The network, on the CPU and in evaluation mode; it takes normalised images.
-        architecture: What it was built from.
-        evaluation: Its figures; ``metrics["test_accuracy"]`` in percent.
+        architecture: The architecture it was built from.
+        evaluation: Its evaluation; ``metrics["test_accuracy"]`` is in percent.
         num_classes: Size of the output.
-        shape: The further arguments of ``space.build``.
-        normalisation: What to apply to images before :attr:`module`.
+        shape: The other arguments of ``space.build``.
+        normalisation: Normalisation of the images that :attr:`module` takes.
         dataset: Name of the data set.
-        class_names: In the order of the outputs; empty where the set has none.
+        class_names: Names in the order of the outputs; empty if the set has none.
     """
 
     module: nn.Module
@@ -39,7 +39,7 @@ class TrainedModel:
     class_names: tuple[str, ...] = ()
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """Class probabilities ``(B, num_classes)`` of images ``(B, C, H, W)`` as the data set has them."""
+        """Class probabilities ``(B, num_classes)`` of images ``(B, C, H, W)`` as in the data set."""
         with torch.no_grad():
             probabilities: torch.Tensor = self.module(self.normalisation(images)).softmax(1)
         return probabilities

@@ -15,25 +15,25 @@ class TrainingConfig(CheckedConfig):
     """How one network is trained: SGD with Nesterov momentum and a learning rate that follows a cosine.
 
     The defaults are the CIFAR-10 proxy of NASGEM as far as the paper states it (a tenth of the training
-    images); epochs, learning rate and batch size are ours. See :meth:`preset` for others.
+    images); epochs, learning rate and batch size are ours. See :meth:`preset` for other recipes.
 
     Attributes:
         epochs: Passes over the training part.
         batch_size: Largest number of images per step; an epoch is cut into equal batches.
-        learning_rate: At the top of the cosine.
-        momentum: Of SGD; 0 switches Nesterov's off too.
+        learning_rate: The learning rate at the top of the cosine.
+        momentum: SGD's momentum; 0 disables Nesterov momentum too.
         weight_decay: L2 penalty on every parameter.
         warmup_epochs: Epochs over which the learning rate first rises linearly from 0; may be a fraction.
         label_smoothing: In 0..1, exclusive of 1.
         flip: Mirror images left to right at random. Wrong for digits and letters.
-        crop_padding: Zeros added around an image before a random window is cut; 0 switches cropping off.
-        cutout: Side of the square that is erased; 0 switches it off.
-        train_fraction: Part of the training images of every class that is trained on; the rest validates.
-        validation_limit: At most this many validation images, in proportion to the classes; None takes all.
+        crop_padding: Zeros added around an image before a random window is cut; 0 disables cropping.
+        cutout: Side of the square that is erased; 0 disables cutout.
+        train_fraction: Fraction of the training images of every class to train on; the rest validates.
+        validation_limit: Largest number of validation images, in proportion to the classes; None: no limit.
         reward_epochs: The value of an architecture is its mean validation accuracy over this many last epochs
             (GraphPNAS, appendix on RandWire: 3).
-        patience: Stop after this many epochs in a row without a better validation accuracy; None never stops.
-        gradient_clip: Largest norm of the gradient; None does not clip.
+        patience: Stop after this many epochs in a row without a better validation accuracy; None: never.
+        gradient_clip: Largest norm of the gradient; None: no clipping.
         mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.
     """
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import Architecture, GraphSpace
-from graphnas.autoencoders import DVAE, MODELS, DVAEConfig, same_graphs
+from graphnas import Architecture, GraphSpace, autoencoders
+from graphnas.autoencoders import DVAE, DVAEConfig, same_graphs
 from graphnas.autoencoders.drawing import DrawingMasks, GraphDrawing
 from graphnas.autoencoders.vertices import END, VertexAdapter
 from graphnas.errors import InvalidArchitecture, InvalidArgument
@@ -25,7 +25,7 @@ SPACES = [
 
 
 def small(name, space, **changes):
-    model_class = MODELS[name]
+    model_class = getattr(autoencoders, name)
     return model_class(space, model_class.config_class(hidden=6, latent=3, **changes), seed=1)
 
 
@@ -40,7 +40,7 @@ def rng(seed=0):
 @pytest.mark.parametrize("space", SPACES, ids=repr)
 @pytest.mark.parametrize("name", ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE"])
 def test_constrained_decoding_is_valid(name, space):
-    """Of an untrained model, whose free draws are mostly invalid."""
+    """An untrained model draws mostly invalid graphs without the masks."""
     model = small(name, space)
     decoded = model.decode(latents(150), rng(), constrained=True)
     assert decoded.valid.all()
@@ -107,7 +107,7 @@ def test_likelier_choices_need_no_luck():
 
 
 def test_draws_follow_the_scores():
-    """Types and edges come as often as their probabilities say; a certain choice comes always."""
+    """Types and edges are drawn with their probabilities; a certain choice is always drawn."""
     adapter, count = VertexAdapter(ENASMacro(2)), 40_000
     drawing = GraphDrawing(adapter, count, rng(), torch.device("cpu"))
     logits = torch.tensor([-9.0, -1e9, 0.0, 1.0, 2.0, -1e9, 0.5, -1e9]).expand(count, -1)

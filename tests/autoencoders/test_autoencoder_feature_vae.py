@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, GraphAutoencoder, TrainingConfig, same_graphs
+from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, TrainingConfig, load_autoencoder, same_graphs
 from graphnas.autoencoders.principal import PrincipalFeatures
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -212,7 +212,7 @@ def test_saved_and_loaded(tmp_path, supervised):
     targets = np.arange(80.0) if supervised else None
     model = FeatureVAE(space, small(estimate_epochs=1), seed=3).fit(batch, targets)
     model.save(tmp_path / "model.pt")
-    loaded = GraphAutoencoder.load(tmp_path / "model.pt")
+    loaded = load_autoencoder(tmp_path / "model.pt")
     assert isinstance(loaded, FeatureVAE)
     assert loaded.config == model.config
     for a, b in zip(model.encode(batch), loaded.encode(batch), strict=True):
@@ -241,6 +241,8 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
     for name, value in whole.state_dict().items():
         if isinstance(value, torch.Tensor):
             assert torch.equal(value, resumed.state_dict()[name]), name
+    with pytest.raises(InvalidArgument, match="another training"):
+        FeatureVAE(space, small(4)).fit(batch, np.arange(80.0), checkpoint=path)
 
 
 def test_what_is_not_trained_or_not_allowed_says_so():

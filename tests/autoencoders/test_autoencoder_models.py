@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import Architecture, ArchitectureBatch
-from graphnas.autoencoders import DVAE, GCN, MODELS, SVAE, AutoencoderConfig, DVAEConfig, GCNConfig
+from graphnas import Architecture, ArchitectureBatch, autoencoders
+from graphnas.autoencoders import DVAE, GCN, SVAE, AutoencoderConfig, DVAEConfig, DVAEEmb, GCNConfig, GCNEmb
 from graphnas.autoencoders.drawing import GraphDrawing
 from graphnas.autoencoders.repeated import RepeatedLinear
 from graphnas.errors import InvalidArgument
@@ -33,7 +33,7 @@ RELEASED = {
 
 
 def small(name, space, **changes):
-    model_class = MODELS[name]
+    model_class = getattr(autoencoders, name)
     return model_class(space, model_class.config_class(hidden=7, latent=3, **changes), seed=4)
 
 
@@ -48,7 +48,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_parameter_counts_are_the_published_ones(name):
-    model_class = MODELS[name]
+    model_class = getattr(autoencoders, name)
     model = model_class(ENASMacro6(), model_class.config_class.preset("paper"))
     assert model.parameter_count(released=True) == RELEASED[name]
     assert model.parameter_count() == RELEASED[name] - sum(model.unused_in_release().values())
@@ -60,7 +60,7 @@ def test_every_parameter_is_trained(name):
     space = ENASMacro6()
     model = small(name, space)
     elbo = model.elbo(space.sample_batch(np.random.default_rng(0), 50), torch.Generator().manual_seed(0))
-    model._loss(elbo).backward()
+    model.loss(elbo).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -79,7 +79,7 @@ def test_equals_the_reference(name, changes, space_name):
 
     elbo = model.elbo(batch, torch.Generator().manual_seed(3))
     mean, log_variance = model._encode(vertices)
-    model._loss(elbo).backward()
+    model.loss(elbo).backward()
     fast = {key: p.grad.clone() for key, p in model.named_parameters()}
     model.zero_grad()
 
@@ -290,8 +290,8 @@ def test_presets():
     assert (paper.hidden, paper.latent, paper.beta, paper.noise) == (501, 56, 0.005, 0.01)
     assert (paper.training.epochs, paper.training.batch_size, paper.training.learning_rate) == (300, 32, 1e-4)
     assert (paper.training.schedule, paper.training.patience, paper.training.factor) == ("plateau", 10, 0.1)
-    assert MODELS["DVAEEmb"].config_class.preset("paper").rounds == 4
-    assert MODELS["GCNEmb"].config_class.preset("paper").rounds == 1
+    assert DVAEEmb.config_class.preset("paper").rounds == 4
+    assert GCNEmb.config_class.preset("paper").rounds == 1
     assert DVAEConfig.preset("paper", latent=8).latent == 8
 
 

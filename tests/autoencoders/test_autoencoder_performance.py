@@ -29,8 +29,7 @@ def cells(count=80, seed=0):
 
 
 def same_weights(first, second):
-    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_parameter_count_is_the_published_one():
@@ -95,7 +94,7 @@ def test_paper_trains_on_fractions():
 def test_validation_chooses_the_epoch(keep_best):
     batch, targets = cells()
     others = cells(50, seed=1)
-    # A rate that jumps about, so that the last epoch is not the best.
+    # A rate so high that the last epoch is not the best.
     training = TrainingConfig(epochs=12, batch_size=16, learning_rate=0.03, schedule="constant", clip=None)
     model = PerformancePredictor(SPACE, small(keep_best=keep_best, training=training), seed=1)
     model.fit(batch, targets, validation=others)
@@ -123,7 +122,7 @@ def test_resumes_bit_for_bit(tmp_path, validate):
         PerformancePredictor(SPACE, small(), seed=5).fit(
             batch, targets, checkpoint=path, on_epoch=stop, **given
         )
-    for _ in range(2):  # goes on; then finds everything done
+    for _ in range(2):  # resumes; then everything is done
         resumed = PerformancePredictor(SPACE, small(), seed=5).fit(batch, targets, checkpoint=path, **given)
         assert same_weights(whole, resumed)
         assert whole.history == resumed.history
@@ -173,7 +172,7 @@ def test_saved_and_loaded(tmp_path):
     content = torch.load(path, weights_only=True)
     content["weights"].popitem()
     torch.save(content, path)
-    with pytest.raises(CorruptData, match="no complete predictor"):
+    with pytest.raises(CorruptData, match="not a complete PerformancePredictor"):
         PerformancePredictor.load(path)
 
 

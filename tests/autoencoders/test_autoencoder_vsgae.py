@@ -32,7 +32,7 @@ def sizes(part):
 
 
 def graphs_of(space, count=6):
-    """A batch, of NAS-Bench-101 with the smallest cells in its midst."""
+    """A batch; that of NAS-Bench-101 has the smallest cells in the middle."""
     batch = space.sample_batch(np.random.default_rng(1), count)
     if space.name != "nasbench101":
         return batch
@@ -63,7 +63,7 @@ def test_equals_the_reference(space_name, layers, tiling):
 
     elbo = model.elbo(batch, torch.Generator().manual_seed(3))
     mean, log_variance = model._encode(vertices)
-    model._loss(elbo).backward()
+    model.loss(elbo).backward()
     fast = {key: p.grad.clone() for key, p in model.named_parameters()}
     model.zero_grad()
 
@@ -86,7 +86,7 @@ def test_equals_the_reference(space_name, layers, tiling):
 
 
 def test_only_the_smallest_graph():
-    """Input and output and nothing between: one type, no edge to score."""
+    """Only input and output: one type and no edge to score."""
     space = NASBench101()
     model = small(space)
     direct = Architecture(np.eye(2, k=1, dtype=int), [0, 4])
@@ -99,7 +99,7 @@ def test_only_the_smallest_graph():
 def test_every_parameter_is_trained():
     space = ENASMacro6()
     model = small(space)
-    model._loss(model.elbo(space.sample_batch(np.random.default_rng(0), 50))).backward()
+    model.loss(model.elbo(space.sample_batch(np.random.default_rng(0), 50))).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -191,7 +191,7 @@ def test_divergence_is_reduced_as_asked():
         model = small(space, kl_reduction=reduction)
         elbo = model.elbo(batch)
         expected = elbo.reconstruction.mean() + 0.005 * factor * elbo.kl.mean()
-        torch.testing.assert_close(model._loss(elbo), expected)
+        torch.testing.assert_close(model.loss(elbo), expected)
 
 
 def test_learns_to_reconstruct():

@@ -13,7 +13,7 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import CandidatePool
 from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
-from graphnas.surrogate.graph_model import GraphModel
+from graphnas.surrogate.graph_surrogate import GraphSurrogate
 from graphnas.surrogate.training_set import TrainingSet
 
 
@@ -51,7 +51,7 @@ class GraphBO(ModelBasedSearch):
         self._pool = CandidatePool(
             self, config.candidates, config.local_candidates, max(config.refresh, config.batch_size)
         )
-        self._model = GraphModel(
+        self._model = GraphSurrogate(
             space,
             config.depths,
             operations=config.operation_features,

@@ -10,7 +10,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.sampling import valid_by_key
-from graphnas.surrogate.graph_model import GraphModel
+from graphnas.surrogate.graph_surrogate import GraphSurrogate
 from graphnas.surrogate.training_set import TrainingSet
 
 
@@ -48,7 +48,7 @@ class Critic:
     """
 
     def __init__(self, space: GraphSpace) -> None:
-        self._model = GraphModel(space, operations=False, noise="included")
+        self._model = GraphSurrogate(space, operations=False, noise="included")
 
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch

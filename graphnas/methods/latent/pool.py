@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphnas.autoencoders.base import GraphAutoencoder, Graphs
+from graphnas.autoencoders.base import GraphAutoencoder
+from graphnas.autoencoders.model import Graphs
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace

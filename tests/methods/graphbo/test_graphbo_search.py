@@ -9,7 +9,7 @@ from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import GraphBO, GraphBOConfig, RandomSearch
 from graphnas.surrogate import GaussianProcess
-from graphnas.surrogate.graph_model import GraphModel
+from graphnas.surrogate.graph_surrogate import GraphSurrogate
 from search_spaces import GEMNet, NASBench201
 
 
@@ -100,11 +100,11 @@ def test_features_of_a_whole_space_are_computed_once():
     data = method.training_set(method.observations)
     pending = pool[np.arange(2)].to_architectures()
     for operations in (True, False):
-        model = GraphModel(space, operations=operations)
+        model = GraphSurrogate(space, operations=operations)
         (fixed,) = model.score(data, pending, [pool], fixed=True)
         assert np.array_equal(fixed, model.score(data, pending, [pool], fixed=True)[0])
         # The labels of the pool are columns, or those of what is known: that makes no difference.
-        parts = GraphModel(space, operations=operations).score(
+        parts = GraphSurrogate(space, operations=operations).score(
             data, pending, [pool[np.arange(100)], pool[np.arange(100, 300)]]
         )
         np.testing.assert_allclose(np.concatenate(parts), fixed, rtol=1e-5, atol=1e-6)

@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from graphnas import Architecture, ArchitectureBatch
-from graphnas.autoencoders.subsets import (
+from benchmarks.autoencoders.subsets import (
     BINS,
     by_edit_distance,
     edit_distances,
@@ -17,6 +16,7 @@ from graphnas.autoencoders.subsets import (
     uniform_over_sizes,
     zero_shot_split,
 )
+from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from search_spaces import NASBench101
 

@@ -1,4 +1,4 @@
-"""GraphModel: scores batches of architectures by an ImprovementModel on graph kernels."""
+"""GraphSurrogate: scores batches of architectures by an ImprovementModel on graph kernels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphnas.surrogate.regression import GaussianProcess
 from graphnas.surrogate.training_set import TrainingSet
 
 
-class GraphModel:
+class GraphSurrogate:
     """How promising each candidate is, by Gaussian processes on :class:`.GraphKernels`.
 
     Args:

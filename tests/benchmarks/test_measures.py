@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from graphnas.surrogate.sparse_gp import SparseGP
 
-from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, TrainingConfig
-from graphnas.autoencoders.measures import (
+from benchmarks.autoencoders.measures import (
     abilities,
     errors_of,
     latent_regression,
     reconstruction_accuracy,
     well_formed,
 )
+from benchmarks.autoencoders.variational_gp import VariationalGP
+from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, TrainingConfig
 from graphnas.errors import InvalidArgument, MissingExtra
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
@@ -115,9 +117,6 @@ def test_errors():
 
 def test_gpytorchs_process_agrees_with_ours():
     pytest.importorskip("gpytorch", reason="GPyTorch is not installed (pip install 'graphnas[bo]')")
-    from graphnas.surrogate.sparse_gp import SparseGP
-    from graphnas.surrogate.variational_gp import VariationalGP
-
     rng = np.random.default_rng(0)
     x, test_x = rng.uniform(-2, 2, (400, 2)), rng.uniform(-2, 2, (50, 2))
     y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
@@ -139,8 +138,6 @@ def test_without_gpytorch_the_extra_is_named():
     try:
         import gpytorch  # noqa: F401
     except ImportError:
-        from graphnas.surrogate.variational_gp import VariationalGP
-
         with pytest.raises(MissingExtra, match=r"graphnas\[bo\]"):
             VariationalGP()
     else:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from graphnas.autoencoders.base import GraphAutoencoder, Graphs
-from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START, same_graphs
+from benchmarks.autoencoders.variational_gp import VariationalGP
+from graphnas import ArchitectureBatch
+from graphnas.autoencoders import GraphAutoencoder, same_graphs
+from graphnas.autoencoders.model import Graphs
+from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START
 from graphnas.errors import InvalidArgument
-from graphnas.graph.batch import ArchitectureBatch
-from graphnas.surrogate.sparse import SparseGP
+from graphnas.surrogate import SparseGP
 
-if TYPE_CHECKING:
-    from graphnas.surrogate.variational_gp import VariationalGP
-
-Matrix = NDArray[np.float64]
-_ROWS = 20_000
+ROWS = 20_000
 """Latents decoded at a time, so that memory stays bounded."""
 
-PROCESSES = ("collapsed", "variational")
+PROCESSES = {"collapsed": SparseGP, "variational": VariationalGP}
+"""Sparse Gaussian processes: ours, fitted whole, and GPyTorch's, trained in minibatches as published."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Abilities:
     Attributes:
         accuracy: Decodings of the posterior mean that equal the encoded graph node by node.
         validity: Decodings of latents drawn from the prior that are architectures of the space.
-        well_formed: Those that have one start, one end and no loose vertex, whatever else the space asks:
-            what VS-GAE's code checks for NAS-Bench-101.
+        well_formed: Those with one start, one end and no loose vertex, whether or not they obey the space's
+            other rules: what VS-GAE's code checks for NAS-Bench-101.
         uniqueness: Distinct graphs among the valid ones.
         novelty: Valid graphs that are not in the training set.
     """
@@ -63,17 +62,17 @@ def abilities(
 ) -> Abilities:
     """Measure a trained model by D-VAE's protocol, as its code has it.
 
-    The code encodes every test graph 10 times and decodes each encoding 10 times; in evaluation mode an
+    D-VAE's code encodes every test graph 10 times and decodes each encoding 10 times; in evaluation mode an
     encoding is the posterior mean, so these are 100 stochastic decodings of the mean. Validity is that of
     1,000 latents drawn from a normal with the mean and deviation of the training latents, decoded 10 times.
-    Graphs count as equal if they are so node by node; isomorphism does not help. Where nothing is valid,
-    uniqueness and novelty are 0.
+    Graphs are equal if they are so node by node, not if they are isomorphic. If no graph is valid, uniqueness
+    and novelty are 0.
 
     Args:
-        model: Trained.
+        model: A trained model.
         train: Its training set.
         test: Other architectures.
-        seed: Of all draws.
+        seed: Seed of all draws.
         reconstructions: Decodings of each test architecture's mean.
         latents: Latents drawn from the scaled prior.
         decodings: Decodings of each of them.
@@ -95,31 +94,31 @@ def abilities(
     noise = torch.randn(latents, known.shape[1], generator=rng).to(known)
     z = (noise * known.std(0) + known.mean(0)).repeat_interleave(decodings, 0)
     parts = [
-        model.decode(z[start : start + _ROWS], rng, constrained=constrained)
-        for start in range(0, len(z), _ROWS)
+        model.decode(z[start : start + ROWS], rng, constrained=constrained)
+        for start in range(0, len(z), ROWS)
     ]
     graphs = ArchitectureBatch.cat([part.graphs for part in parts])
     valid = np.concatenate([part.valid for part in parts])
-    found = _rows(graphs)[valid]
+    distinct = _rows(graphs)[valid]
     present = np.unique(_rows(model.adapter.to_vertices(train)))
-    count = max(len(found), 1)
+    count = max(len(distinct), 1)
     return Abilities(
         accuracy=100 * accuracy,
         validity=100 * float(valid.mean()),
         well_formed=100 * float(well_formed(graphs).mean()),
-        uniqueness=100 * len(np.unique(found)) / count,
-        novelty=100 * float(np.isin(found, present, invert=True).sum()) / count,
+        uniqueness=100 * len(np.unique(distinct)) / count,
+        novelty=100 * float(np.isin(distinct, present, invert=True).sum()) / count,
     )
 
 
 def reconstruction_accuracy(
     model: GraphAutoencoder, test: Graphs, decodings: int, seed: int = 0, *, constrained: bool = False
 ) -> float:
-    """Share of ``decodings`` stochastic decodings of each posterior mean that equal the encoded graph."""
+    """Fraction of ``decodings`` stochastic decodings of each posterior mean that equal the encoded graph."""
     means = model.encode(test)[0]
     wanted = model.adapter.to_vertices(test)
     rng = torch.Generator().manual_seed(seed + 1)
-    step, exact = max(_ROWS // decodings, 1), 0.0
+    step, exact = max(ROWS // decodings, 1), 0.0
     for start in range(0, len(means), step):
         rows = torch.arange(start, min(start + step, len(means))).repeat_interleave(decodings)
         decoded = model.decode(means[rows.to(means.device)], rng, constrained=constrained)
@@ -161,12 +160,12 @@ class Regression:
 
     def to_dict(self) -> dict[str, Any]:
         """Means and standard deviations over the seeds, and the single figures."""
-        found: dict[str, Any] = {}
+        summary: dict[str, Any] = {}
         for name, values in (("rmse", self.rmse), ("pearson", self.pearson)):
-            found[name] = float(np.mean(values))
-            found[f"{name}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-            found[f"{name}_of_seeds"] = list(values)
-        return found
+            summary[name] = float(np.mean(values))
+            summary[f"{name}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            summary[f"{name}_of_seeds"] = list(values)
+        return summary
 
 
 def latent_regression(
@@ -181,27 +180,25 @@ def latent_regression(
 ) -> Regression:
     """Regression with a sparse Gaussian process of ``inducing`` points (D-VAE, section 4.2; 10 seeds).
 
-    Targets of both sets are standardised with the training set's mean and deviation. A seed decides about
-    the inducing points; the autoencoder is the same for all, as in the published tables, so their spread is
-    not that of training it again.
+    Targets of both sets are standardised with the training set's mean and deviation. A seed determines the
+    inducing points; the autoencoder is the same for all, as in the published tables, so their spread does not
+    include that of training it again.
 
     Args:
         train_latents: (n, d) posterior means.
         train_targets: (n,) in any unit.
         test_latents: (m, d).
         test_targets: (m,).
-        seeds: Of the process.
-        inducing: Inducing points.
-        process: ``"collapsed"``, :class:`.SparseGP`, or ``"variational"``, GPyTorch's stochastic
-            variational process trained in minibatches like the published one
-            (:class:`.variational_gp.VariationalGP`).
+        seeds: Seeds of the process.
+        inducing: Number of inducing points.
+        process: One of :data:`PROCESSES`.
 
     Raises:
         InvalidArgument: An unknown process, or shapes that do not fit.
         MissingExtra: ``"variational"`` without GPyTorch.
     """
     if process not in PROCESSES:
-        raise InvalidArgument(f"process must be one of {PROCESSES}, got {process!r}")
+        raise InvalidArgument(f"process must be one of {tuple(PROCESSES)}, got {process!r}")
     x, targets = np.asarray(train_latents, float), np.asarray(train_targets, float)
     test_x, test_y = np.asarray(test_latents, float), np.asarray(test_targets, float)
     if test_x.ndim != 2 or test_x.shape[1:] != x.shape[1:] or test_y.shape != test_x.shape[:1]:
@@ -212,20 +209,12 @@ def latent_regression(
     wanted = (test_y - mean) / deviation
     errors, correlations = [], []
     for seed in seeds:
-        fitted = _process(process, inducing, seed).fit(x, (targets - mean) / deviation)
-        predicted = fitted.predict(test_x)
+        fitted = PROCESSES[process](inducing, seed=seed).fit([x], (targets - mean) / deviation)
+        predicted = fitted.predict([test_x])
         rmse, pearson = errors_of(predicted[0], wanted)
         errors.append(rmse)
         correlations.append(pearson)
     return Regression(tuple(errors), tuple(correlations))
-
-
-def _process(name: str, inducing: int, seed: int) -> SparseGP | VariationalGP:
-    if name == "variational":
-        from graphnas.surrogate.variational_gp import VariationalGP
-
-        return VariationalGP(inducing, seed=seed)
-    return SparseGP(inducing, seed=seed)
 
 
 def errors_of(predicted: ArrayLike, wanted: ArrayLike) -> tuple[float, float]:

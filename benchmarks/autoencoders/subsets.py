@@ -1,7 +1,7 @@
-"""Which architectures to train a predictor on: VS-GAE's splits and its ways to sample part of a training set.
+"""Which architectures to train a predictor on: VS-GAE's splits and ways to sample part of a training set.
 
 Source: Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
-Prediction" (2019), sections 5 and 6, and their code. All functions give indices, in ascending order.
+Prediction" (2019), section 7 and Fig. 8, and their code. All functions return ascending indices.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArgument
-from graphnas.graph.architecture import Architecture
-from graphnas.graph.batch import ArchitectureBatch
 
 Indices = NDArray[np.int64]
 
@@ -46,10 +45,10 @@ class Split(NamedTuple):
 
 
 def random_split(count: int, seed: int, shares: Sequence[float] = SHARES) -> Split:
-    """70 % training, 10 % validation and 20 % test rows of ``count``, at random.
+    """A random split of ``count`` rows into 70 % training, 10 % validation and 20 % test.
 
-    The paper's own split was drawn with equal shares of every edit distance and is not published; at these
-    sizes a random one has the same shares but for chance.
+    The paper's own split takes equal shares of every edit distance and is not published; at its size a random
+    split has nearly the same shares.
 
     Raises:
         InvalidArgument: Shares that are not three positive numbers of sum 1, or too few rows.
@@ -68,12 +67,12 @@ def zero_shot_split(sizes: ArrayLike, held_out: int, seed: int, validation: floa
 
     Args:
         sizes: (n,) numbers of vertices.
-        held_out: The size tested on.
-        seed: Of the choice of the validation rows.
-        validation: Share of the other graphs that validates.
+        held_out: The size of the test graphs.
+        seed: Seed of the choice of the validation rows.
+        validation: Share of the other graphs that is used for validation.
 
     Raises:
-        InvalidArgument: No graph, or no other graph, has that size; or a share not between 0 and 1.
+        InvalidArgument: No graph, or every graph, has that size; or a share that is not between 0 and 1.
     """
     if not 0 < validation < 1:
         raise InvalidArgument(f"validation must be between 0 and 1, exclusive, got {validation}")
@@ -81,7 +80,7 @@ def zero_shot_split(sizes: ArrayLike, held_out: int, seed: int, validation: floa
     test, others = np.flatnonzero(values == held_out), np.flatnonzero(values != held_out)
     cut = max(round(validation * len(others)), 1)
     if not len(test) or len(others) <= cut:
-        raise InvalidArgument(f"{len(test)} graphs have size {held_out} and {len(others)} have not")
+        raise InvalidArgument(f"{len(test)} graphs have size {held_out}, {len(others)} another size")
     order = np.random.default_rng(seed).permutation(others)
     return Split(np.sort(order[cut:]), np.sort(order[:cut]), test)
 
@@ -90,12 +89,12 @@ def zero_shot_split(sizes: ArrayLike, held_out: int, seed: int, validation: floa
 
 
 def uniform_over_sizes(sizes: ArrayLike, share: float, seed: int) -> Indices:
-    """The same share of the graphs of every size, at random (the code's "random").
+    """A random share of the graphs of each size (the code's "random").
 
     Args:
         sizes: (n,) numbers of vertices.
         share: In 0..1.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         InvalidArgument: A share out of range.
@@ -104,14 +103,14 @@ def uniform_over_sizes(sizes: ArrayLike, share: float, seed: int) -> Indices:
 
 
 def by_edit_distance(distances: ArrayLike, share: float, seed: int) -> Indices:
-    """The same share of the graphs at every edit distance (the code's "edit").
+    """A random share of the graphs at each edit distance (the code's "edit").
 
     The released code takes the first of each group in the order of a Python set; here the draw is random.
 
     Args:
-        distances: (n,) of :func:`edit_distances`.
-        share: In 0..1; of each group its size times ``share`` is taken, rounded up as in the code.
-        seed: Of the draws.
+        distances: (n,) from :func:`edit_distances`.
+        share: In 0..1; the number taken from each group is rounded up, as in the code.
+        seed: Seed of the draws.
 
     Raises:
         InvalidArgument: A share out of range.
@@ -121,26 +120,26 @@ def by_edit_distance(distances: ArrayLike, share: float, seed: int) -> Indices:
 
 def _of_every_group(groups: NDArray[np.int64], share: float, seed: int, *, up: bool = False) -> Indices:
     _check_share(share)
-    rng, found = np.random.default_rng(seed), []
+    rng, chosen = np.random.default_rng(seed), []
     for group in np.unique(groups):
         members = rng.permutation(np.flatnonzero(groups == group))
-        # A product such as .07 * 100 must not be rounded up for its last bit.
+        # A product such as .07 * 100 must not be rounded up because of its last bit.
         wanted = np.ceil(share * len(members) - 1e-9) if up else np.round(share * len(members))
-        found.append(members[: int(wanted)])
-    return np.sort(np.concatenate(found))
+        chosen.append(members[: int(wanted)])
+    return np.sort(np.concatenate(chosen))
 
 
 def edit_distances(graphs: ArchitectureBatch, reference: Architecture) -> Indices:
-    """``(B,)``: smallest number of edges and operations to change that makes a graph the reference.
+    """``(B,)``: the smallest number of changed edges and operations that turns a graph into the reference.
 
     This is the edit distance of NAS-Bench-101 (Ying et al., 2019, section 4.3), over all orders of the inner
-    vertices; first and last vertex stay. What VS-GAE's stored distances are taken to is not published: we
-    take the cell of the best validation accuracy.
+    vertices; the first and the last vertex stay. VS-GAE's reference is not published: we take the cell with
+    the best validation accuracy.
 
     Args:
-        graphs: Graphs of any sizes; a graph of another size than the reference is compared as if padded with
-            vertices before its last, each of which costs one change beside its edges.
-        reference: Any graph of at most 8 vertices (there are 720 orders then).
+        graphs: Graphs of any sizes; a graph whose size differs from the reference's is compared as if padded
+            with vertices before its last, each of which costs one change besides its edges.
+        reference: Any graph of at most 8 vertices, which have 720 orders.
 
     Raises:
         InvalidArgument: A larger reference or larger graphs.
@@ -153,11 +152,11 @@ def edit_distances(graphs: ArchitectureBatch, reference: Architecture) -> Indice
     one, kind = _padded(
         reference.adjacency[None], reference.operations[None], np.array([reference.num_nodes]), width
     )
-    # Whole matrices are compared, since edges of a reordered graph may point backwards.
+    # Compare whole matrices, since edges of a reordered graph may point backwards.
     orders = np.array([(0, *inner, width - 1) for inner in itertools.permutations(range(1, width - 1))])
     wanted_edges = one[0][orders[:, :, None], orders[:, None, :]].reshape(len(orders), -1)
     wanted_labels = kind[0][orders]
-    found = np.empty(len(sizes), np.int64)
+    distances = np.empty(len(sizes), np.int64)
     codes = np.unique(np.concatenate([labels.ravel(), kind.ravel()]))
     symbols = np.concatenate([wanted_labels == code for code in codes], 1).astype(np.float32)
     pattern = wanted_edges.astype(np.float32)
@@ -166,14 +165,14 @@ def edit_distances(graphs: ArchitectureBatch, reference: Architecture) -> Indice
         mine = edges[rows].reshape(len(edges[rows]), -1).astype(np.float32)
         same = np.concatenate([labels[rows] == code for code in codes], 1).astype(np.float32) @ symbols.T
         different = mine.sum(1)[:, None] + pattern.sum(1)[None] - 2 * mine @ pattern.T
-        found[rows] = np.round((different + width - same).min(1))
-    return found
+        distances[rows] = np.round((different + width - same).min(1))
+    return distances
 
 
 def _padded(
     adjacency: NDArray[np.int8], operations: NDArray[np.int16], sizes: NDArray[np.int64], width: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-    """Graphs of ``width`` vertices, with missing ones (label -1, no edges) before the last."""
+    """Graphs padded to ``width`` vertices (label -1, no edges) before the last one."""
     edges = np.zeros((len(sizes), width, width), np.int8)
     labels = np.full((len(sizes), width), -1, np.int16)
     for n in np.unique(sizes).tolist():
@@ -187,21 +186,21 @@ def _padded(
 def latent_bins(
     latents: ArrayLike, share: float, seed: int, *, bins: int | None = None, dimensions: int = DIMENSIONS
 ) -> Indices:
-    """Graphs spread evenly over a latent space (section 6; the code's "even").
+    """Graphs spread evenly over a latent space (Fig. 8; the code's "even").
 
-    The first principal components are cut into bins of equal width, the grid shifted at random; of each bin
-    that is not empty, the graph nearest to its middle is taken. Too many are dropped at random; while there
-    are too few, every bin, or a random part of them, gives one more of its graphs at random.
+    The first principal components are cut into bins of equal width on a randomly shifted grid, and the graph
+    nearest to the centre of each bin is taken. If these are too many, some are dropped at random; while there
+    are too few, every bin, or a random part of them, gives another of its graphs at random.
 
-    Departs from the released code, which shifts by a fraction of the number of bins instead of their width,
-    and moves on at most one bin per graph, so that every gap shifts the bins behind it.
+    The released code instead shifts by a fraction of the number of bins rather than of their width, and
+    advances at most one bin per graph, so that every gap shifts the bins after it.
 
     Args:
         latents: (n, d) posterior means.
-        share: In 0..1, of which ``round(share n)`` graphs are taken.
-        seed: Of the shift and the draws.
-        bins: Per dimension; by default those of :data:`BINS`, interpolated, which suit some 300,000 graphs.
-        dimensions: Principal components used.
+        share: In 0..1; ``round(share n)`` graphs are taken.
+        seed: Seed of the shift and the draws.
+        bins: Bins per dimension; by default interpolated from :data:`BINS`, which suit some 300,000 graphs.
+        dimensions: Number of principal components.
 
     Raises:
         InvalidArgument: Latents of another shape, or a share or count out of range.
@@ -227,14 +226,14 @@ def latent_bins(
     from_middle = ((places - bin_of - 0.5) ** 2 * width**2).sum(1)
     _, number = np.unique(bin_of, axis=0, return_inverse=True)
     number = number.reshape(-1)
-    # By bin; in each the one nearest to the middle first, the others in random order.
+    # By bin; in each the graph nearest to the centre first, the others in random order.
     order = rng.permutation(len(points))
     order = order[np.argsort(number[order], kind="stable")]
     starts = np.flatnonzero(np.r_[True, np.diff(number[order]) > 0])
     nearest = np.lexsort((from_middle, number))[starts]
     chosen = [nearest]
     rest = order[~np.isin(order, nearest)]
-    # The k-th round takes the k-th graph of each bin that has so many.
+    # The k-th round takes the k-th graph of each bin that has that many.
     firsts = np.r_[True, np.diff(number[rest]) > 0] if len(rest) else np.zeros(0, bool)
     heads = np.flatnonzero(firsts)
     turn = np.arange(len(rest)) - np.repeat(heads, np.diff(np.r_[heads, len(rest)]))
