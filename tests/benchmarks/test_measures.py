@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from graphnas.surrogate.sparse_gp import SparseGP
+from graphnas.surrogate import SparseGP
 
 from benchmarks.autoencoders.measures import (
     abilities,
@@ -121,12 +121,12 @@ def test_gpytorchs_process_agrees_with_ours():
     x, test_x = rng.uniform(-2, 2, (400, 2)), rng.uniform(-2, 2, (50, 2))
     y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
     state = torch.random.get_rng_state()
-    process = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit(x, y)
+    process = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit([x], y)
     assert torch.equal(torch.random.get_rng_state(), state)
-    mean, deviation = process.predict(test_x)
-    np.testing.assert_allclose(mean, SparseGP(25).fit(x, y).predict(test_x)[0], atol=0.15)
+    mean, deviation = process.predict([test_x])
+    np.testing.assert_allclose(mean, SparseGP(25).fit([x], y).predict([test_x])[0], atol=0.15)
     assert 0 < deviation.mean() < 0.2  # before any data it is 1
-    again = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit(x, y).predict(test_x)
+    again = VariationalGP(25, passes=40, batch_size=100, learning_rate=0.05).fit([x], y).predict([test_x])
     np.testing.assert_array_equal(again[0], mean)
     few = latent_regression(
         x[:20], y[:20], test_x, test_x[:, 0], seeds=[0], inducing=5, process="variational"

@@ -37,7 +37,7 @@ def method_with(space, count, seed=0):
 
 
 def test_random_candidates_stay_until_they_are_refreshed():
-    method, _ = method_with(GEMNet(7), 0)
+    method, _ = method_with(GEMNet(7), 2)
     pool = CandidatePool(method, 50, refresh=10)
     first = pool.random(10)
     assert pool.random(19) is first
