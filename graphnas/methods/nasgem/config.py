@@ -21,6 +21,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "candidates": 50_000,
         "refresh": 1,
         "local_candidates": 0,
+        "rank_scores": False,
     },
 }
 
@@ -40,6 +41,9 @@ class NASGEMConfig:
         refresh: Evaluations after which other random architectures are drawn; what they are described by is
             computed once for all proposals between.
         local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
+        rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
+            networks far below the others do not take all of its attention; the paper's learns the scores.
+        perceptrons: Perceptrons with different initial weights whose predictions are averaged.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` goes on from its weights.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
@@ -50,6 +54,8 @@ class NASGEMConfig:
     candidates: int = 20_000
     refresh: int = 10
     local_candidates: int = 2_000
+    rank_scores: bool = True
+    perceptrons: int = 1
     update: str = "refit"
     encoder: EncoderConfig | None = field(default=None)
     perceptron: PredictorConfig | None = field(default=None)
@@ -58,7 +64,14 @@ class NASGEMConfig:
         check_choices(self, {"update": UPDATES})
         check_least(
             self,
-            {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},
+            {
+                "n_startup_trials": 0,
+                "batch_size": 1,
+                "candidates": 1,
+                "refresh": 1,
+                "local_candidates": 0,
+                "perceptrons": 1,
+            },
         )
 
     @classmethod

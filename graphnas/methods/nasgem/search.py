@@ -18,6 +18,7 @@ from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
 from graphnas.methods.nasgem.predictor import MLPPredictor
+from graphnas.surrogate.training_set import normal_scores
 
 Vector = NDArray[np.float64]
 
@@ -62,7 +63,7 @@ class NASGEM(ModelBasedSearch):
         )
         self._given = encoder
         self._trained: Latest[KernelGuidedEncoder] = Latest()
-        self._tuned: tuple[object, int, MLPPredictor] | None = None
+        self._tuned: tuple[object, int, list[MLPPredictor]] | None = None
 
     @property
     def encoder(self) -> KernelGuidedEncoder:
@@ -84,30 +85,37 @@ class NASGEM(ModelBasedSearch):
     def _ranked(self, known: Finished, updates: list[int]) -> Ranking:
         data = self.training_set(known)
         pool = ArchitectureBatch.cat([*self._pool.changed(data), self._pool.random(len(data))])
-        targets = np.concatenate([data.scores[:, None], data.violations], axis=1)
-        predictor = self._predictor(known, updates, self.encoder.embed(data.architectures), targets)
-        predicted = predictor.predict(self.encoder.embed(pool))
+        scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
+        targets = np.concatenate([scores[:, None], data.violations], axis=1)
+        predictors = self._predictors(known, updates, self.encoder.embed(data.architectures), targets)
+        vectors = self.encoder.embed(pool)
+        predicted = np.mean([predictor.predict(vectors) for predictor in predictors], axis=0)
         score, violations = predicted[:, 0], predicted[:, 1:]
         allowed = (violations <= 0).all(1)
         return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
 
-    def _predictor(
+    def _predictors(
         self, known: Finished, updates: list[int], vectors: Tensor, targets: Vector
-    ) -> MLPPredictor:
-        """The perceptron after the last of ``updates``.
+    ) -> list[MLPPredictor]:
+        """The perceptrons after the last of ``updates``.
 
         Fine-tuning goes through all updates, so that a method rebuilt from its history ends with the same
         weights; what was tuned on the beginning of the same history is gone on from.
         """
+        predictors = [
+            MLPPredictor(self.config.perceptron, seed=self.seed + number)
+            for number in range(self.config.perceptrons)
+        ]
         if self.config.update == "refit":
-            return MLPPredictor(self.config.perceptron, seed=self.seed).fit(vectors, targets)
-        predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
+            return [predictor.fit(vectors, targets) for predictor in predictors]
+        done = 0
         if self._tuned is not None:
             history, size, tuned = self._tuned
             if size in updates and history == (self.seed, known[:size]):
-                predictor, done = tuned, updates.index(size) + 1
+                predictors, done = tuned, updates.index(size) + 1
         self._tuned = None  # an error must not leave half-tuned weights behind
         for size in updates[done:]:
-            predictor.fine_tune(vectors[:size], targets[:size])
-        self._tuned = (self.seed, known), len(known), predictor
-        return predictor
+            for predictor in predictors:
+                predictor.fine_tune(vectors[:size], targets[:size])
+        self._tuned = (self.seed, known), len(known), predictors
+        return predictors
