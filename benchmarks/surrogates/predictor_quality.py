@@ -1,0 +1,371 @@
+"""Predictor quality on whole tables: Kendall's tau of few training cells, tested on all the rest.
+
+NAS-Bench-101: 100, 172 and 424 training cells out of 423,624; accuracy is the mean test accuracy, because the
+compact table has the validation accuracy of 30,001 cells only. NAS-Bench-201: 78, 156 and 469 out of 15,625;
+200-epoch validation accuracy on CIFAR-10. Cells are drawn uniformly, seed by seed.
+
+    python -m benchmarks.surrogates.predictor_quality --space nasbench101 --seeds 10
+
+Seconds are CPU seconds on one thread, with the features of the training cells; predicting is not counted in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+from benchmarks.harness.sections import Section, Table, spread
+
+SIZES = {"nasbench101": (100, 172, 424), "nasbench201": (78, 156, 469)}
+TITLES = {"nasbench101": "NAS-Bench-101", "nasbench201": "NAS-Bench-201"}
+OURS = ("features and boosted trees", "features", "kernel (WL and bits)")
+BASELINES = (
+    "GP on raw bits",
+    "gradient boosting on raw bits",
+    "extra-trees on raw bits",
+    "ridge on raw bits",
+)
+ACCURACIES = {
+    "nasbench101": "the mean test accuracy.",
+    "nasbench201": "200-epoch validation accuracy on CIFAR-10.",
+}
+TARGETS = {"nasbench101": (0.73, 0.78, 0.82), "nasbench201": (0.60, 0.66, 0.74)}
+
+PUBLISHED = {
+    "nasbench101": {
+        "PINAT, ranking loss": (0.717, 0.764, 0.812),
+        "PINAT": (0.679, 0.715, 0.772),
+        "TNASP, ranking loss": (0.676, 0.691, 0.747),
+        "GMAE-NAS": (0.666, 0.697, 0.732),
+        "GATES": (0.605, 0.659, 0.691),
+        "NP": (0.391, 0.545, 0.679),
+    },
+    "nasbench201": {
+        "PINAT": (0.549, 0.631, 0.706),
+        "TNASP": (0.539, 0.589, 0.640),
+        "Graphormer": (0.505, 0.630, 0.680),
+        "arch2vec": (0.542, 0.573, 0.601),
+        "NP": (0.343, 0.413, 0.584),
+    },
+}
+"""Table 1 of PINAT (Lu et al., AAAI 2023) and its supplement, Table 9; others as quoted there."""
+
+SEEDS = 10
+CHUNK = 20_000
+Rows = NDArray[np.int64]
+
+
+# -------------------------------------------------------------------- the record
+
+
+def section(record: dict[str, Any]) -> Section:
+    """Kendall's tau by number of training cells, ours, baselines and published."""
+    space, sizes = record["space"], record["sizes"]
+    rows = []
+    for name, found in record["summary"].items():
+        cells = [found["tau"].get(str(size)) for size in sizes]
+        seconds = [s for s in found["seconds"].values() if s is not None]
+        rows.append(
+            [
+                name,
+                *(spread(*cell, 3) if cell else "" for cell in cells),
+                f"{max(seconds):.2f}" if seconds else "",
+            ]
+        )
+    rows += [
+        [f"published: {name}", *(f"{value:.3f}" for value in values), ""]
+        for name, values in PUBLISHED[space].items()
+    ]
+    columns = ["predictor", *(f"{size} cells" for size in sizes), "CPU s per fit, at most"]
+    caption = (
+        f"Kendall's tau on all other cells of {TITLES[space]} ({record['cells']:,}), mean and deviation over "
+        f"{record['seeds']} seeds."
+    )
+    return Section(
+        title=f"Predictor quality on {TITLES[space]}",
+        tables=[Table(caption, columns, rows)],
+        protocol=(
+            "The published predictors learn from validation and are tested on test accuracy; here both are "
+            + (
+                "the mean test accuracy."
+                if space == "nasbench101"
+                else "200-epoch CIFAR-10 validation accuracy."
+            )
+        ),
+        notes=verdicts(record),
+        plots=[plot_name(record)],
+    )
+
+
+def verdicts(record: dict[str, Any]) -> list[str]:
+    """Whether our two predictors beat the best published ones and our targets."""
+    space, sizes = record["space"], record["sizes"]
+    best = next(iter(PUBLISHED[space].values()))
+    notes = []
+    for name in OURS[:2]:
+        tau = record["summary"].get(name, {}).get("tau", {})
+        if any(str(size) not in tau for size in sizes):
+            continue
+        parts = []
+        for size, target, published in zip(sizes, TARGETS[space], best, strict=True):
+            mean = tau[str(size)][0]
+            verdict = "reached" if mean >= target else "missed"
+            parts.append(
+                f"{size} cells: {mean:.3f}, published {published:.3f}, target {target:.2f} {verdict}"
+            )
+        notes.append(f"{name}: {'; '.join(parts)}.")
+    notes.append(
+        "The features were chosen on other training cells of the same table (seeds from 100 on). "
+        f"{OURS[1]!r} is NASGEMSampler's default predictor, here with a kernel fitted on all training cells; "
+        "in a search it is fitted on at most 200 of them."
+    )
+    if record["seeds"] < SEEDS:
+        notes.append(
+            f"So far {record['seeds']} of {SEEDS} seeds; "
+            "`graphnas bench` with `--full` goes on with the rest."
+        )
+    return notes
+
+
+def plot_name(record: dict[str, Any]) -> str:
+    """The file that :func:`draw` writes."""
+    return f"predictor_quality_{record['space']}.png"
+
+
+def draw(record: dict[str, Any], folder: Path) -> list[str]:
+    """Kendall's tau by number of training cells; published ones are dashed."""
+    from benchmarks.harness.drawing import label, panels, save
+
+    from graphnas.plots.style import FAINT, INK, colour
+
+    sizes = record["sizes"]
+    figure, (axes,) = panels(1, 7.5, 4.2)
+    for number, (name, found) in enumerate(record["summary"].items()):
+        known = [size for size in sizes if found["tau"].get(str(size))]
+        means, deviations = zip(*(found["tau"][str(size)] for size in known), strict=True)
+        axes.errorbar(known, means, yerr=deviations, color=colour(number), marker="o", ms=3, label=name)
+    for number, (name, values) in enumerate(PUBLISHED[record["space"]].items()):
+        tint = INK if number == 0 else FAINT
+        axes.plot(sizes, values, color=tint, ls="--", lw=1, label=f"published: {name}")
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    label(axes, "training cells", "Kendall's tau on all other cells")
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return [save(figure, folder, plot_name(record))]
+
+
+def summarize(runs: list[dict[str, Any]], sizes: list[int]) -> dict[str, Any]:
+    """Mean and deviation of tau, and mean seconds, by predictor and size."""
+    summary: dict[str, Any] = {}
+    for name in (*OURS, *BASELINES):
+        mine = [run for run in runs if run["predictor"] == name]
+        if not mine:
+            continue
+        tau, seconds = {}, {}
+        for size in sizes:
+            found = [run for run in mine if run["size"] == size]
+            if found:
+                values = [run["tau"] for run in found]
+                deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+                tau[str(size)] = [float(np.mean(values)), deviation]
+                seconds[str(size)] = float(np.mean([run["seconds"] for run in found]))
+        summary[name] = {"tau": tau, "seconds": seconds}
+    return summary
+
+
+# -------------------------------------------------------------------- the measurement
+
+
+class Cells:
+    """All cells of a table with everything that predictors read of them, computed once.
+
+    Args:
+        name: Of the space.
+    """
+
+    def __init__(self, name: str) -> None:
+        from graphnas import ArchitectureBatch
+        from graphnas.evaluate import TabularEvaluator
+        from search_spaces import get_space
+        from search_spaces.tables import open_table
+
+        self.space = get_space(name)
+        if name == "nasbench101":
+            table = open_table(self.space)
+            results = table.results
+            self.batch = ArchitectureBatch.from_arrays(
+                results.adjacency.copy(), results.operations.copy(), results.num_nodes.copy()
+            )
+            self.accuracy = table.accuracy("cifar10", 108, "test_accuracy")
+        else:
+            self.batch = ArchitectureBatch.from_architectures(list(self.space.enumerate()))
+            self.accuracy = TabularEvaluator(self.space).values(self.batch)
+        self._chunks: list[Any] = []
+
+    def prepare(self, training: Rows) -> None:
+        """Compute the features of all cells.
+
+        The labels of the cells that will be trained on are the Weisfeiler-Lehman columns, since those of
+        other cells can match nothing.
+        """
+        from tqdm import tqdm
+
+        from graphnas.surrogate import FeatureKernels
+
+        self.features = FeatureKernels(self.space).fit(self.batch[training])
+        starts = range(0, len(self.accuracy), CHUNK)
+        self._chunks = [
+            self.features(self.batch[s : s + CHUNK]) for s in tqdm(starts, desc="features", disable=None)
+        ]
+
+    def parts(self) -> Iterator[Any]:
+        """The features of all cells, in parts."""
+        yield from self._chunks
+
+
+def fit(name: str, cells: Cells, rows: Rows, targets: NDArray[np.float64]) -> dict[str, tuple[Any, float]]:
+    """Fit a predictor on the cells of ``rows``.
+
+    Returns:
+        What predicts from the features of other cells, by name, and the CPU seconds of its fit. The ensemble
+        contains the process on features, which is therefore measured with it.
+    """
+    from graphnas.surrogate import FeatureEnsemble, KernelFeatures, KernelPredictor
+
+    start = time.process_time()
+    known = cells.features(cells.batch[rows])
+    if name in OURS[:2]:
+        ensemble = FeatureEnsemble(cells.features)
+        ensemble.process.fit(known, targets)
+        alone = time.process_time() - start
+        ensemble.fit_forests(known, targets)
+        both = time.process_time() - start
+        return {OURS[1]: (ensemble.process.mean, alone), OURS[0]: (ensemble.forest_mean, both)}
+    if name == OURS[2]:
+        plain = KernelPredictor(KernelFeatures(cells.space)).fit(known[:-1], targets)
+        return {name: (lambda features: plain.mean(features[:-1]), time.process_time() - start)}
+    model = baseline(name).fit(known[0], targets)
+    return {name: (lambda features: model.predict(features[0]), time.process_time() - start)}
+
+
+def baseline(name: str) -> Any:
+    """A regression of scikit-learn."""
+    from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+    from sklearn.linear_model import RidgeCV
+
+    if name == BASELINES[0]:
+        kernel = ConstantKernel() * Matern(3.0, nu=2.5) + WhiteKernel(0.1)
+        return GaussianProcessRegressor(kernel, random_state=0)
+    if name == BASELINES[1]:
+        return GradientBoostingRegressor(
+            n_estimators=300, learning_rate=0.05, max_depth=4, subsample=0.5, random_state=0
+        )
+    if name == BASELINES[2]:
+        return ExtraTreesRegressor(100, random_state=0)
+    return RidgeCV(np.logspace(-2, 3, 11))
+
+
+def measure(name: str, cells: Cells, size: int, seed: int) -> list[dict[str, Any]]:
+    """Kendall's tau of one fit on all cells but the training cells."""
+    from graphnas.surrogate.acquisition import normal_scores
+
+    rows = drawn(len(cells.accuracy), size, seed)
+    rest = np.ones(len(cells.accuracy), bool)
+    rest[rows] = False
+    runs, before, passed = [], 0.0, 0.0
+    for fitted, (predict, seconds) in fit(name, cells, rows, normal_scores(cells.accuracy[rows])).items():
+        start = time.process_time()
+        predicted = np.concatenate([predict(part) for part in cells.parts()]) + before
+        passed += time.process_time() - start
+        tau = kendalltau(predicted[rest], cells.accuracy[rest]).statistic
+        runs.append(
+            {
+                "predictor": fitted,
+                "size": size,
+                "seed": seed,
+                "tau": float(tau),
+                "seconds": seconds,
+                "prediction_seconds": passed,
+            }
+        )
+        before = predicted  # the ensemble is the sum of the process and of its trees
+    return runs
+
+
+def drawn(count: int, size: int, seed: int) -> Rows:
+    """The training cells of a seed."""
+    return np.random.default_rng(seed).choice(count, size, replace=False)
+
+
+def main() -> int:
+    """Run what is missing, print and store, fit by fit."""
+    from tqdm import tqdm
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--space", default="nasbench201", choices=sorted(SIZES))
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--predictors", nargs="+", default=[*OURS, *BASELINES], choices=[*OURS, *BASELINES])
+    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
+    parser.add_argument("--output", type=Path, help="by default results/predictor_quality_SPACE.json")
+    given = parser.parse_args()
+    output = given.output or RESULTS / f"predictor_quality_{given.space}.json"
+    sizes = list(SIZES[given.space])
+    runs: list[dict[str, Any]] = []
+    if output.is_file() and not given.fresh:
+        stored = json.loads(output.read_text())
+        runs = stored["runs"] if (stored["space"], stored["sizes"]) == (given.space, sizes) else []
+    done = {(run["predictor"], run["size"], run["seed"]) for run in runs}
+    # Seed by seed, so that an interrupted benchmark has all predictors.
+    wanted = [(p, n, s) for s in range(given.seeds) for p in given.predictors for n in sizes]
+    if OURS[0] in given.predictors:  # which has the process on features as a part
+        wanted = [one for one in wanted if one[0] != OURS[1]]
+    todo = [one for one in wanted if one not in done]
+    cells = Cells(given.space)
+    training = np.unique(
+        np.concatenate([drawn(len(cells.accuracy), n, s) for n in sizes for s in range(given.seeds)])
+    )
+    if todo:
+        cells.prepare(training)
+    figures: dict[str, Any] = {}
+    for name, size, seed in tqdm(todo, unit="fit", disable=None):
+        new = measure(name, cells, size, seed)
+        kept = {(run["predictor"], run["size"], run["seed"]) for run in new}
+        runs = [run for run in runs if (run["predictor"], run["size"], run["seed"]) not in kept] + new
+        figures = {
+            "space": given.space,
+            "sizes": sizes,
+            "seeds": len({run["seed"] for run in runs}),
+            "cells": len(cells.accuracy),
+            "summary": summarize(runs, sizes),
+            "runs": runs,
+        }
+        write_record(output, figures, quiet=True)
+    if not figures:
+        print(f"{output} holds all of it; --fresh runs it again")
+        return 0
+    for table in section(figures).tables:
+        print(table.caption)
+        for row in [table.columns, *table.rows]:
+            print("  ".join(f"{cell:30}" if k == 0 else f"{cell:>16}" for k, cell in enumerate(row)))
+    for note in verdicts(figures):
+        print(note)
+    return 0
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore", module="sklearn")
+    run_on_one_thread(main)
