@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
-from benchmarks.harness.sections import Section, Table, counted, spread
 
+from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.sections import Section, Table, counted, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
 from graphnas.autoencoders.measures import abilities, latent_regression
@@ -282,7 +282,6 @@ def _three(found: dict[str, Any], key: str) -> tuple[str, str, str]:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Reconstruction, divergence and exact reconstructions of the test set, epoch by epoch."""
     from benchmarks.harness.drawing import label, legend_above, panels, save, whole_numbers
-
     from graphnas.plots.style import colour
 
     figure, axes = panels(len(CURVES), height=3.6)

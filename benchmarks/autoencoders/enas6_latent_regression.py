@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import PACKAGES, RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
-from benchmarks.harness.sections import Section, Table, spread
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
+from benchmarks.harness.records import PACKAGES, RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.sections import Section, Table, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
 from graphnas.autoencoders.measures import abilities, errors_of
@@ -246,7 +246,6 @@ def section(record: dict[str, Any]) -> Section:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Root mean squared errors, ours and published."""
     from benchmarks.harness.drawing import label, panels, save
-
     from graphnas.plots.style import colour
 
     entries = ranked(record)[::-1]

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from benchmarks.harness.sections import Section, Table, counted
-
 from graphnas import ArchitectureBatch, GraphSpace
 from graphnas.autoencoders import MODELS, GraphAutoencoder
 from search_spaces import ENASMacro6, NASBench101

@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
-from benchmarks.harness.sections import Section, Table, counted, spread
 
+from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.sections import Section, Table, counted, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import (
     FeatureVAE,
@@ -255,7 +255,6 @@ def section(record: dict[str, Any]) -> Section:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Errors over the epochs of each task, and over the share of training cells (Fig. 8)."""
     from benchmarks.harness.drawing import label, legend_above, panels, save, whole_numbers
-
     from graphnas.plots.style import colour
 
     names = []

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from benchmarks.harness.sections import Section, Table
-
 from graphnas import Architecture, ArchitectureBatch, GraphSpace
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import GraphPNAS, GraphPNASConfig

@@ -1,23 +1,21 @@
-"""How the stage widths of GEMNet-A and GEMNet-B were found; nothing else about these networks is searched.
+"""Which stage widths give GEMNet-A and GEMNet-B the published numbers of parameters and operations.
 
 NASGEM (AAAI 2021), Table 1 gives parameters and multiply-accumulates of both, but neither cell nor widths.
-For the cell of search_spaces/gemnet_imagenet.py this walks through all rising widths on a grid, keeps those
-within a tolerance of both numbers, and takes the ones that grow most evenly from stage to stage.
+For the cell of search_spaces/gemnet_imagenet.py this tries all rising widths on a grid, keeps those within a
+tolerance of both numbers, and takes the ones that grow most evenly from stage to stage.
 
     python -m benchmarks.graphs.gemnet_widths
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
-from benchmarks.harness.sections import Section, Table
 
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
+from benchmarks.harness.sections import Section, Table
 from search_spaces import GEMNet
 from search_spaces.complexity import Complexity, count_complexity
 from search_spaces.gemnet_imagenet import TARGETS, gemnet_cell
@@ -51,23 +49,18 @@ def all_counts(widths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def find(name: str, widths: np.ndarray, counts: np.ndarray, tolerance: float) -> dict[str, Any]:
-    """The evenly growing widths whose counts are those published for the network ``name``."""
+    """The most evenly growing widths whose counts are those published for the network ``name``."""
     target = TARGETS[name]
     found: dict[str, Any] = {"published": {"parameters": target.parameters, "macs": target.macs}}
     close = np.flatnonzero(np.abs(counts / np.array(target) - 1).max(1) <= tolerance)
     found["candidates"] = len(close)
     if not len(close):
-        print(f"{name}: no widths within {tolerance:.1%}")
         return found
     growth = np.diff(np.log(widths[close]), axis=1)
     best = close[growth.std(1).argmin()]
     chosen = tuple(widths[best].tolist())
     counted = complexity(chosen)
     assert tuple(counted) == tuple(counts[best].tolist())
-    print(
-        f"{name}: widths {chosen}, {counted.parameters:,} parameters ({target.parameters:,} published), "
-        f"{counted.macs:,} MACs ({target.macs:,}); {len(close)} candidates"
-    )
     return found | {"widths": list(chosen), "parameters": counted.parameters, "macs": counted.macs}
 
 
@@ -94,24 +87,21 @@ def section(record: dict[str, Any]) -> Section:
 
 def main() -> int:
     """Search, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "gemnet_widths")
     parser.add_argument("--step", type=int, default=4, help="widths are multiples of this")
     parser.add_argument("--largest", type=int, default=320)
     parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of parameters and of MACs")
-    parser.add_argument("--output", type=Path, default=RESULTS / "gemnet_widths.json")
-    given = parser.parse_args()
-    grid = range(given.step, given.largest + 1, given.step)
+    options = parser.parse_args()
+    grid = range(options.step, options.largest + 1, options.step)
     widths = np.array(list(itertools.combinations(grid, 4)), np.int64)
     counts = all_counts(widths, np.random.default_rng(0))
     figures = {
-        "step": given.step,
-        "largest": given.largest,
-        "tolerance": given.tolerance,
-        "networks": {name: find(name, widths, counts, given.tolerance) for name in TARGETS},
+        "step": options.step,
+        "largest": options.largest,
+        "tolerance": options.tolerance,
+        "networks": {name: find(name, widths, counts, options.tolerance) for name in TARGETS},
     }
-    write_record(given.output, figures, ("graphnas", "numpy", "torch"))
+    publish(options.output, figures, section, ("graphnas", "numpy", "torch"))
     return 0
 
 

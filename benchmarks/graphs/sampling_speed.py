@@ -1,6 +1,6 @@
-"""Seconds in which every search space draws 50,000 random architectures, as one batch and one by one.
+"""How many seconds each search space takes to draw 50,000 random architectures, in a batch and one by one.
 
-Every architecture is validated then. The command fails if either takes longer than the limit. RandWire is
+Every architecture is then validated. The command fails if either way takes longer than the limit. RandWire is
 timed with each of its priors.
 
     python -m benchmarks.graphs.sampling_speed
@@ -8,23 +8,21 @@ timed with each of its priors.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
-from benchmarks.harness.sections import Section, Table
 
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
+from benchmarks.harness.sections import Section, Table
 from graphnas import GraphSpace
 from search_spaces import get_space, space_names
 from search_spaces.randwire import PRIORS
 
 
 def timed_spaces(names: Sequence[str]) -> dict[str, GraphSpace]:
-    """Each space with its defaults, and RandWire with every prior, by what they are called in the record."""
+    """Each space with its defaults, and RandWire with every prior, by their name in the record."""
     spaces: dict[str, GraphSpace] = {}
     for name in names:
         if name == "randwire":
@@ -57,26 +55,21 @@ def section(record: dict[str, Any]) -> Section:
 
 def main() -> int:
     """Time, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "sampling_speed")
     parser.add_argument("--spaces", nargs="+", default=list(space_names()), choices=space_names())
     parser.add_argument("--size", type=int, default=50_000)
-    parser.add_argument("--limit", type=float, default=10.0, help="seconds for all; more is an error")
-    parser.add_argument("--output", type=Path, default=RESULTS / "sampling_speed.json")
-    given = parser.parse_args()
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds allowed for each")
+    options = parser.parse_args()
     figures = {}
-    print(f"seconds of processor time for {given.size:,} architectures, one core")
-    print(f"{'space':26}{'one batch':>12}{'one by one':>12}{'distinct':>10}")
-    for name, space in timed_spaces(given.spaces).items():
+    for name, space in timed_spaces(options.spaces).items():
         space.sample_batch(np.random.default_rng(0), 10)  # imports and tables are loaded once, not per sample
         started = time.process_time()
-        batch = space.sample_batch(np.random.default_rng(1), given.size)
+        batch = space.sample_batch(np.random.default_rng(1), options.size)
         together = time.process_time() - started
 
         rng = np.random.default_rng(2)
         started = time.process_time()
-        drawn = [space.sample(rng) for _ in range(given.size)]
+        drawn = [space.sample(rng) for _ in range(options.size)]
         singly = time.process_time() - started
 
         for architecture in (*batch, *drawn):
@@ -84,21 +77,20 @@ def main() -> int:
         adjacency, operations, _ = batch.to_arrays()
         rows = np.hstack([adjacency.reshape(len(batch), -1), operations])
         distinct = len({row.tobytes() for row in rows})
-        print(f"{name:26}{together:12.2f}{singly:12.2f}{distinct:10,}")
         figures[name] = {
             "batch_seconds": round(together, 3),
             "single_seconds": round(singly, 3),
             "distinct": distinct,
         }
-    figures_and_size = {"architectures": given.size, "limit": given.limit, "spaces": figures}
-    write_record(given.output, figures_and_size, ("graphnas", "numpy"))
+    record = {"architectures": options.size, "limit": options.limit, "spaces": figures}
+    publish(options.output, record, section, ("graphnas", "numpy"))
     slow = [
         name
         for name, figure in figures.items()
-        if max(figure["batch_seconds"], figure["single_seconds"]) > given.limit
+        if max(figure["batch_seconds"], figure["single_seconds"]) > options.limit
     ]
     if slow:
-        print(f"slower than {given.limit:g} s: {', '.join(slow)}")
+        print(f"slower than {options.limit:g} s: {', '.join(slow)}")
     return 1 if slow else 0
 
 

@@ -88,7 +88,10 @@ CATALOG = (
         tables=("nasbench101",),
     ),
     _one(
-        "nasgem_embeddings", "nasgem.embeddings", "--seeds 2 --iterations 300 --fresh", tables=("nasbench101",)
+        "nasgem_embeddings",
+        "nasgem.embeddings",
+        "--seeds 2 --iterations 300 --fresh",
+        tables=("nasbench101",),
     ),
     _one(
         "nasgem_similarity_loss",

@@ -63,10 +63,14 @@ def to_json(record: dict[str, Any]) -> str:
 
 
 def this_command() -> str:
-    """The command that runs this script again: ``python -m benchmarks...`` with its arguments."""
+    """The command that runs this script again: ``python -m benchmarks...``, its arguments but ``--output``."""
     spec = sys.modules["__main__"].__spec__
     start = ["python", "-m", spec.name] if spec else ["python", sys.argv[0]]
-    return shlex.join([*start, *sys.argv[1:]])
+    arguments = sys.argv[1:]
+    if "--output" in arguments:
+        at = arguments.index("--output")
+        del arguments[at : at + 2]
+    return shlex.join([*start, *arguments])
 
 
 def write_record(

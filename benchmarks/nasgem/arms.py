@@ -1,19 +1,19 @@
-"""What the benchmarks of NASGEM share: cells, encoders trained on them, regressors, paired differences."""
+"""What NASGEM's benchmarks share: cells, encoders trained on them, regressors, paired differences."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from benchmarks.harness.records import write_record
 from numpy.typing import NDArray
-from benchmarks.harness.sections import Section, spread
 from tqdm import tqdm
+
+from benchmarks.harness.records import publish, script_parser, stored_runs, write_record
+from benchmarks.harness.sections import Section
 
 if TYPE_CHECKING:
     from graphnas import ArchitectureBatch
@@ -33,7 +33,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     KERNEL: {},
     SHALLOW: {"kernel_iterations": 1},
 }
-"""The arms that embed, by what their encoder's configuration changes."""
+"""The arms that embed, and what each changes in the encoder's configuration."""
 BASELINES = (RIDGE, PROCESS, TREES)
 
 ENCODER_TEXT = (
@@ -68,9 +68,10 @@ class Cells:
 def nasbench101_cells() -> Cells:
     """All 423,624 cells of the table."""
     from graphnas import ArchitectureBatch
-    from search_spaces.tables.nasbench101 import open_nasbench101
+    from search_spaces import NASBench101
+    from search_spaces.tables import open_table
 
-    table = open_nasbench101()
+    table = open_table(NASBench101())
     results = table.results
     return Cells(
         ArchitectureBatch.from_arrays(results.adjacency, results.operations, results.num_nodes),
@@ -82,11 +83,10 @@ def nasbench101_cells() -> Cells:
 
 def conv3x3_rows(cells: Cells) -> NDArray[np.int64]:
     """The cells whose inner nodes are all conv3x3, so that only the adjacency tells them apart."""
-    from search_spaces.nasbench101_cells import CONV1X1, MAXPOOL3X3
+    from search_spaces import NASBench101
 
-    operations = cells.batch.operations.numpy()
-    other = (operations == CONV1X1) | (operations == MAXPOOL3X3)
-    return np.flatnonzero(~other.any(1))
+    other = [k for k, name in enumerate(NASBench101.node_ops) if name.startswith(("conv1x1", "maxpool"))]
+    return np.flatnonzero(~np.isin(cells.batch.operations.numpy(), other).any(1))
 
 
 def train_encoder(
@@ -96,8 +96,8 @@ def train_encoder(
 
     Args:
         batch: The cells that pairs are drawn from, with replacement.
-        seed: Of weights and pairs; the same for all arms of a seed.
-        changes: One of :data:`ENCODERS`.
+        seed: Seed of weights and pairs; the same for all arms.
+        changes: A value of :data:`ENCODERS`.
         **settings: Other fields of ``EncoderConfig``.
     """
     from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up
@@ -110,11 +110,11 @@ def train_encoder(
     return encoder.fit(pair_up(drawn, rng, encoder.kernel, config.target))
 
 
-def seeds_parser(description: str | None, seeds: int, iterations: int = 4_000) -> argparse.ArgumentParser:
-    """Arguments of a benchmark that trains encoders seed by seed; of training as in ``EncoderConfig``."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def seeds_parser(
+    description: str | None, record: str | None, seeds: int, iterations: int = 4_000
+) -> argparse.ArgumentParser:
+    """Arguments of a benchmark that trains encoders seed by seed, with those of their training."""
+    parser = script_parser(description, record)
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     parser.add_argument("--pairs", type=int, default=20_000)
@@ -124,9 +124,9 @@ def seeds_parser(description: str | None, seeds: int, iterations: int = 4_000) -
     return parser
 
 
-def encoder_settings(given: argparse.Namespace) -> dict[str, int]:
-    """Those arguments, for the record and for :func:`train_encoder`."""
-    return {name: getattr(given, name) for name in ("pairs", "iterations", "batch_size", "dimension")}
+def encoder_settings(options: argparse.Namespace) -> dict[str, int]:
+    """The arguments of training, for the record and for :func:`train_encoder`."""
+    return {name: getattr(options, name) for name in ("pairs", "iterations", "batch_size", "dimension")}
 
 
 # ---------------------------------------------------------------- regressors
@@ -160,9 +160,10 @@ def gaussian_process(train: Matrix, targets: Vector, candidates: Matrix, seed: i
 
     kernel = ConstantKernel(1.0) * RBF(3.0, (0.3, 100.0)) + WhiteKernel(0.1, (1e-4, 10.0))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # accuracies without noise: the lowest will do
+        # Accuracies without noise may end at the lower bound of the noise, which is fine.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         few = GaussianProcessRegressor(kernel, normalize_y=True).fit(train[:200], targets[:200])
-    # From here on what scikit-learn does, but with matrix products: a third of its time for many candidates.
+    # From here on as scikit-learn does, but with matrix products: a third of its time for many candidates.
     amplitude = few.kernel_.k1.k1.constant_value
     length, noise = few.kernel_.k1.k2.length_scale, few.kernel_.k2.noise_level
     mean, scale = float(targets.mean()), max(float(targets.std()), 1e-12)
@@ -192,7 +193,7 @@ REGRESSORS: dict[str, Callable[[Matrix, Vector, Matrix, int], Vector]] = {
     PROCESS: gaussian_process,
     TREES: extra_trees,
 }
-"""The baselines on raw bits; an arm that is not here is the perceptron."""
+"""The baselines on raw bits; every other arm is the perceptron."""
 
 # ---------------------------------------------------------------- runs and their record
 
@@ -202,45 +203,34 @@ def each_seed(
     seeds: Sequence[int],
     output: Path,
     settings: Mapping[str, Any],
+    section: Callable[[dict[str, Any]], Section],
     *,
     fresh: bool,
-) -> dict[str, Any]:
-    """Run the seeds that ``output`` does not hold, writing the record after each, and return it.
+) -> None:
+    """Run the seeds that ``output`` does not hold, write the record after each, and print its section.
 
     Args:
         run: Figures of one seed.
-        seeds: Those that the record shall hold.
+        seeds: The seeds that the record is to hold.
         output: The record.
-        settings: What must be the same for an earlier run to count.
-        fresh: Run again what is there.
+        settings: Entries of the record that must be the same for an earlier run to count.
+        section: Makes the section of the record.
+        fresh: Run all seeds again.
     """
-    runs: list[dict[str, Any]] = []
-    if output.is_file() and not fresh:
-        record = json.loads(output.read_text())
-        if all(record.get(name) == value for name, value in settings.items()):
-            runs = [found for found in record["runs"] if found["seed"] in seeds]
-    if runs:
-        print(f"{len(runs)} seeds of {output} are kept; --fresh runs them again")
-    done = {found["seed"] for found in runs}
-    todo = [seed for seed in seeds if seed not in done]
-    for seed in tqdm(todo, unit="seed", disable=None):
+    runs = [one for one in stored_runs(output, settings, "seeds", fresh=fresh) if one["seed"] in seeds]
+    done = {one["seed"] for one in runs}
+    for seed in tqdm([seed for seed in seeds if seed not in done], unit="seed", disable=None):
         runs.append({"seed": seed, **run(seed)})
-        runs.sort(key=lambda found: found["seed"])
+        runs.sort(key=lambda one: one["seed"])
         write_record(output, {**settings, "runs": runs}, quiet=True)
-    write_record(output, {**settings, "runs": runs})
-    return dict(json.loads(output.read_text()))
-
-
-def mean_sd(values: Sequence[float], digits: int) -> str:
-    """Mean and standard deviation over seeds as the tables print them."""
-    return spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, digits)
+    publish(output, {**settings, "runs": runs}, section)
 
 
 class Paired(NamedTuple):
     """A difference at equal seeds.
 
     Attributes:
-        mean: Of the differences.
+        mean: Mean of the differences.
         error: Its standard error; 0 of a single seed.
         count: Number of seeds.
     """
@@ -251,7 +241,7 @@ class Paired(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """In words: which is larger, if Student's 95 % interval of the difference leaves out zero."""
+        """In words: which is larger, if Student's 95 % interval of the difference excludes zero."""
         from scipy.stats import t
 
         if self.count < 2 or abs(self.mean) <= t.ppf(0.975, self.count - 1) * self.error:
@@ -268,7 +258,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
 
 
 def judged(differences: Sequence[Paired], labels: Sequence[str], wanted: str) -> tuple[str, str]:
-    """Whether a claim holds that all differences are ``wanted``, and where each verdict was reached.
+    """Whether the claim that all differences are ``wanted`` holds, and where each verdict was reached.
 
     Args:
         differences: One for each of ``labels``.
@@ -279,7 +269,7 @@ def judged(differences: Sequence[Paired], labels: Sequence[str], wanted: str) ->
     for difference, label in zip(differences, labels, strict=True):
         verdicts.setdefault(difference.verdict, []).append(label)
     against = {"larger": "smaller", "smaller": "larger"}[wanted]
-    holds = "is not shown"  # a difference that the seeds do not tell from zero refutes nothing
+    holds = "is not shown"  # a difference that the seeds cannot tell from zero refutes nothing
     if wanted in verdicts:
         holds = "holds" if len(verdicts) == 1 else "holds in part"
     elif against in verdicts:
@@ -292,17 +282,4 @@ def still_to_run(record: Mapping[str, Any], seeds: int) -> list[str]:
     done = len(record["runs"])
     if done >= seeds:
         return []
-    return [f"So far {done} of {seeds} seeds; `graphnas bench` with `--full` goes on with the rest."]
-
-
-def show(section: Section) -> None:
-    """Print a section's tables and notes."""
-    for table in section.tables:
-        lines = [list(table.columns), *map(list, table.rows)]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(table.columns))]
-        print(f"\n{table.caption}")
-        for line in lines:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
-    print(f"\n{section.protocol}")
-    for note in section.notes:
-        print(f"- {note}")
+    return [f"So far {done} of {seeds} seeds; `graphnas bench` with `--full` runs the rest."]

@@ -1,15 +1,15 @@
-"""Global Prediction Bias of NASGEM's predictor on NAS-Bench-101, with and without its embedding (Fig. 5).
+"""How far the cell that NASGEM's predictor picks is from the best, with and without its embedding (Fig. 5).
 
-A predictor learns from 200 to 2,000 random cells and scores 50,000 others; the bias is the accuracy of the
-best cell of the whole space less that of the cell it picks. The paper's P reads the raw bits of the cell, the
+A predictor learns from 200 to 2,000 random cells of NAS-Bench-101 and scores 50,000 others; the bias is the
+accuracy of the best cell of the whole space minus that of the cell it picks. The paper's P reads the raw bits of the cell, the
 code of a plain autoencoder, or that of the kernel-guided one; ridge regression, a Gaussian process and
 extremely randomised trees read the raw bits. Beside them stand the best of the training cells, which needs no
 predictor, and the best of the 50,000.
 
-What is learned and reported is the mean test accuracy, which the table has of all cells. --target validation
-keeps to the 30,001 cells whose validation accuracy it has: that is learned, the test accuracy reported.
+The mean test accuracy, which the table has for all cells, is both learned and reported. --target validation
+uses only the 30,001 cells whose validation accuracy it has: that is learned, the test accuracy reported.
 
-It can be stopped at any time; seeds that are done are kept in the record.
+It can be stopped at any time: finished seeds are kept in the record.
 
     python -m benchmarks.nasgem.bias
     python -m benchmarks.nasgem.bias --seeds 2 --iterations 300 --sizes 200 500
@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.harness.records import RESULTS, run_on_one_thread
+from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.nasgem.arms import (
     AUTOENCODER,
     BASELINES,
@@ -33,16 +35,13 @@ from benchmarks.nasgem.arms import (
     each_seed,
     encoder_settings,
     judged,
-    mean_sd,
     nasbench101_cells,
     paired,
     perceptron,
     seeds_parser,
-    show,
     still_to_run,
     train_encoder,
 )
-from benchmarks.harness.sections import Section, Table
 
 SIZES = (200, 500, 1000, 1500, 2000)
 CANDIDATES = 50_000
@@ -61,7 +60,7 @@ def one_seed(
     cells: Cells, targets: np.ndarray, seed: int, sizes: list[int], settings: dict[str, int]
 ) -> dict[str, Any]:
     """Test accuracy of what each arm picks after each number of samples."""
-    from graphnas.graph.wl import WeisfeilerLehman
+    from graphnas.graph import WeisfeilerLehman
     from graphnas.methods.nasgem import pair_up
 
     rng = np.random.default_rng(seed)
@@ -172,7 +171,6 @@ def plot_name(record: dict[str, Any]) -> str:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Bias by number of training cells, with the standard error of the mean."""
     from benchmarks.harness.drawing import label, panels, save
-
     from graphnas.plots.style import INK, colour
 
     sizes, runs = record["sizes"], record["runs"]
@@ -192,34 +190,33 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Run the seeds that are missing, print and store."""
-    parser = seeds_parser(__doc__, SEEDS, iterations=2_000)
+    """Run the missing seeds, store and print."""
+    parser = seeds_parser(__doc__, None, SEEDS, iterations=2_000)
     parser.add_argument("--target", default="test", choices=("test", "validation"))
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="ascending")
-    parser.add_argument("--output", type=Path, help="by default results/nasgem_bias_TARGET.json")
-    given = parser.parse_args()
-    output = given.output or RESULTS / f"nasgem_bias_{given.target}.json"
+    options = parser.parse_args()
+    output = options.output or RESULTS / f"nasgem_bias_{options.target}.json"
 
     cells = nasbench101_cells()
-    if given.target == "validation":
+    if options.target == "validation":
         cells = cells.select(np.flatnonzero(~np.isnan(cells.validation)))
-    targets = cells.accuracy if given.target == "test" else cells.validation
+    targets = cells.accuracy if options.target == "test" else cells.validation
     settings = {
         "name": output.stem,
-        "target": given.target,
-        "sizes": given.sizes,
-        "encoder": encoder_settings(given),
+        "target": options.target,
+        "sizes": options.sizes,
+        "encoder": encoder_settings(options),
         "known": len(targets),
         "best": round(float(cells.accuracy.max()), 4),
     }
-    record = each_seed(
-        lambda seed: one_seed(cells, targets, seed, given.sizes, settings["encoder"]),
-        range(given.seeds),
+    each_seed(
+        lambda seed: one_seed(cells, targets, seed, options.sizes, settings["encoder"]),
+        range(options.seeds),
         output,
         settings,
-        fresh=given.fresh,
+        section,
+        fresh=options.fresh,
     )
-    show(section(record))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Rank correlation of NASGEM's predictor by share of training cells, with and without its embedding.
+"""How well NASGEM's predictor ranks cells, with and without its embedding, by share of training cells.
 
 The protocol of the paper's Tables 3-4 on cells of NAS-Bench-101 whose inner operations are all conv3x3: 1,000
 of them per seed, 600 to learn from and 400 to be ranked. Three arms of the paper and three baselines:
@@ -8,7 +8,7 @@ of them per seed, 600 to learn from and 400 to be ranked. Three arms of the pape
 - kernel-guided + P: on the code of the same autoencoder whose cosine follows the graph kernel;
 - ridge regression, a Gaussian process and extremely randomised trees on the flattened upper triangle.
 
-It can be stopped at any time; seeds that are done are kept in the record.
+It can be stopped at any time: finished seeds are kept in the record.
 
     python -m benchmarks.nasgem.correlation
     python -m benchmarks.nasgem.correlation --seeds 2 --iterations 300 --shares 10 100
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread
+
+from benchmarks.harness.records import run_on_one_thread
+from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.nasgem.arms import (
     ADJACENCY,
     AUTOENCODER,
@@ -35,16 +37,13 @@ from benchmarks.nasgem.arms import (
     each_seed,
     encoder_settings,
     judged,
-    mean_sd,
     nasbench101_cells,
     paired,
     perceptron,
     seeds_parser,
-    show,
     still_to_run,
     train_encoder,
 )
-from benchmarks.harness.sections import Section, Table
 
 SHARES = (10, 20, 30, 50, 70, 100)
 TRAIN, CELLS = 600, 1000
@@ -189,7 +188,6 @@ def plot_name(record: dict[str, Any]) -> str:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Both correlations by share: ours with the standard error of the mean, the paper's dashed."""
     from benchmarks.harness.drawing import label, panels, save
-
     from graphnas.plots.style import colour
 
     shares, runs = record["shares"], record["runs"]
@@ -213,28 +211,27 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Run the seeds that are missing, print and store."""
-    parser = seeds_parser(__doc__, SEEDS)
+    """Run the missing seeds, store and print."""
+    parser = seeds_parser(__doc__, "nasgem_correlation", SEEDS)
     parser.add_argument("--shares", type=int, nargs="+", default=list(SHARES), help="percent, ascending")
-    parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_correlation.json")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     everything = nasbench101_cells()
     cells = everything.select(conv3x3_rows(everything))
     settings = {
-        "name": given.output.stem,
-        "shares": given.shares,
-        "encoder": encoder_settings(given),
+        "name": options.output.stem,
+        "shares": options.shares,
+        "encoder": encoder_settings(options),
         "known": len(cells.accuracy),
     }
-    record = each_seed(
-        lambda seed: one_seed(cells, seed, given.shares, settings["encoder"]),
-        range(given.seeds),
-        given.output,
+    each_seed(
+        lambda seed: one_seed(cells, seed, options.shares, settings["encoder"]),
+        range(options.seeds),
+        options.output,
         settings,
-        fresh=given.fresh,
+        section,
+        fresh=options.fresh,
     )
-    show(section(record))
     return 0
 
 

@@ -1,14 +1,14 @@
-"""What NASGEM's embedding says of scores: distance against similarity (Fig. 1) and score surface (Fig. 4).
+"""What NASGEM's embedding says about scores: similarity against difference (Fig. 1), score surface (Fig. 4).
 
 On the cells of NAS-Bench-101 whose inner operations are all conv3x3. Score is the paper's efficiency score,
-the mean test accuracy of three repeats less a price on multiply-accumulates.
+the mean test accuracy of three repeats minus a price on multiply-accumulates.
 
 - Fig. 1: by how much the scores of two cells differ against the cosine of their embeddings, with the kernel's
   guidance and without, as a rank correlation over random pairs.
 - Fig. 4: the score over the first two principal components of the embeddings, as P predicts it from 200 cells
   and as the table has it; and how much of its order the plane alone tells, by leave-one-out smoothing.
 
-It can be stopped at any time; seeds that are done are kept in the record.
+It can be stopped at any time: finished seeds are kept in the record.
 
     python -m benchmarks.nasgem.embeddings
     python -m benchmarks.nasgem.embeddings --seeds 2 --iterations 300
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread
+
+from benchmarks.harness.records import run_on_one_thread
+from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.nasgem.arms import (
     ADJACENCY,
     AUTOENCODER,
@@ -33,16 +35,13 @@ from benchmarks.nasgem.arms import (
     conv3x3_rows,
     each_seed,
     encoder_settings,
-    mean_sd,
     nasbench101_cells,
     paired,
     perceptron,
     seeds_parser,
-    show,
     still_to_run,
     train_encoder,
 )
-from benchmarks.harness.sections import Section, Table
 
 PAIRS, TRAIN, SHOWN = 20_000, 200, 300
 SEEDS = 5
@@ -145,7 +144,7 @@ def section(record: dict[str, Any]) -> Section:
         rows.append([name, mean_sd([run["predicted"][name] for run in runs], 3), *cells])
     seeds = f"{len(runs)} seeds"
     return Section(
-        "NASGEM, Figs. 1 and 4: what the embedding says of scores",
+        "NASGEM, Figs. 1 and 4: what the embedding says about scores",
         [
             Table(
                 "Fig. 1: Spearman's correlation of cosine similarity and difference of scores over random "
@@ -214,7 +213,6 @@ def plot_names(record: dict[str, Any]) -> list[str]:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Both figures, of the first seed."""
     from benchmarks.harness.drawing import save
-
     from graphnas.plots import plot_score_surface, plot_similarity
 
     run = next(run for run in record["runs"] if "surface" in run)
@@ -233,10 +231,9 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Run the seeds that are missing, print and store."""
-    parser = seeds_parser(__doc__, SEEDS, iterations=2_000)
-    parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_embeddings.json")
-    given = parser.parse_args()
+    """Run the missing seeds, store and print."""
+    parser = seeds_parser(__doc__, "nasgem_embeddings", SEEDS, iterations=2_000)
+    options = parser.parse_args()
 
     from graphnas.evaluate import efficiency_score
 
@@ -244,18 +241,18 @@ def main() -> int:
     cells = everything.select(conv3x3_rows(everything))
     scores = efficiency_score(cells.accuracy, cells.macs)
     settings = {
-        "name": given.output.stem,
-        "encoder": encoder_settings(given),
+        "name": options.output.stem,
+        "encoder": encoder_settings(options),
         "known": len(scores),
     }
-    record = each_seed(
+    each_seed(
         lambda seed: one_seed(cells, scores, seed, settings["encoder"]),
-        range(given.seeds),
-        given.output,
+        range(options.seeds),
+        options.output,
         settings,
-        fresh=given.fresh,
+        section,
+        fresh=options.fresh,
     )
-    show(section(record))
     return 0
 
 

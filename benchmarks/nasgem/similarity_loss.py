@@ -1,11 +1,11 @@
-"""NASGEM's similarity loss by size of the graphs and of the embedding (Fig. 6).
+"""How NASGEM's similarity loss depends on the size of the graphs and of the embedding (Fig. 6).
 
 Encoders are trained on random pairs of DAGs of 10 to 250 nodes (the sub-graphs of GEMNet's super-graph, one
 edge probability per graph) with embeddings of 10 to 50 dimensions. Their similarity loss, the mean squared
-difference of cosine and kernel, is taken on pairs that training has not seen, both for the normalised kernel
-as it is ("raw", the paper's) and for its centred form, whose spread is the same at every size.
+difference of cosine and kernel, is measured on unseen pairs, both for the normalised kernel as it is ("raw",
+the paper's) and for its centred form, whose spread is the same at every size.
 
-It can be stopped at any time; encoders that are done are kept in the record.
+It can be stopped at any time: finished encoders are kept in the record.
 
     python -m benchmarks.nasgem.similarity_loss
     python -m benchmarks.nasgem.similarity_loss --nodes 10 50 --dimensions 10 50 --iterations 100
@@ -13,17 +13,22 @@ It can be stopped at any time; encoders that are done are kept in the record.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
-from benchmarks.nasgem.arms import show
-from benchmarks.harness.sections import Section, Table
 from tqdm import tqdm
+
+from benchmarks.harness.records import (
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
+from benchmarks.harness.sections import Section, Table
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem import Pairs
@@ -35,7 +40,7 @@ TARGETS = ("raw", "centred")
 
 def make_pairs(nodes: int, pairs: int, test: int, depth: int) -> tuple[Pairs, Pairs]:
     """Random pairs of DAGs with their raw kernel, to train on and to test on."""
-    from graphnas.graph.wl import WeisfeilerLehman
+    from graphnas.graph import WeisfeilerLehman
     from graphnas.methods.nasgem import sample_pairs
     from search_spaces import GEMNet
 
@@ -173,7 +178,7 @@ def notes(record: dict[str, Any]) -> list[str]:
     missing = [target for target in TARGETS if target not in record["targets"]]
     missing += [f"{n} nodes" for n in NODES if n not in record["nodes"]]
     if missing:
-        found.append(f"Not run yet: {', '.join(missing)}; `graphnas bench` with `--full` goes on.")
+        found.append(f"Not run yet: {', '.join(missing)}; `graphnas bench` with `--full` runs the rest.")
     low, high = (record["kernel"][str(n)]["std"] for n in ends)
     found.append(
         f"The raw kernel of random graphs has a deviation of {low:.3f} at {ends[0]} nodes and {high:.4f} "
@@ -182,7 +187,7 @@ def notes(record: dict[str, Any]) -> list[str]:
     )
     found.append(
         f"After {record['iterations']:,} updates the decoder gets {first:.0%} of the bits right at {ends[0]} "
-        f"nodes and {last:.0%} at {ends[1]}; who knows a graph's density only gets 70 %."
+        f"nodes and {last:.0%} at {ends[1]}; knowing nothing but a graph's density gives 70 %."
         + (
             " The encoders of large graphs are far from trained, and that is part of the trend with the "
             "nodes: 10,000 updates as in the paper need a GPU."
@@ -201,7 +206,6 @@ def plot_name(record: dict[str, Any]) -> str:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """The loss by nodes, one line per dimension, one panel per target."""
     from benchmarks.harness.drawing import label, legend_above, panels, save
-
     from graphnas.plots.style import INK, colour
 
     record = finished(record)
@@ -223,41 +227,33 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Train the encoders that are missing, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Train the missing encoders, store and print."""
+    parser = script_parser(__doc__, "nasgem_similarity_loss")
     parser.add_argument("--nodes", type=int, nargs="+", default=list(NODES), help="ascending")
     parser.add_argument("--dimensions", type=int, nargs="+", default=list(DIMENSIONS), help="ascending")
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--pairs", type=int, default=2000)
-    parser.add_argument("--test", type=int, default=500, help="pairs that the loss is taken on")
+    parser.add_argument("--test", type=int, default=500, help="pairs that the loss is measured on")
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=32, help="pairs per update")
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--depth", type=int, default=3, help="of the Weisfeiler-Lehman kernel")
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")
-    parser.add_argument("--output", type=Path, default=RESULTS / "nasgem_similarity_loss.json")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     names = ("pairs", "test", "iterations", "batch_size", "hidden", "depth")
-    settings: dict[str, Any] = {name: getattr(given, name) for name in names}
-    runs: list[dict[str, Any]] = []
-    kernels: dict[str, dict[str, float]] = {}
-    if given.output.is_file() and not given.fresh:
-        record = json.loads(given.output.read_text())
-        if all(record.get(name) == value for name, value in settings.items()):
-            runs, kernels = record["runs"], record["kernel"]
-            print(f"{len(runs)} encoders of {given.output} are kept; --fresh trains them again")
+    settings: dict[str, Any] = {name: getattr(options, name) for name in names}
+    runs = stored_runs(options.output, settings, "encoders", fresh=options.fresh)
+    kernels = json.loads(options.output.read_text())["kernel"] if runs else {}
     done = {(run["target"], run["nodes"], run["dimension"]) for run in runs}
-    wanted = [(n, target, d) for target in given.targets for n in given.nodes for d in given.dimensions]
+    wanted = [(n, target, d) for target in options.targets for n in options.nodes for d in options.dimensions]
     todo = [one for one in wanted if (one[1], one[0], one[2]) not in done]
-    settings = {"name": given.output.stem, **settings}
-    shape = {"nodes": given.nodes, "dimensions": given.dimensions, "targets": given.targets}
+    settings = {"name": options.output.stem, **settings}
+    shape = {"nodes": options.nodes, "dimensions": options.dimensions, "targets": options.targets}
     current, pairs = 0, {}
-    for number, (n, target, d) in enumerate(tqdm(todo, unit="encoder", disable=None)):
+    for n, target, d in tqdm(todo, unit="encoder", disable=None):
         if n != current:
-            train, test = make_pairs(n, given.pairs, given.test, given.depth)
+            train, test = make_pairs(n, options.pairs, options.test, options.depth)
             pairs, current = {"raw": (train, test), "centred": centred(train, test)}, n
             kernels[str(n)] = {
                 "mean": round(float(test.target.mean()), 6),
@@ -266,12 +262,8 @@ def main() -> int:
             }
         found = one_encoder(n, d, *pairs[target], settings)
         runs.append({"target": target, "nodes": n, "dimension": d, **found})
-        last = number + 1 == len(todo)
-        write_record(given.output, {**settings, **shape, "kernel": kernels, "runs": runs}, quiet=not last)
-    if not todo:
-        write_record(given.output, {**settings, **shape, "kernel": kernels, "runs": runs})
-    record = json.loads(given.output.read_text())
-    show(section(record))
+        write_record(options.output, {**settings, **shape, "kernel": kernels, "runs": runs}, quiet=True)
+    publish(options.output, {**settings, **shape, "kernel": kernels, "runs": runs}, section)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from benchmarks.searches.runs import Run, mean_and_deviation
 
 CLOSE = 1e-6

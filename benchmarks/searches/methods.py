@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.samplers import BaseSampler
+
 from benchmarks.searches.runs import TRIALS_PER_QUERY, Run, search
 from benchmarks.searches.tasks import Opened, opened
-
 from graphnas import SearchMethod
 from graphnas.autoencoders import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods import GraphPNASConfig, LatentBO, LatentBOConfig, NASGEMConfig, TreeSearch

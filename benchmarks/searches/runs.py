@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import optuna
-from benchmarks.harness.records import write_record
 from tqdm import tqdm
 
+from benchmarks.harness.records import write_record
 from graphnas import Architecture, GraphSpace
 from optuna_graphnas import suggest_architecture
 

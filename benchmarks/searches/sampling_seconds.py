@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import optuna
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from optuna.distributions import CategoricalDistribution
-from benchmarks.harness.sections import Section, Table, counted
 
+from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.sections import Section, Table, counted
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import RandomSearch
 from optuna_graphnas import NASGEMSampler, suggest_architecture

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.harness.sections import Section, Table, spread
 from benchmarks.searches.figures import FEW, who_leads
 from benchmarks.searches.tasks import TASKS, Task
-from benchmarks.harness.sections import Section, Table, spread
-
 from graphnas.plots.style import INK, colour, new_figure
 
 DEFAULT = "NASGEMSampler"

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.records import RESULTS
-from benchmarks.searches.runs import Run, run_all
 from benchmarks.searches.figures import hypervolume, one_objective, two_objectives
+from benchmarks.searches.runs import Run, run_all
 from benchmarks.searches.search_report import draw, printed, section
 from benchmarks.searches.tasks import DEVICE, REFERENCE, TASKS, opened
 

@@ -1,18 +1,16 @@
-"""Predictor quality on whole tables: Kendall's tau of few training cells, tested on all the rest.
+"""How well surrogates that learn from few cells rank all the others (Kendall's tau on whole tables).
 
 NAS-Bench-101: 100, 172 and 424 training cells out of 423,624; accuracy is the mean test accuracy, because the
-compact table has the validation accuracy of 30,001 cells only. NAS-Bench-201: 78, 156 and 469 out of 15,625;
+compact table has the validation accuracy of only 30,001 cells. NAS-Bench-201: 78, 156 and 469 out of 15,625;
 200-epoch validation accuracy on CIFAR-10. Cells are drawn uniformly, seed by seed.
 
     python -m benchmarks.surrogates.predictor_quality --space nasbench101 --seeds 10
 
-Seconds are CPU seconds on one thread, with the features of the training cells; predicting is not counted in.
+Seconds are CPU seconds of a fit on one thread, with the features of the training cells, without prediction.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,10 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
-from benchmarks.harness.sections import Section, Table, spread
+
+from benchmarks.harness.records import (
+    RESULTS,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
+from benchmarks.harness.sections import Section, Table, mean_and_deviation, spread
 
 SIZES = {"nasbench101": (100, 172, 424), "nasbench201": (78, 156, 469)}
 TITLES = {"nasbench101": "NAS-Bench-101", "nasbench201": "NAS-Bench-201"}
@@ -34,10 +40,7 @@ BASELINES = (
     "extra-trees on raw bits",
     "ridge on raw bits",
 )
-ACCURACIES = {
-    "nasbench101": "the mean test accuracy.",
-    "nasbench201": "200-epoch validation accuracy on CIFAR-10.",
-}
+ACCURACIES = {"nasbench101": "mean test accuracy", "nasbench201": "200-epoch CIFAR-10 validation accuracy"}
 TARGETS = {"nasbench101": (0.73, 0.78, 0.82), "nasbench201": (0.60, 0.66, 0.74)}
 
 PUBLISHED = {
@@ -57,7 +60,7 @@ PUBLISHED = {
         "NP": (0.343, 0.413, 0.584),
     },
 }
-"""Table 1 of PINAT (Lu et al., AAAI 2023) and its supplement, Table 9; others as quoted there."""
+"""Table 1 of PINAT (Lu et al., AAAI 2023) and its supplement's Table 9; the others as quoted there."""
 
 SEEDS = 10
 CHUNK = 20_000
@@ -94,12 +97,8 @@ def section(record: dict[str, Any]) -> Section:
         title=f"Predictor quality on {TITLES[space]}",
         tables=[Table(caption, columns, rows)],
         protocol=(
-            "The published predictors learn from validation and are tested on test accuracy; here both are "
-            + (
-                "the mean test accuracy."
-                if space == "nasbench101"
-                else "200-epoch CIFAR-10 validation accuracy."
-            )
+            "The published predictors learn from validation accuracy and are tested on test accuracy; here "
+            f"both are the {ACCURACIES[space]}."
         ),
         notes=verdicts(record),
         plots=[plot_name(record)],
@@ -125,13 +124,12 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         notes.append(f"{name}: {'; '.join(parts)}.")
     notes.append(
         "The features were chosen on other training cells of the same table (seeds from 100 on). "
-        f"{OURS[1]!r} is NASGEMSampler's default predictor, here with a kernel fitted on all training cells; "
-        "in a search it is fitted on at most 200 of them."
+        f"{OURS[1]!r} is GraphBO's surrogate, here with a kernel fitted on all training cells; in a search it "
+        "is fitted on at most 200 of them."
     )
     if record["seeds"] < SEEDS:
         notes.append(
-            f"So far {record['seeds']} of {SEEDS} seeds; "
-            "`graphnas bench` with `--full` goes on with the rest."
+            f"So far {record['seeds']} of {SEEDS} seeds; `graphnas bench` with `--full` runs the rest."
         )
     return notes
 
@@ -144,7 +142,6 @@ def plot_name(record: dict[str, Any]) -> str:
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Kendall's tau by number of training cells; published ones are dashed."""
     from benchmarks.harness.drawing import label, panels, save
-
     from graphnas.plots.style import FAINT, INK, colour
 
     sizes = record["sizes"]
@@ -176,8 +173,7 @@ def summarize(runs: list[dict[str, Any]], sizes: list[int]) -> dict[str, Any]:
             found = [run for run in mine if run["size"] == size]
             if found:
                 values = [run["tau"] for run in found]
-                deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-                tau[str(size)] = [float(np.mean(values)), deviation]
+                tau[str(size)] = list(mean_and_deviation(values))
                 seconds[str(size)] = float(np.mean([run["seconds"] for run in found]))
         summary[name] = {"tau": tau, "seconds": seconds}
     return summary
@@ -187,11 +183,7 @@ def summarize(runs: list[dict[str, Any]], sizes: list[int]) -> dict[str, Any]:
 
 
 class Cells:
-    """All cells of a table with everything that predictors read of them, computed once.
-
-    Args:
-        name: Of the space.
-    """
+    """All cells of a space's table, with everything that predictors read of them computed once."""
 
     def __init__(self, name: str) -> None:
         from graphnas import ArchitectureBatch
@@ -215,8 +207,8 @@ class Cells:
     def prepare(self, training: Rows) -> None:
         """Compute the features of all cells.
 
-        The labels of the cells that will be trained on are the Weisfeiler-Lehman columns, since those of
-        other cells can match nothing.
+        The Weisfeiler-Lehman columns are the labels of the cells that will be trained on, since those of
+        other cells match nothing.
         """
         from tqdm import tqdm
 
@@ -237,8 +229,8 @@ def fit(name: str, cells: Cells, rows: Rows, targets: NDArray[np.float64]) -> di
     """Fit a predictor on the cells of ``rows``.
 
     Returns:
-        What predicts from the features of other cells, by name, and the CPU seconds of its fit. The ensemble
-        contains the process on features, which is therefore measured with it.
+        By name, a function that predicts from the features of other cells, and the CPU seconds of its fit.
+        The ensemble contains the process on features, which is therefore measured with it.
     """
     from graphnas.surrogate import FeatureEnsemble, KernelFeatures, KernelPredictor
 
@@ -278,7 +270,7 @@ def baseline(name: str) -> Any:
 
 
 def measure(name: str, cells: Cells, size: int, seed: int) -> list[dict[str, Any]]:
-    """Kendall's tau of one fit on all cells but the training cells."""
+    """Kendall's tau of one fit on all cells except the training cells."""
     from graphnas.surrogate.acquisition import normal_scores
 
     rows = drawn(len(cells.accuracy), size, seed)
@@ -310,60 +302,48 @@ def drawn(count: int, size: int, seed: int) -> Rows:
 
 
 def main() -> int:
-    """Run what is missing, print and store, fit by fit."""
+    """Run what is missing, store it fit by fit, and print."""
     from tqdm import tqdm
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--space", default="nasbench201", choices=sorted(SIZES))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--predictors", nargs="+", default=[*OURS, *BASELINES], choices=[*OURS, *BASELINES])
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
-    parser.add_argument("--output", type=Path, help="by default results/predictor_quality_SPACE.json")
-    given = parser.parse_args()
-    output = given.output or RESULTS / f"predictor_quality_{given.space}.json"
-    sizes = list(SIZES[given.space])
-    runs: list[dict[str, Any]] = []
-    if output.is_file() and not given.fresh:
-        stored = json.loads(output.read_text())
-        runs = stored["runs"] if (stored["space"], stored["sizes"]) == (given.space, sizes) else []
+    options = parser.parse_args()
+    output = options.output or RESULTS / f"predictor_quality_{options.space}.json"
+    sizes = list(SIZES[options.space])
+    settings = {"space": options.space, "sizes": sizes}
+    runs = stored_runs(output, settings, "fits", fresh=options.fresh)
     done = {(run["predictor"], run["size"], run["seed"]) for run in runs}
     # Seed by seed, so that an interrupted benchmark has all predictors.
-    wanted = [(p, n, s) for s in range(given.seeds) for p in given.predictors for n in sizes]
-    if OURS[0] in given.predictors:  # which has the process on features as a part
+    wanted = [(p, n, s) for s in range(options.seeds) for p in options.predictors for n in sizes]
+    if OURS[0] in options.predictors:  # which has the process on features as a part
         wanted = [one for one in wanted if one[0] != OURS[1]]
     todo = [one for one in wanted if one not in done]
-    cells = Cells(given.space)
+    cells = Cells(options.space)
     training = np.unique(
-        np.concatenate([drawn(len(cells.accuracy), n, s) for n in sizes for s in range(given.seeds)])
+        np.concatenate([drawn(len(cells.accuracy), n, s) for n in sizes for s in range(options.seeds)])
     )
     if todo:
         cells.prepare(training)
-    figures: dict[str, Any] = {}
     for name, size, seed in tqdm(todo, unit="fit", disable=None):
         new = measure(name, cells, size, seed)
         kept = {(run["predictor"], run["size"], run["seed"]) for run in new}
         runs = [run for run in runs if (run["predictor"], run["size"], run["seed"]) not in kept] + new
-        figures = {
-            "space": given.space,
-            "sizes": sizes,
-            "seeds": len({run["seed"] for run in runs}),
-            "cells": len(cells.accuracy),
-            "summary": summarize(runs, sizes),
-            "runs": runs,
-        }
-        write_record(output, figures, quiet=True)
-    if not figures:
-        print(f"{output} holds all of it; --fresh runs it again")
-        return 0
-    for table in section(figures).tables:
-        print(table.caption)
-        for row in [table.columns, *table.rows]:
-            print("  ".join(f"{cell:30}" if k == 0 else f"{cell:>16}" for k, cell in enumerate(row)))
-    for note in verdicts(figures):
-        print(note)
+        write_record(output, _figures(settings, cells, runs), quiet=True)
+    publish(output, _figures(settings, cells, runs), section)
     return 0
+
+
+def _figures(settings: dict[str, Any], cells: Cells, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        **settings,
+        "seeds": len({run["seed"] for run in runs}),
+        "cells": len(cells.accuracy),
+        "summary": summarize(runs, settings["sizes"]),
+        "runs": runs,
+    }
 
 
 if __name__ == "__main__":
