@@ -63,7 +63,7 @@ def section(record: dict[str, Any]) -> Section:
         "no difference is known; average path length is that of eq. 12, clustering ignores directions.",
         [
             f"All properties of {cells['cells']:,} cells of NAS-Bench-101 take {cells['seconds']:.1f} s.",
-            "The plot shows mean accuracy ± deviation at each value of a property; larger dots stand for more "
+            "The plot shows mean accuracy ± deviation at each value of a property; larger dots mean more "
             "architectures.",
         ],
         [PLOT],

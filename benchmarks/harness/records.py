@@ -63,7 +63,7 @@ def to_json(record: dict[str, Any]) -> str:
 
 
 def this_command() -> str:
-    """The command that runs this script again: ``python -m benchmarks...``, its arguments but ``--output``."""
+    """The command that runs this script again, without ``--output``."""
     spec = sys.modules["__main__"].__spec__
     start = ["python", "-m", spec.name] if spec else ["python", sys.argv[0]]
     arguments = sys.argv[1:]
@@ -104,14 +104,14 @@ def publish(
 
 
 def stored_runs(
-    path: Path, settings: Mapping[str, Any], what: str = "runs", *, fresh: bool = False
+    path: Path, settings: Mapping[str, Any], what: str | None, *, fresh: bool = False
 ) -> list[dict[str, Any]]:
     """The runs of an earlier record with the same settings, so that an interrupted benchmark continues.
 
     Args:
         path: The record.
         settings: Entries of the record that must be the same for its runs to count.
-        what: What a run is called in the message.
+        what: What a run is called in the message that they are kept; None prints nothing.
         fresh: Start again from nothing.
     """
     if fresh or not path.is_file():
@@ -119,7 +119,8 @@ def stored_runs(
     record = json.loads(path.read_text())
     if any(record.get(name) != value for name, value in settings.items()):
         return []
-    print(f"{len(record['runs'])} {what} of {path} are kept; --fresh runs them again")
+    if what:
+        print(f"{len(record['runs'])} {what} of {path} are kept; --fresh runs them again")
     return list(record["runs"])
 
 

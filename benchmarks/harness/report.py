@@ -81,7 +81,7 @@ def section_of(path: Path, benchmark: Benchmark) -> Section:
     """A record's part of the report.
 
     Raises:
-        CorruptData: The record lacks something that its script needs, or one of its tables is not rectangular.
+        CorruptData: The record lacks something that its script needs, or a table of it is not rectangular.
     """
     section: Section = _made(path, benchmark, script_of(benchmark).section, read_record(path))
     for table in section.tables:

@@ -1,10 +1,10 @@
 """How far the cell that NASGEM's predictor picks is from the best, with and without its embedding (Fig. 5).
 
 A predictor learns from 200 to 2,000 random cells of NAS-Bench-101 and scores 50,000 others; the bias is the
-accuracy of the best cell of the whole space minus that of the cell it picks. The paper's P reads the raw bits of the cell, the
-code of a plain autoencoder, or that of the kernel-guided one; ridge regression, a Gaussian process and
-extremely randomised trees read the raw bits. Beside them stand the best of the training cells, which needs no
-predictor, and the best of the 50,000.
+accuracy of the best cell of the whole space minus that of the cell it picks. The paper's P reads the raw bits
+of the cell, the code of a plain autoencoder, or that of the kernel-guided one; ridge regression, a Gaussian
+process and extremely randomised trees read the raw bits. Beside them stand the best of the training cells,
+which needs no predictor, and the best of the 50,000.
 
 The mean test accuracy, which the table has for all cells, is both learned and reported. --target validation
 uses only the 30,001 cells whose validation accuracy it has: that is learned, the test accuracy reported.

@@ -1,4 +1,4 @@
-"""The figures of repeated searches: what is found after so many queries, regret, and hypervolume."""
+"""Figures of repeated searches: the best value by queries, regret, hypervolume, and who leads."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.searches.runs import Run, mean_and_deviation
+from benchmarks.harness.sections import mean_and_deviation
+from benchmarks.searches.runs import Run
 
 CLOSE = 1e-6
 FEW = 5
-"""Runs below which a method is not said to lead, or to be led."""
+"""A method with fewer runs is not compared with the others."""
 
 
 def best_so_far(values: Sequence[float], queries: int) -> NDArray[np.float64]:
-    """The best value after 1, 2, ..., ``queries`` evaluations; it stays where a search ended before.
+    """The best value after 1, 2, ..., ``queries`` evaluations; it stays the same once a search has ended.
 
     Returns:
         ``(queries,)``.
@@ -39,12 +40,12 @@ def queries_to(values: Sequence[float], optimum: float) -> float:
 
 
 def hypervolume(first: ArrayLike, second: ArrayLike, reference: tuple[float, float]) -> float:
-    """Area between ``reference`` and what is dominated, ``first`` maximised and ``second`` minimised.
+    """Area that the points dominate, up to ``reference``; ``first`` is maximised and ``second`` minimised.
 
     Args:
-        first: ``(n,)``.
-        second: ``(n,)``.
-        reference: A point; what is not better in both objectives adds nothing.
+        first: First objective, ``(n,)``.
+        second: Second objective, ``(n,)``.
+        reference: A point; points that are not better in both objectives add nothing.
     """
     gain = np.maximum(np.asarray(first, float) - reference[0], 0.0)
     cost = np.minimum(np.asarray(second, float), reference[1])
@@ -65,7 +66,7 @@ def one_objective(runs: Sequence[Run], budgets: Sequence[int], optimum: float) -
 
     Args:
         runs: Its runs.
-        budgets: Numbers of queries; those that not all runs were allowed are left out.
+        budgets: Numbers of queries; those that not every run was allowed are left out.
         optimum: The best value in the table.
     """
     queries = min(run.queries for run in runs)
@@ -90,7 +91,7 @@ def one_objective(runs: Sequence[Run], budgets: Sequence[int], optimum: float) -
 def two_objectives(
     runs: Sequence[Run], budgets: Sequence[int], reference: tuple[float, float], whole: float
 ) -> dict[str, Any]:
-    """The figures of a method on a task with two objectives: shares of the hypervolume ``whole``."""
+    """The figures of a method on a task with two objectives, as shares of the hypervolume ``whole``."""
     queries = min(run.queries for run in runs)
     shares = np.array([hypervolume_so_far(run, reference, queries) for run in runs]) / whole
     at = {
@@ -125,14 +126,14 @@ def who_leads(
     """Who has the best mean curve after each number of queries from ``start`` on.
 
     Args:
-        summary: Of each method, as :func:`one_objective` and :func:`two_objectives` make it.
-        method: Who is named where several are equal; the curve compared goes as far as its own.
+        summary: The figures of each method, from :func:`one_objective` or :func:`two_objectives`.
+        method: Wins ties; curves are compared up to the end of its own.
         start: The first number of queries.
         larger: Whether larger is better.
 
     Returns:
-        First and last number of queries of each stretch, and its leader. Methods with less than :data:`FEW`
-        runs, where ``method`` has more, do not count.
+        First and last number of queries of each stretch, and its leader. Methods with fewer than
+        :data:`FEW` runs do not count, unless ``method`` has as few.
     """
     if method not in summary:
         return []

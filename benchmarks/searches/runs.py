@@ -1,8 +1,7 @@
-"""Searches that a benchmark repeats over methods and seeds, each recorded as soon as it is done."""
+"""Searches repeated over methods and seeds, each recorded as soon as it is finished."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -11,16 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from tqdm import tqdm
 
-from benchmarks.harness.records import write_record
+from benchmarks.harness.records import stored_runs, write_record
 from graphnas import Architecture, GraphSpace
 from optuna_graphnas import suggest_architecture
 
 TRIALS_PER_QUERY = 60
-"""Trials after which a search is ended although it has not evaluated as many architectures as it may."""
+"""Trials per query after which a search ends although it has not used up its queries."""
 
 
 @dataclass
@@ -30,12 +28,12 @@ class Run:
     Attributes:
         method: Its name.
         seed: Its seed.
-        queries: Different architectures that it was allowed.
-        values: What was searched for, of each different architecture in the order of evaluation; fewer than
-            ``queries`` where the sampler only repeated itself.
-        reported: What is reported of it, or the second objective; None where it was not kept.
-        trials: Trials that this took; more than values where a sampler repeats itself or misses the space.
-        seconds: Seconds of the processor for all but the evaluations: what the sampler and Optuna take.
+        queries: Number of different architectures that it was allowed.
+        values: The value of each different architecture in the order of evaluation; fewer than ``queries``
+            if the sampler only repeated itself.
+        reported: What is reported of it, or the second objective; None if it was not kept.
+        trials: Number of trials; more than values if a sampler repeats itself or leaves the space.
+        seconds: Processor seconds without the evaluations: what the sampler and Optuna take.
     """
 
     method: str
@@ -64,13 +62,13 @@ def search(
     Args:
         method: Name for the record.
         seed: Seed for the record.
-        sampler: Of the study.
+        sampler: The study's sampler.
         space: The search space.
-        measure: The value to be maximised, and what is reported or the second objective.
+        measure: Returns the value to be maximised, and what is reported or the second objective.
         queries: Number of different architectures.
-        suggest: Takes the architecture of a trial.
-        directions: Of the objectives: one, or two.
-        trials_per_query: Trials per query after which the search ends all the same.
+        suggest: Suggests the architecture of a trial.
+        directions: Directions of the one or two objectives.
+        trials_per_query: Trials per query after which the search ends in any case.
     """
     known: dict[str, tuple[float, float]] = {}
     measuring = 0.0
@@ -95,16 +93,6 @@ def search(
     return Run(method, seed, queries, list(values), list(reported), len(study.trials), round(seconds, 3))
 
 
-def stored_runs(path: Path, settings: dict[str, Any]) -> list[Run]:
-    """The runs of an earlier record of the same searches, so that an interrupted benchmark goes on."""
-    if not path.is_file():
-        return []
-    record = json.loads(path.read_text())
-    if any(record.get(name) != value for name, value in settings.items()):
-        return []
-    return [Run(**run) for run in record["runs"]]
-
-
 def run_all(
     job: Callable[[str, int, int], Run],
     searches: Sequence[tuple[str, int, int]],
@@ -115,30 +103,29 @@ def run_all(
     order: Sequence[str],
     workers: int,
     fresh: bool,
-) -> list[Run]:
-    """Run what ``output`` does not hold, and write it anew after each run; all else in it is kept.
+) -> dict[str, Any]:
+    """Run what ``output`` does not hold, and rewrite it after each run; its other runs are kept.
 
     Args:
         job: Runs a method with a seed for a number of queries.
-        searches: Method, seed and queries of each, in the order of running; a stored run of as many queries
-            or more serves.
+        searches: Method, seed and queries of each, in the order of running; a stored run with at least as
+            many queries counts.
         output: The record.
-        settings: What must be the same for an earlier run to count.
-        summarize: Figures of the runs so far, for the record.
-        order: Methods as they come in the record.
-        workers: Processes.
-        fresh: Run again what of the searches is there.
+        settings: Entries of the record that must be the same for an earlier run to count.
+        summarize: Returns the figures of the runs so far.
+        order: The methods in the order of the record.
+        workers: Number of processes.
+        fresh: Run the searches again even if they are there.
 
     Returns:
-        All runs in the record.
+        The figures of the record.
     """
     asked = {(method, seed): queries for method, seed, queries in searches}
-    stored = {(run.method, run.seed): run for run in stored_runs(output, settings)}
+    earlier = stored_runs(output, settings, None if fresh else "searches")
+    stored = {(run["method"], run["seed"]): Run(**run) for run in earlier}
     done = {one for one, queries in asked.items() if one in stored and stored[one].queries >= queries}
     if fresh:
         done = set()
-    elif done:
-        print(f"{len(done)} searches of {output} are kept; --fresh runs them again")
     todo = [
         (method, seed, queries) for (method, seed), queries in asked.items() if (method, seed) not in done
     ]
@@ -146,24 +133,17 @@ def run_all(
     def rank(run: Run) -> tuple[int, int]:
         return (order.index(run.method) if run.method in order else len(order), run.seed)
 
-    def record(quiet: bool) -> list[Run]:
+    def figures() -> dict[str, Any]:
         runs = sorted(stored.values(), key=rank)
-        figures = {**settings, **summarize(runs), "runs": [asdict(run) for run in runs]}
-        write_record(output, figures, quiet=quiet)
-        return runs
+        return {**settings, **summarize(runs), "runs": [asdict(run) for run in runs]}
 
     with ProcessPoolExecutor(workers, initializer=quiet) as pool:
         futures = [pool.submit(job, *one) for one in todo]
         for future in tqdm(as_completed(futures), total=len(futures), unit="search", disable=None):
             run = future.result()
             stored[run.method, run.seed] = run
-            record(quiet=True)
-    return record(quiet=False)
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation, 0 of a single value."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            write_record(output, figures(), quiet=True)
+    return figures()
 
 
 def quiet() -> None:

@@ -1,32 +1,30 @@
-"""Seconds that a sampler needs for one more trial when a study already has 100, 300 and 1,000 of them.
+"""How many seconds a sampler takes for one more trial when a study already has 100, 300 or 1,000 of them.
 
-NAS-Bench-201, CIFAR-10; the finished trials are random architectures with their value from the table.
+NAS-Bench-201, CIFAR-10; the finished trials are random architectures with their values from the table.
 
     python -m benchmarks.searches.sampling_seconds
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import RandomSearch
-from optuna_graphnas import NASGEMSampler, suggest_architecture
+from optuna_graphnas import GraphBOSampler, suggest_architecture
 from search_spaces import NASBench201
 
 SPACE = NASBench201()
 SAMPLERS = {
-    "NASGEMSampler": lambda: NASGEMSampler(SPACE, seed=0),
+    "GraphBOSampler": lambda: GraphBOSampler(SPACE, seed=0),
     "Optuna TPE": lambda: optuna.samplers.TPESampler(seed=0),
     "Optuna GP": lambda: optuna.samplers.GPSampler(seed=0),
 }
@@ -56,7 +54,7 @@ def section(record: dict[str, Any]) -> Section:
         for name, by_size in record["seconds"].items()
     ]
     table = Table(
-        f"Median seconds for one more trial after so many, one core, {counted(repeats, 'trial')}.",
+        f"Median seconds of one core for one more trial after so many, {counted(repeats, 'trial')}.",
         ("", *(f"{int(size):,}" for size in sizes)),
         rows,
     )
@@ -64,27 +62,27 @@ def section(record: dict[str, Any]) -> Section:
         "Seconds per trial",
         [table],
         "no paper publishes such times; Optuna's own samplers stand beside ours, on the same studies.",
-        ["Finished are random architectures of NAS-Bench-201; the first trial, which loads things, is not."],
+        [
+            "The study's trials are random architectures of NAS-Bench-201. A first trial, which fills caches, "
+            "is not counted."
+        ],
     )
 
 
 def main() -> int:
     """Time, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "sampling_seconds")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULTS / "sampling_seconds.json")
-    given = parser.parse_args()
+    options = parser.parse_args()
     table = TabularEvaluator(SPACE, dataset="cifar10")
     seconds: dict[str, dict[int, list[float]]] = {name: {} for name in SAMPLERS}
-    for size in given.sizes:
+    for size in options.sizes:
         for name, make in SAMPLERS.items():
             study = study_of(size, make(), table)
             times = seconds[name].setdefault(size, [])
-            # The first trial pays for imports and caches, which a search pays once: it is not counted.
-            for repeat in range(given.repeats + 1):
+            # The first trial pays for imports and caches, as a search does only once: it is not counted.
+            for repeat in range(options.repeats + 1):
                 start = time.perf_counter()
                 trial = study.ask()
                 architecture = suggest_architecture(trial, SPACE)
@@ -92,11 +90,7 @@ def main() -> int:
                 study.tell(trial, table.evaluate(architecture).value)
                 if repeat:
                     times.append(elapsed)
-    print("median seconds per trial, one core")
-    print(f"{'finished trials':20}" + "".join(f"{size:>10,}" for size in given.sizes))
-    for name, by_size in seconds.items():
-        print(f"{name:20}" + "".join(f"{np.median(by_size[size]):10.3f}" for size in given.sizes))
-    write_record(given.output, {"seconds": seconds})
+    publish(options.output, {"seconds": seconds}, section)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What the searches of table_search.py search: spaces, tables, queries, and figures known from elsewhere."""
+"""The tasks of table_search: spaces, tables, numbers of queries, and published figures."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from search_spaces import NASBench101, NASBench201
 
 DEVICE = "hwnb_c10_raspi4"
 REFERENCE = (80.0, 60.0)
-"""Of the hypervolume, in % and ms: the true front goes from 84.0 % at 2.5 ms to 91.57 % at 59.1 ms."""
+"""Reference point of the hypervolume; the true front goes from 84.0 % at 2.5 ms to 91.57 % at 59.1 ms."""
 DIGITS = 4
-"""Of a value in a record: finer than one image of the test sets, which are of at most 10,000."""
+"""Decimals of a value in a record: finer than one of the at most 10,000 images of a test set."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A row of figures from elsewhere, as they are printed.
+    """A row of figures from elsewhere, as they are printed there.
 
     Attributes:
-        name: Whose.
-        value: Of what is searched for, by number of queries.
-        reported: Of what is reported beside it, by number of queries.
+        name: Name of the row.
+        value: Figures of the searched value by number of queries.
+        reported: Figures of what is reported beside it by number of queries.
     """
 
     name: str
@@ -41,20 +41,20 @@ class Task:
     """One table that is searched in one way.
 
     Attributes:
-        name: Of the task and its record.
+        name: Name of the task and, after ``table_search_``, of its record.
         title: Heading in the report.
         value: What is searched for, in words.
-        reported: What is printed beside it, of the architecture with the best value; empty if that is all.
+        reported: What is reported of the architecture with the best value; empty if nothing else is.
         budgets: Numbers of queries that are reported; a search makes as many as the last.
         protocol: How this differs from the papers' protocols.
-        space: Base space of the table.
-        dataset: Of the table.
+        space: Name of the table's space.
+        dataset: The table's data set.
         epochs: Training epochs of the searched value; None for the most.
         metric: Which accuracy is searched for.
-        graphpnas: Preset of the settings that GraphPNAS was published with for this space and data.
+        graphpnas: Preset with the settings that GraphPNAS was published with for this space and data set.
+        published: Whether GraphPNAS' paper has this task, so that its published settings are run too.
         known: Figures from elsewhere.
-        objectives: ``maximize``, or that and ``minimize``.
-        why: What is known of the cause where the default does not lead; printed only then.
+        objectives: Directions of the objectives.
     """
 
     name: str
@@ -68,18 +68,19 @@ class Task:
     epochs: int | None = None
     metric: str = "validation_accuracy"
     graphpnas: str = ""
+    published: bool = False
     known: tuple[Known, ...] = ()
     objectives: tuple[str, ...] = ("maximize",)
-    why: str = ""
 
 
 _NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 _PAPER_EPOCHS = {"cifar10": 12, "cifar100": 200, "imagenet16-120": 12}
 _PUBLISHED = {
-    "cifar10": Known("paper: GraphPNAS (10 runs)", reported={100: "94.344 ± 0.050"}),
-    "cifar100": Known("paper: GraphPNAS (5 runs)", {100: "73.419 ± 0.091"}, {100: "73.345 ± 0.206"}),
-    "imagenet16-120": Known("paper: GraphPNAS (10 runs)", reported={100: "46.495 ± 0.204"}),
+    "cifar10": Known("paper: GraphPNAS (10 runs)", reported={100: "94.34 ± 0.04"}),
+    "cifar100": Known("paper: GraphPNAS (10 runs)", {100: "73.41 ± 0.09"}, {100: "73.35 ± 0.21"}),
+    "imagenet16-120": Known("paper: GraphPNAS (10 runs)", reported={100: "46.50 ± 0.20"}),
 }
+"""GraphPNAS, Table 5."""
 # Before this benchmark, with other implementations of the methods on the same tables.
 _MEASURED = {
     "cifar10": (Known("earlier: the best of TPE, random and evolution", {100: "91.27"}),),
@@ -94,38 +95,14 @@ _MEASURED = {
         Known("earlier: local search", {100: "46.45"}),
     ),
 }
-# GraphPNAS, Figure 4, as 100 minus the test error.
 _PUBLISHED_101 = {
     "paper: GraphPNAS": {150: "94.070 ± 0.143", 300: "94.193 ± 0.072"},
-    "paper: RNN": {150: "93.972 ± 0.228"},
-    "paper: local search": {150: "94.121 ± 0.371"},
-    "paper: random": {150: "93.587 ± 0.422"},
+    "paper: RNN": {300: "93.972 ± 0.228"},
+    "paper: BANANAS": {300: "94.094 ± 0.296"},
+    "paper: local search": {300: "94.121 ± 0.371"},
+    "paper: random": {300: "93.587 ± 0.422"},
 }
-
-
-# From other seeds than those of the record: 100 to 109, on which settings are chosen, and 110 to 119.
-_WHY = {
-    ("cifar10", 200): (
-        "Which of the two is ahead depends on the seeds: after 50 queries the mean regret of NASGEMSampler "
-        "was 0 on the tuning seeds 100 to 109 and 0.051 on 110 to 119, that of GraphPNASSampler 0.019 on the "
-        "former."
-    ),
-    ("cifar100", 200): (
-        "Which of the two is ahead depends on the seeds: after 50 queries the mean regret of NASGEMSampler "
-        "was 0 on the tuning seeds 100 to 109 and 0.241 on 110 to 119, that of GraphPNASSampler 0.428 on the "
-        "former."
-    ),
-    ("imagenet16-120", 12): (
-        "On the tuning seeds 100 to 109 GraphPNASSampler was ahead at 50 to 55 queries because of one run "
-        "of NASGEMSampler, which found the best cell after 56; the other nine had found it by 44."
-    ),
-    ("imagenet16-120", 200): (
-        "On the tuning seeds 100 to 109 the mean regret of NASGEMSampler after 50, 60, 75 and 100 queries "
-        "was 0.266, 0.157, 0.075 and 0.005, that of LatentBOSampler 0.212, 0.138, 0.089 and 0.085: the "
-        "difference after 50 is 0.054 with a standard error of 0.048. Neither NASGEM's noise left out "
-        "(0.283 after 50) nor always counted (0.242) nor its kernel predictor (0.285) removes it."
-    ),
-}
+"""GraphPNAS, Table 4, as 100 minus the test error."""
 
 
 def _nasbench201(dataset: str, epochs: int) -> Task:
@@ -136,6 +113,8 @@ def _nasbench201(dataset: str, epochs: int) -> Task:
         "its seeds (one seed for CIFAR-10 after 200 epochs). The paper counts repeated architectures as "
         "queries; here a query is an architecture not evaluated before, up to isomorphism."
     )
+    if published and dataset == "cifar100":
+        protocol += " The paper prints 10 runs here; its authors' logs hold 5."
     if not published:
         protocol += " So this task is not the paper's, and its figures are not comparable."
     return Task(
@@ -149,14 +128,14 @@ def _nasbench201(dataset: str, epochs: int) -> Task:
         dataset=dataset,
         epochs=epochs,
         graphpnas=f"nasbench201-{dataset}",
+        published=published,
         known=(_PUBLISHED[dataset],) * published + _MEASURED[dataset] * (epochs == 200),
-        why=_WHY.get((dataset, epochs), ""),
     )
 
 
 _NEAREST = (
-    "Optuna's own samplers cannot be held to the cells of the table: each of their proposals is replaced by "
-    "the cell that differs in the fewest parameters, and they are told that one's value."
+    "Optuna's own samplers cannot be restricted to the cells of the table: each of their proposals is "
+    "replaced by the cell that differs in the fewest parameters, and they are told the value of that cell."
 )
 _PAPER_101 = (
     "GraphPNAS' paper searches the whole space by the mean validation accuracy of three runs, which the "
@@ -171,8 +150,8 @@ _TASKS = [
         reported="test accuracy",
         budgets=(50, 100, 150, 300),
         protocol=(
-            "Searched are the 30,001 cells whose validation accuracy (of one training run) the compact table "
-            f"has; reported is the test accuracy, the mean of three runs. {_PAPER_101} {_NEAREST}"
+            "The search is over the 30,001 cells whose validation accuracy (of one training run) the compact "
+            f"table has; the reported test accuracy is the mean of three runs. {_PAPER_101} {_NEAREST}"
         ),
         space="nasbench101",
         graphpnas="nasbench101",
@@ -189,9 +168,9 @@ _TASKS = [
         reported="",
         budgets=(50, 100, 150, 300),
         protocol=(
-            "The mean test accuracy of three runs is the value that is searched for, because the compact "
-            "table has no other of all 423,624 cells: that shows how well a method searches, and nothing "
-            f"about generalisation. {_PAPER_101} {_NEAREST}"
+            "The searched value is the mean test accuracy of three runs, the only accuracy that the compact "
+            "table has of all 423,624 cells: this shows how well a method searches, and says nothing about "
+            f"generalisation. {_PAPER_101} {_NEAREST}"
         ),
         space="nasbench101",
         metric="test_accuracy",
@@ -208,9 +187,9 @@ _TASKS = [
         reported="latency on a Raspberry Pi 4 in ms",
         budgets=(50, 100),
         protocol=(
-            "None of the papers has this task. The latency is that of HW-NAS-Bench, measured on a Raspberry "
-            f"Pi 4; the hypervolume is that above {REFERENCE[0]:.0f} % and below {REFERENCE[1]:.0f} ms, as a "
-            "share of the hypervolume of the Pareto front of all 15,625 cells."
+            "None of the papers has this task. The latency is from HW-NAS-Bench, measured on a Raspberry "
+            f"Pi 4; the hypervolume is measured above {REFERENCE[0]:.0f} % and below {REFERENCE[1]:.0f} ms, as a "
+            "share of that of the Pareto front of all 15,625 cells."
         ),
         space="nasbench201",
         epochs=200,
@@ -222,7 +201,7 @@ TASKS = {task.name: task for task in _TASKS}
 
 
 class Nearest:
-    """The architecture of a space that differs in the fewest parameters from what was suggested."""
+    """Finds the architecture of a space that differs in the fewest parameters from what was suggested."""
 
     def __init__(self, space: GraphSpace) -> None:
         self.architectures = list(space.enumerate())
@@ -240,18 +219,18 @@ class Nearest:
         return self.architectures[int(differences.argmin())]
 
     def __call__(self, trial: optuna.Trial, space: GraphSpace) -> Architecture:
-        """Suggest all parameters of ``trial``, and give the nearest architecture."""
+        """Suggest all parameters of ``trial``, and return the nearest architecture."""
         return self.to({name: trial.suggest_categorical(name, list(c)) for name, c in self.choices.items()})
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A task with its tables, as a process searches it.
+    """A task with its tables.
 
     Attributes:
         task: The task.
-        space: What is searched.
-        measure: Value, and reported figure or second objective, to :data:`DIGITS` digits.
+        space: The space that is searched.
+        measure: Returns the value, and the reported figure or second objective, to :data:`DIGITS` digits.
         optimum: The best value in the table.
     """
 
@@ -262,13 +241,13 @@ class Opened:
 
     @functools.cached_property
     def nearest(self) -> Nearest:
-        """Writing all cells as parameters takes seconds, so only who needs it."""
+        """For samplers that cannot be restricted; made on first use, which takes seconds."""
         return Nearest(self.space)
 
     def every(self) -> tuple[np.ndarray, np.ndarray]:
         """Both objectives of all architectures of the table."""
-        found = np.array([self.measure(one) for one in self.space.enumerate()])
-        return found[:, 0], found[:, 1]
+        first, second = zip(*(self.measure(one) for one in self.space.enumerate()), strict=True)
+        return np.array(first), np.array(second)
 
 
 @functools.cache
@@ -287,10 +266,10 @@ def opened(name: str) -> Opened:
         space = space.restricted_to(table)
 
     def measure(architecture: Architecture) -> tuple[float, float]:
-        found = table.evaluate(architecture)
+        evaluation = table.evaluate(architecture)
         if device is not None:
-            return round(found.value, DIGITS), round(found.metrics["latency"], DIGITS)
-        tested = found if final.budget == table.budget else final.evaluate(architecture)
-        return round(found.value, DIGITS), round(tested.metrics["test_accuracy"], DIGITS)
+            return round(evaluation.value, DIGITS), round(evaluation.metrics["latency"], DIGITS)
+        tested = evaluation if final.budget == table.budget else final.evaluate(architecture)
+        return round(evaluation.value, DIGITS), round(tested.metrics["test_accuracy"], DIGITS)
 
     return Opened(task, space, measure, round(table.optimum, DIGITS))

@@ -124,8 +124,8 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         notes.append(f"{name}: {'; '.join(parts)}.")
     notes.append(
         "The features were chosen on other training cells of the same table (seeds from 100 on). "
-        f"{OURS[1]!r} is GraphBO's surrogate, here with a kernel fitted on all training cells; in a search it "
-        "is fitted on at most 200 of them."
+        f"{OURS[1]!r} is GraphBO's surrogate, here with a kernel fitted on all training cells; in a search "
+        "it is fitted on at most 200 of them."
     )
     if record["seeds"] < SEEDS:
         notes.append(
