@@ -63,8 +63,8 @@ def section(record: dict[str, Any]) -> Section:
         [table],
         "no paper publishes such times; Optuna's own samplers stand beside ours, on the same studies.",
         [
-            "The study's trials are random architectures of NAS-Bench-201. A first trial, which fills caches, "
-            "is not counted."
+            "The study's trials are random architectures of NAS-Bench-201. A first trial, which fills "
+            "caches, is not counted."
         ],
     )
 

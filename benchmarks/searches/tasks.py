@@ -188,8 +188,8 @@ _TASKS = [
         budgets=(50, 100),
         protocol=(
             "None of the papers has this task. The latency is from HW-NAS-Bench, measured on a Raspberry "
-            f"Pi 4; the hypervolume is measured above {REFERENCE[0]:.0f} % and below {REFERENCE[1]:.0f} ms, as a "
-            "share of that of the Pareto front of all 15,625 cells."
+            f"Pi 4; the hypervolume is measured above {REFERENCE[0]:.0f} % and below {REFERENCE[1]:.0f} ms, "
+            "as a share of that of the Pareto front of all 15,625 cells."
         ),
         space="nasbench201",
         epochs=200,
