@@ -1,10 +1,10 @@
-"""The graph autoencoders on D-VAE's 19,020 six-layer ENAS graphs: training curves and the published measures.
+"""What the graph autoencoders learn from D-VAE's 19,020 six-layer ENAS graphs, by the published measures.
 
 Every model is trained on the published 17,118 training graphs for the same number of epochs, with the same
 schedule, and measured on the 1,902 test graphs. D-VAE's paper trains for 300 epochs in batches of 32; the
 default here is a shorter schedule that fits a processor, and the record says which.
 
-It can be stopped at any time: started again with the same settings, it goes on from the checkpoints in
+It can be stopped at any time: started again with the same settings, it continues from the checkpoints in
 ``--folder`` and ends with the same figures. Several processes may share a folder, each with its own models.
 
     python -m benchmarks.autoencoders.enas6_autoencoders --epochs 30
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, same_graphs
@@ -41,7 +41,7 @@ PUBLISHED = {
     "SVAE": {"accuracy": 99.98, "validity": 100.0, "uniqueness": 37.03, "rmse": 0.478, "pearson": 0.873},
     "GraphRNN": {"accuracy": 99.85, "validity": 99.84, "uniqueness": 29.77, "rmse": 0.726, "pearson": 0.669},
 }
-"""Table 1 and 2 of D-VAE and of the operation embeddings; 300 epochs (DVAE-EMB: four times 300)."""
+"""Tables 1 and 2 of D-VAE and of the operation embeddings; 300 epochs (DVAE-EMB: four times 300)."""
 
 PAPER_UPDATES = 300 * 535
 """300 epochs of 17,118 graphs in batches of 32."""
@@ -52,7 +52,7 @@ CURVES = {
     "kl": "KL divergence (nats per graph)",
     "test_accuracy": "test graphs decoded exactly (%)",
 }
-"""What is drawn of every epoch; the last is measured in some of them."""
+"""What is drawn for every epoch; the last is measured only in some."""
 
 
 class Data:
@@ -68,33 +68,37 @@ class Data:
         self.train_targets, self.test_targets = targets[rows], targets[held_out]
 
     def cut(self, graphs: int | None) -> None:
-        """Keep only the first of them, for a trial run."""
+        """Keep only so many of each set, for a trial run."""
         if graphs is not None:
             self.train, self.train_targets = self.train[:graphs], self.train_targets[:graphs]
             self.test, self.test_targets = self.test[:graphs], self.test_targets[:graphs]
 
 
-def chosen(given: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The arguments among ``names`` that were given."""
-    return {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+def chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the arguments ``names`` that are not None."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
 class Run:
     """One model's training, with a file beside its checkpoint that holds curve, seconds and measures."""
 
-    def __init__(self, name: str, data: Data, given: argparse.Namespace, settings: dict[str, Any]) -> None:
-        self.name, self.data, self.given = name, data, given
+    def __init__(self, name: str, data: Data, options: argparse.Namespace, settings: dict[str, Any]) -> None:
+        self.name, self.data, self.options = name, data, options
         training = TrainingConfig.preset(
-            given.preset, precision=given.precision, **chosen(given, "epochs", "batch_size", "learning_rate")
+            options.preset,
+            precision=options.precision,
+            **chosen(options, "epochs", "batch_size", "learning_rate"),
         )
         model_class = MODELS[name]
-        changes: dict[str, Any] = chosen(given, "hidden", "latent")
+        changes: dict[str, Any] = chosen(options, "hidden", "latent")
         if name.endswith("Emb"):
-            # Equal training for all: what pre-training the embedding adds is a run of its own (--rounds 4).
-            changes["rounds"] = given.rounds
+            # Equal training for all; --rounds 4 shows what the published repetitions add.
+            changes["rounds"] = options.rounds
         config = model_class.config_class.preset("paper", training=training, **changes)
-        self.model: GraphAutoencoder = model_class(data.space, config, seed=given.seed, device=given.device)
-        self.folder = given.folder
+        self.model: GraphAutoencoder = model_class(
+            data.space, config, seed=options.seed, device=options.device
+        )
+        self.folder = options.folder
         self.notes_path = self.folder / f"{name}.json"
         self.checkpoint = self.folder / f"{name}.checkpoint.pt"
         self.notes: dict[str, Any] = {"settings": settings, "curve": [], "seconds": 0.0}
@@ -105,12 +109,12 @@ class Run:
             path.unlink(missing_ok=True)
 
     def train(self) -> None:
-        """Train, or go on, writing down the curve."""
+        """Train or continue, and record the curve."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.notes_path.exists():
             settings, self.notes = self.notes["settings"], json.loads(self.notes_path.read_text())
             if self.notes["settings"] != settings:
-                raise SystemExit(f"{self.notes_path} is of other settings: name another --folder")
+                raise SystemExit(f"{self.notes_path} has other settings: name another --folder")
         self.started = time.perf_counter()
         self.model.fit(
             self.data.train,
@@ -127,7 +131,7 @@ class Run:
         kept = [row for row in self.notes["curve"] if row["number"] < number]  # repeated after a crash
         row = {"number": number, **entry}
         total = model.rounds * model.config.training.epochs
-        if number % self.given.every == 0 or number == total:
+        if number % self.options.every == 0 or number == total:
             means = model.encode(self.data.test)[0]
             rng = torch.Generator().manual_seed(number)
             decoded = model.decode(means, rng)
@@ -144,15 +148,19 @@ class Run:
         if "measures" not in self.notes:
             start = time.perf_counter()
             found = abilities(
-                self.model, self.data.train, self.data.test, seed=self.given.seed, latents=self.given.latents
+                self.model,
+                self.data.train,
+                self.data.test,
+                seed=self.options.seed,
+                latents=self.options.latents,
             )
             measures: dict[str, Any] = found.to_dict()
-            measures.update(self.regression("collapsed", self.given.gp_seeds))
+            measures.update(self.regression("collapsed", self.options.gp_seeds))
             measures["seconds"] = time.perf_counter() - start
             self.notes["measures"] = measures
             self.write_notes()
-        if len(self.notes.get("gpytorch", {}).get("rmse_of_seeds", [])) < self.given.gpytorch_seeds:
-            self.notes["gpytorch"] = self.regression("variational", self.given.gpytorch_seeds)
+        if len(self.notes.get("gpytorch", {}).get("rmse_of_seeds", [])) < self.options.gpytorch_seeds:
+            self.notes["gpytorch"] = self.regression("variational", self.options.gpytorch_seeds)
             self.write_notes()
         return {
             "config": self.model.config.to_dict(),
@@ -185,21 +193,12 @@ class Run:
 
 
 def stored(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Models that the record at ``path`` holds already, if it was made with the same settings."""
+    """Models that the record at ``path`` already holds, if it was made with the same settings."""
     try:
         record = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
     return dict(record["models"]) if record.get("settings") == settings else {}
-
-
-def show(models: dict[str, Any]) -> None:
-    """The table of the paper, ours beside it."""
-    keys = ("accuracy", "validity", "uniqueness", "novelty", "rmse", "pearson")
-    print(f"{'':10}" + "".join(f"{key:>12}" for key in keys) + "   (paper's in the line below)")
-    for name, found in models.items():
-        print(f"{name:10}" + "".join(f"{found['measures'][key]:12.3f}" for key in keys))
-        print(f"{'':10}" + "".join(f"{found['published'].get(key, float('nan')):12.3f}" for key in keys))
 
 
 def section(record: dict[str, Any]) -> Section:
@@ -258,10 +257,10 @@ def section(record: dict[str, Any]) -> Section:
     return Section(
         "ENAS-6: graph autoencoders",
         [abilities_of, regression, training_table],
-        f"the papers train for 300 epochs in batches of 32 (DVAE-EMB four times), here all for {here}, with "
-        "another learning rate and schedule; graphs, split and measures are the papers'.",
+        f"the papers train for 300 epochs in batches of 32 (DVAE-EMB four times), here all train for {here}, "
+        "with another learning rate and schedule; graphs, split and measures are the papers'.",
         [
-            "A run so short is still improving, as its curves show: its figures are no verdict on the models."
+            "So short a run is still improving, as its curves show: its figures are no verdict on the models."
             if max(length for length, *_ in lengths) < 300
             else "Trained for as many epochs as the papers'."
         ],
@@ -270,7 +269,7 @@ def section(record: dict[str, Any]) -> Section:
 
 
 def _three(found: dict[str, Any], key: str) -> tuple[str, str, str]:
-    """Ours, GPyTorch's where it was run, and the paper's."""
+    """Ours, GPyTorch's if it was run, and the paper's."""
     other = found.get("gpytorch")
     return (
         spread(found["measures"][key], found["measures"][f"{key}_sd"], 3),
@@ -298,9 +297,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Train, measure, print and store, model by model."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "enas6_autoencoders")
     parser.add_argument("--models", nargs="+", default=list(PAPER_MODELS), choices=PAPER_MODELS)
     parser.add_argument("--preset", default="default", choices=("default", "paper"), help="of the training")
     parser.add_argument("--epochs", type=int, help="other than the preset's")
@@ -319,29 +316,27 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/enas6_autoencoders"))
     parser.add_argument("--fresh", action="store_true", help="train again what --folder already holds")
-    parser.add_argument("--output", type=Path, default=RESULTS / "enas6_autoencoders.json")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     data = Data()
-    data.cut(given.graphs)
+    data.cut(options.graphs)
     inert = ("models", "every", "gpytorch_seeds", "device", "folder", "fresh", "output")
-    settings = {key: value for key, value in vars(given).items() if key not in inert}
-    for name in given.models:
-        run = Run(name, data, given, settings)
-        if given.fresh:
+    settings = {key: value for key, value in vars(options).items() if key not in inert}
+    for name in options.models:
+        run = Run(name, data, options, settings)
+        if options.fresh:
             run.forget()
         run.train()
         found = run.measure()
         # Read again just before writing: other processes may have added their models meanwhile.
-        models = {**stored(given.output, settings), name: found}
+        models = {**stored(options.output, settings), name: found}
         models = {key: models[key] for key in PAPER_MODELS if key in models}
         figures = {
             "settings": settings,
             "graphs": {"train": len(data.train), "test": len(data.test)},
             "models": models,
         }
-        write_record(given.output, figures)
-        show(models)
+        publish(options.output, figures, section)
     return 0
 
 

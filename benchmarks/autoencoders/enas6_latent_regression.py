@@ -1,11 +1,11 @@
-"""Regression on D-VAE's ENAS table: our latent space beside raw bits and what was published, same split.
+"""How well accuracy is predicted from our latent space, from raw bits and from published ones (ENAS-6).
 
 A sparse Gaussian process with 500 inducing points on the latent means predicts the weight-sharing accuracy of
 the 1,902 published test architectures; errors are in units of the training targets' standard deviation. Its
 seeds differ in the inducing points; there is one trained autoencoder, as in the published tables. The
 "supervised" latent space is that of FeatureVAE with estimates: it has seen the accuracies of the training
-set, as the process has, and none of the test set. Beside our process, which is fitted whole, stands that of
-GPyTorch, trained in minibatches like the published one but for fewer passes.
+set, as the process has, and none of the test set. Our process is fitted to all data at once; beside it stands
+GPyTorch's, trained in minibatches like the published one but for fewer passes.
 
     python -m benchmarks.autoencoders.enas6_latent_regression --seeds 10
 """
@@ -25,8 +25,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
-from benchmarks.harness.records import PACKAGES, RESULTS, run_on_one_thread, write_record
-from benchmarks.harness.sections import Section, Table, spread
+from benchmarks.harness.records import PACKAGES, publish, run_on_one_thread, script_parser, write_record
+from benchmarks.harness.sections import Section, Table, mean_and_deviation, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
 from graphnas.autoencoders.measures import abilities, errors_of
@@ -46,7 +46,7 @@ PUBLISHED = {
     "GraphRNN": (0.726, 0.669),
     "PACE (its authors' log)": (0.2477, 0.9678),
 }
-"""RMSE and Pearson's r; D-VAE and DVAE-EMB tables, which have the first six, and PACE's repository."""
+"""RMSE and Pearson's r; the first six from the tables of D-VAE and DVAE-EMB, the last from PACE's log."""
 
 
 class Data:
@@ -103,11 +103,11 @@ BASELINES: dict[str, tuple[Callable[[Data, int], Matrix], bool]] = {
         False,
     ),
 }
-"""How to predict, and whether a seed matters."""
+"""How to predict, and whether the seed matters."""
 
 
 class Record:
-    """Figures by name and seed, written after each, so that an interrupted run goes on."""
+    """Figures by name and seed, written after each, so that an interrupted run continues."""
 
     def __init__(self, path: Path, fresh: bool, passes: int) -> None:
         self.path, self.passes = path, passes
@@ -118,7 +118,7 @@ class Record:
             self.runs, self.models = stored["runs"], stored["models"]
 
     def measure(self, name: str, seed: int, data: Data, predict: Callable[[], Matrix]) -> None:
-        """Predict, unless it was done before."""
+        """Predict, unless this was done before."""
         known = self.runs.setdefault(name, {})
         if str(seed) in known:
             return
@@ -131,37 +131,43 @@ class Record:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Mean and deviation over the seeds."""
-        found = {}
+        summary = {}
         for name, runs in self.runs.items():
-            rows = np.array(list(runs.values()))
-            spread = rows.std(0, ddof=1) if len(rows) > 1 else np.zeros(3)
-            found[name] = {
-                "rmse": rows[:, 0].mean(),
-                "rmse_sd": spread[0],
-                "pearson": rows[:, 1].mean(),
-                "pearson_sd": spread[1],
-                "seeds": len(rows),
+            errors, correlations, _ = zip(*runs.values(), strict=True)
+            rmse, rmse_sd = mean_and_deviation(errors)
+            pearson, pearson_sd = mean_and_deviation(correlations)
+            summary[name] = {
+                "rmse": rmse,
+                "rmse_sd": rmse_sd,
+                "pearson": pearson,
+                "pearson_sd": pearson_sd,
+                "seeds": len(runs),
             }
-        return found
+        return summary
 
-    def write(self) -> None:
-        """Store everything."""
-        figures = {
+    def figures(self) -> dict[str, Any]:
+        """Everything."""
+        return {
             "gpytorch_passes": self.passes,
             "summary": self.summary(),
             "published": {name: {"rmse": a, "pearson": b} for name, (a, b) in PUBLISHED.items()},
             "models": self.models,
             "runs": self.runs,
         }
-        write_record(self.path, figures, (*PACKAGES, "gpytorch"))
+
+    def write(self) -> None:
+        """Store everything."""
+        write_record(self.path, self.figures(), (*PACKAGES, "gpytorch"), quiet=True)
 
 
-def latent_space(record: Record, data: Data, name: str, supervised: bool, given: argparse.Namespace) -> None:
+def latent_space(
+    record: Record, data: Data, name: str, supervised: bool, options: argparse.Namespace
+) -> None:
     """Train FeatureVAE, measure its abilities, and regress on its latents."""
     label = f"500-point GP on FeatureVAE, {name}"
     variational = f"GPyTorch, {label}"
     done = {key: len(record.runs.get(key, {})) for key in (label, variational)}
-    if name in record.models and done[label] >= given.seeds and done[variational] >= given.gpytorch_seeds:
+    if name in record.models and done[label] >= options.seeds and done[variational] >= options.gpytorch_seeds:
         return
     start = time.process_time()
     model = FeatureVAE(data.space, FeatureVAEConfig()).fit(data.train, data.y if supervised else None)
@@ -175,15 +181,17 @@ def latent_space(record: Record, data: Data, name: str, supervised: bool, given:
             **measured.to_dict(),
         }
         print(f"{name}: trained in {seconds:.0f} CPU seconds; {measured}", flush=True)
-    for seed in range(given.seeds):
+    for seed in range(options.seeds):
         record.measure(label, seed, data, lambda seed=seed: sparse_process(x, data.y, test_x, seed))
-    for seed in range(given.gpytorch_seeds):
+    for seed in range(options.gpytorch_seeds):
         record.measure(
             variational,
             seed,
             data,
             lambda seed=seed: (
-                VariationalGP(500, seed=seed, passes=given.gpytorch_passes).fit(x, data.y).predict(test_x)[0]
+                VariationalGP(500, seed=seed, passes=options.gpytorch_passes)
+                .fit(x, data.y)
+                .predict(test_x)[0]
             ),
         )
 
@@ -196,7 +204,7 @@ def ranked(record: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
 
 
 def section(record: dict[str, Any]) -> Section:
-    """Errors of all, published ones among them, and what the latent spaces can do."""
+    """All errors, the published ones among them, and the abilities of the latent spaces."""
     rows = [
         [
             f"published: {name}" if published else name,
@@ -237,7 +245,7 @@ def section(record: dict[str, Any]) -> Section:
         "ENAS-6: regression on a latent space",
         [errors, abilities_of],
         "the same split, standardisation and number of inducing points; the papers train their process in "
-        "minibatches, ours is fitted whole; as in theirs, seeds are those of the process.",
+        "minibatches, ours is fitted to all data at once; seeds are those of the process, as in the papers.",
         notes,
         [PLOT],
     )
@@ -262,9 +270,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "enas6_latent_regression")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--baseline-seeds", type=int, help="by default as many as --seeds")
     parser.add_argument(
@@ -273,31 +279,15 @@ def main() -> int:
     parser.add_argument("--gpytorch-passes", type=int, default=20, help="over the training graphs")
     parser.add_argument("--graphs", type=int, help="only so many of each set, for a trial run")
     parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
-    parser.add_argument("--output", type=Path, default=RESULTS / "enas6_latent_regression.json")
-    given = parser.parse_args()
-    data, record = Data(given.graphs), Record(given.output, given.fresh, given.gpytorch_passes)
-    latent_space(record, data, "supervised", True, given)
-    baseline_seeds = given.seeds if given.baseline_seeds is None else given.baseline_seeds
+    options = parser.parse_args()
+    data, record = Data(options.graphs), Record(options.output, options.fresh, options.gpytorch_passes)
+    latent_space(record, data, "supervised", True, options)
+    baseline_seeds = options.seeds if options.baseline_seeds is None else options.baseline_seeds
     for name, (predict, seeded) in BASELINES.items():
         for seed in range(baseline_seeds if seeded else 1):
             record.measure(name, seed, data, lambda predict=predict, seed=seed: predict(data, seed))
-    latent_space(record, data, "unsupervised", False, given)
-    record.write()
-
-    print(f"\nENAS, {len(data.y)} training and {len(data.test_y)} test architectures, targets in sigma units")
-    print(f"{'':42} {'RMSE':>17} {'r':>17} seeds")
-    for name, row in sorted(record.summary().items(), key=lambda item: item[1]["rmse"]):
-        print(
-            f"{name:42} {row['rmse']:8.4f} ± {row['rmse_sd']:.4f} {row['pearson']:8.4f} ± "
-            f"{row['pearson_sd']:.4f} {row['seeds']:5.0f}"
-        )
-    for name, (rmse, pearson) in PUBLISHED.items():
-        print(f"{'published: ' + name:42} {rmse:8.4f} {pearson:17.4f}")
-    for name, model in record.models.items():
-        print(
-            f"FeatureVAE, {name}: reconstructs {model['accuracy']:.3f} %, valid {model['validity']:.2f} %, "
-            f"unique {model['uniqueness']:.2f} %, novel {model['novelty']:.2f} %"
-        )
+    latent_space(record, data, "unsupervised", False, options)
+    publish(record.path, record.figures(), section, (*PACKAGES, "gpytorch"))
     return 0
 
 

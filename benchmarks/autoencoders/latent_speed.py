@@ -1,8 +1,8 @@
-"""Speed of the graph autoencoders on one core (or on a GPU): an update of training, generation, encoding.
+"""How fast the graph autoencoders learn, generate and encode on one core, or on a GPU.
 
 The papers' sizes by default: 501 hidden units (VS-GAE: 250), 56 latent dimensions, batches of 32 and 128
-six-layer ENAS graphs; "VSGAE-nasbench101" is VS-GAE on cells of NAS-Bench-101 with all 7 vertices, as 85 % of
-them have. One core of a comparable machine needs 1.45 CPU seconds for an update with D-VAE's public code.
+six-layer ENAS graphs. "VSGAE-nasbench101" is VS-GAE on cells of NAS-Bench-101 with all 7 vertices, as 85 % of
+its cells have. D-VAE's public code needs 1.45 CPU seconds for an update on one core of a comparable machine.
 
     python -m benchmarks.autoencoders.latent_speed
     python -m benchmarks.autoencoders.latent_speed --device cuda --batch-sizes 32 128 1024
@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
+from benchmarks.harness.records import RESULTS, publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted
 from graphnas import ArchitectureBatch, GraphSpace
 from graphnas.autoencoders import MODELS, GraphAutoencoder
@@ -28,26 +27,26 @@ from search_spaces import ENASMacro6, NASBench101
 PAPER_MODELS = ("DVAE", "DVAEEmb", "GCN", "GCNEmb", "SVAE", "GraphRNN", "VSGAE", "VSGAE-nasbench101")
 PRECISIONS = ("float32", "bfloat16")
 REFERENCE = {"DVAE": 1.45, "SVAE": 0.14, "GraphRNN": 0.31}
-"""CPU seconds of the public code for an update of 32 graphs on one core, where it was measured."""
+"""CPU seconds of the public code for an update of 32 graphs on one core, if it was measured."""
 
 REFERENCE_UPDATE = "update of 32 graphs, float32"
 
 
 def seconds(work: Callable[[], Any], repeats: int, device: str) -> list[float]:
-    """Seconds of each repetition, after one that does not count: of the processor, or of the GPU's clock."""
+    """Seconds of each repetition after one that does not count: CPU time, or elapsed time on a GPU."""
     clock = time.process_time if device == "cpu" else time.perf_counter
-    found = []
+    times = []
     for _ in range(repeats + 1):
         start = clock()
         work()
         if device != "cpu":
             torch.cuda.synchronize()
-        found.append(clock() - start)
-    return found[1:]
+        times.append(clock() - start)
+    return times[1:]
 
 
 def sampled(space: GraphSpace, seed: int, count: int) -> ArchitectureBatch:
-    """Random architectures; of NAS-Bench-101 a path through 7 vertices and 3 more edges."""
+    """Random architectures; for NAS-Bench-101 a path through 7 vertices and 3 more edges."""
     rng = np.random.default_rng(seed)
     if not isinstance(space, NASBench101):
         return space.sample_batch(rng, count)
@@ -71,7 +70,7 @@ def updates(
     def update() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             elbo = model.elbo(batch, noise)
-        loss = model._loss(elbo)
+        loss = (elbo.reconstruction + model.config.beta * elbo.kl).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -79,30 +78,30 @@ def updates(
     return seconds(update, repeats, device)
 
 
-def measure(name: str, given: argparse.Namespace) -> dict[str, list[float]]:
+def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
     """All figures of one model."""
     model_name, _, on = name.partition("-")
     space, found = NASBench101() if on else ENASMacro6(), {}
     model_class = MODELS[model_name]
     config = model_class.config_class.preset(
-        "paper", **({} if given.hidden is None else {"hidden": given.hidden})
+        "paper", **({} if options.hidden is None else {"hidden": options.hidden})
     )
-    for batch_size in given.batch_sizes:
+    for batch_size in options.batch_sizes:
         for precision in PRECISIONS:
-            model = model_class(space, config, seed=0, device=given.device)
+            model = model_class(space, config, seed=0, device=options.device)
             found[f"update of {batch_size} graphs, {precision}"] = updates(
-                model, batch_size, precision, given.repeats, given.device
+                model, batch_size, precision, options.repeats, options.device
             )
-    model = model_class(space, config, seed=0, device=given.device)
-    z = torch.randn(given.graphs, config.latent, generator=torch.Generator().manual_seed(0))
+    model = model_class(space, config, seed=0, device=options.device)
+    z = torch.randn(options.graphs, config.latent, generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(0)
-    batch = sampled(space, 1, given.graphs)
+    batch = sampled(space, 1, options.graphs)
     for label, work in (
-        (f"generation of {given.graphs:,} graphs", lambda: model.decode(z, rng)),
+        (f"generation of {options.graphs:,} graphs", lambda: model.decode(z, rng)),
         ("the same, constrained", lambda: model.decode(z, rng, constrained=True)),
-        (f"encoding of {given.graphs:,} graphs", lambda: model.encode(batch)),
+        (f"encoding of {options.graphs:,} graphs", lambda: model.encode(batch)),
     ):
-        found[label] = seconds(work, given.repeats, given.device)
+        found[label] = seconds(work, options.repeats, options.device)
     return found
 
 
@@ -116,7 +115,7 @@ def graphs_per_second(found: dict[str, list[float]]) -> dict[str, float]:
 
 
 def section(record: dict[str, Any]) -> Section:
-    """Median seconds, throughput of training, and the public code's seconds where they are known."""
+    """Median seconds, training throughput, and the public code's seconds if they are known."""
     found = record["seconds"]
     kinds = list(next(iter(found.values())))
     updating = [kind for kind in kinds if kind.startswith("update of")]
@@ -157,7 +156,7 @@ def section(record: dict[str, Any]) -> Section:
             "Targets: D-VAE at least 2.5 times as fast as its public code; 1,000 graphs generated in 20 s."
         )
     return Section(
-        f"Graph autoencoders: seconds of {', '.join(found)}" + ("" if on_cpu else " on a GPU"),
+        f"Graph autoencoders: speed of {', '.join(found)}" + ("" if on_cpu else " on a GPU"),
         tables,
         protocol,
         notes,
@@ -166,51 +165,33 @@ def section(record: dict[str, Any]) -> Section:
 
 def main() -> int:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--models", nargs="+", default=list(PAPER_MODELS), choices=PAPER_MODELS)
     parser.add_argument("--hidden", type=int, help="other than the papers' 501 and 250")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128])
     parser.add_argument("--graphs", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
 
-    found = {}
-    print(f"{'seconds':18}{'':44} {'median':>8} {'lowest':>8} {'highest':>8}")
-    for name in given.models:
-        found[name] = measure(name, given)
-        for label, times in found[name].items():
-            print(
-                f"{name:18}{label:44} {np.median(times):8.3f} {min(times):8.3f} {max(times):8.3f}", flush=True
-            )
+    found = {name: measure(name, options) for name in options.models}
     ratios = {}
-    if given.device == "cpu" and given.hidden in (None, 501):
-        for name, reference in REFERENCE.items():
-            times = found.get(name, {}).get(REFERENCE_UPDATE)
-            if times:
-                ratios[name] = reference / float(np.median(times))
-                print(
-                    f"{name}: {ratios[name]:.1f} times as fast as the public code ({reference} s an update)"
-                )
-    print("targets: an update of 32 graphs by D-VAE in .58 s; generation of 1,000 graphs in 20 s")
-    device = "cpu" if given.device == "cpu" else torch.cuda.get_device_name()
-    rates = {name: graphs_per_second(times) for name, times in found.items()}
-    for name, figures_of in rates.items():
-        print(
-            f"{name}: " + ", ".join(f"{rate:,.0f} graphs/s ({label})" for label, rate in figures_of.items())
-        )
+    if options.device == "cpu" and options.hidden in (None, 501):
+        ratios = {
+            name: reference / float(np.median(found[name][REFERENCE_UPDATE]))
+            for name, reference in REFERENCE.items()
+            if REFERENCE_UPDATE in found.get(name, {})
+        }
+    device = "cpu" if options.device == "cpu" else torch.cuda.get_device_name()
     figures = {
         "device": device,
-        "hidden": given.hidden or "as published",
+        "hidden": options.hidden or "as published",
         "seconds": found,
-        "graphs_per_second": rates,
+        "graphs_per_second": {name: graphs_per_second(times) for name, times in found.items()},
         "times_as_fast": ratios,
     }
-    default = RESULTS / ("latent_speed.json" if given.device == "cpu" else "latent_speed_gpu.json")
-    write_record(given.output or default, figures)
+    default = RESULTS / ("latent_speed.json" if options.device == "cpu" else "latent_speed_gpu.json")
+    publish(options.output or default, figures, section)
     return 0
 
 

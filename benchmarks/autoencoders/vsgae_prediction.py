@@ -1,4 +1,4 @@
-"""Performance prediction on NAS-Bench-101 with VS-GAE's encoder, baselines and the paper's figures beside it.
+"""How well VS-GAE's encoder predicts accuracy on NAS-Bench-101, beside baselines and the paper's figures.
 
 Three tasks of the paper (Friede et al., 2019, section 5) and one experiment of its section 6:
 
@@ -7,13 +7,13 @@ Three tasks of the paper (Friede et al., 2019, section 5) and one experiment of 
 - sampling: train on a share of the interpolation's training cells, drawn evenly over sizes, over edit
   distances, or over bins of a latent space (Fig. 8).
 
-Root mean squared errors are in percentage points of accuracy. What differs from the paper is printed and
-stored: by default the table's test accuracy is predicted, which the compact file has of all cells, its
-validation accuracy being that of 30,001. Beside the predictor stand a constant, the training cells' mean, and
+Root mean squared errors are in percentage points of accuracy. Differences from the paper are printed and
+stored: by default the test accuracy is predicted, because the compact table has it for all cells and the
+validation accuracy for only 30,001. Beside the predictor stand a constant, the training cells' mean, and
 gradient-boosted trees on the raw bits of the cell.
 
-It can be stopped at any time: runs that are done are kept in ``--folder``, and a run that was cut short goes
-on from its checkpoint.
+It can be stopped at any time: finished runs are kept in ``--folder``, and an interrupted run continues from
+its checkpoint.
 
     python -m benchmarks.autoencoders.vsgae_prediction --cells 20000 --seeds 3
     python -m benchmarks.autoencoders.vsgae_prediction --preset paper --device cuda --tasks interpolation
@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.harness.records import RESULTS, run_on_one_thread, write_record
-from benchmarks.harness.sections import Section, Table, counted, spread
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
+from benchmarks.harness.sections import Section, Table, counted, mean_and_deviation, mean_sd
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import (
     FeatureVAE,
@@ -64,7 +64,7 @@ STABILITY = "vsgae_prediction_sampling.png"
 
 
 class Data:
-    """The cells, pruned, in a random order, and what is predicted of them."""
+    """The pruned cells in a random order, and what is predicted of them."""
 
     def __init__(self, cells: int | None, metric: str) -> None:
         self.space = NASBench101()
@@ -83,7 +83,7 @@ class Data:
         self.bits = np.concatenate([edges, (kinds & real).reshape(len(edges), -1)], 1).astype(np.float32)
 
     def split(self, task: str, seed: int) -> Split:
-        """Rows of a task; sampling starts from those of the interpolation."""
+        """The rows of a task; sampling starts from those of the interpolation."""
         if task.startswith("zero-shot"):
             return zero_shot_split(self.sizes, int(task[-1]), seed)
         return random_split(len(self.sizes), seed)
@@ -117,7 +117,7 @@ def boosted_trees(data: Data, split: Split, seed: int) -> float:
     return float(np.sqrt(np.mean((predicted - data.targets[split.test]) ** 2)))
 
 
-def run(data: Data, split: Split, given: argparse.Namespace, seed: int, checkpoint: Path) -> dict[str, Any]:
+def run(data: Data, split: Split, options: argparse.Namespace, seed: int, checkpoint: Path) -> dict[str, Any]:
     """Train and test the predictor and the baselines."""
     train, validation, test = split
     mean = data.targets[train].mean()
@@ -126,14 +126,14 @@ def run(data: Data, split: Split, given: argparse.Namespace, seed: int, checkpoi
         "mean": float(np.sqrt(np.mean((data.targets[test] - mean) ** 2))),
         "trees": boosted_trees(data, split, seed),
     }
-    config = PredictorConfig.preset(given.preset)
-    changes = {"epochs": given.epochs, "precision": given.precision}
+    config = PredictorConfig.preset(options.preset)
+    changes = {"epochs": options.epochs, "precision": options.precision}
     training = replace(config.training, **{key: value for key, value in changes.items() if value is not None})
-    sizes = {"hidden": given.hidden, "latent": given.latent}
+    sizes = {"hidden": options.hidden, "latent": options.latent}
     config = replace(
         config, training=training, **{key: value for key, value in sizes.items() if value is not None}
     )
-    predictor = PerformancePredictor(data.space, config, seed=seed, device=given.device)
+    predictor = PerformancePredictor(data.space, config, seed=seed, device=options.device)
     start = time.perf_counter()
     predictor.fit(
         data.cells[train],
@@ -149,11 +149,11 @@ def run(data: Data, split: Split, given: argparse.Namespace, seed: int, checkpoi
 
 
 def kept(path: Path, settings: dict[str, Any], make: Any) -> dict[str, Any]:
-    """What ``make`` returns, from the file of an earlier start where it is there."""
+    """What ``make`` returns, or returned at an earlier start if its file is there."""
     if path.exists():
         stored = json.loads(path.read_text())
         if stored["settings"] != settings:
-            raise SystemExit(f"{path} is of other settings: name another --folder")
+            raise SystemExit(f"{path} has other settings: name another --folder")
         return dict(stored["found"])
     found = make()
     part = path.with_suffix(f".{os.getpid()}.part")
@@ -162,21 +162,21 @@ def kept(path: Path, settings: dict[str, Any], make: Any) -> dict[str, Any]:
     return dict(found)
 
 
-def differences(data: Data, given: argparse.Namespace) -> list[str]:
+def differences(data: Data, options: argparse.Namespace) -> list[str]:
     """How this protocol differs from the paper's."""
     notes = [
-        f"{len(data.sizes):,} of the {data.known:,} cells whose {given.metric.replace('_', ' ')} is known; "
+        f"{len(data.sizes):,} of the {data.known:,} cells whose {options.metric.replace('_', ' ')} is known; "
         "the paper has all 423,624",
         "the paper's 70/20/10 split was drawn over edit distances and is not published, ours is random; its "
         "zero-shot figures come with unknown validation cells, ours are a tenth of the other sizes",
         "latent bins are those of FeatureVAE's space, not of a trained VS-GAE",
         "trees and mean use the same training cells, but not the validation cells",
     ]
-    if given.metric == "test_accuracy":
+    if options.metric == "test_accuracy":
         notes.append(
             "predicted is the test accuracy, a mean of three repeats; the paper predicts validation accuracy"
         )
-    if given.preset == "default":
+    if options.preset == "default":
         notes.append("default training (one cycle, standardised targets, best epoch), not the paper's")
     return notes
 
@@ -197,9 +197,9 @@ def by_task(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def mean_error(runs: list[dict[str, Any]], key: str) -> str:
-    """Mean of an error over seeds, with its deviation where there are several."""
+    """Mean of an error over seeds, with its deviation if there are several."""
     values = [one[key] for one in runs]
-    return spread(np.mean(values), np.std(values, ddof=1), 2) if len(values) > 1 else f"{values[0]:.2f}"
+    return mean_sd(values) if len(values) > 1 else f"{values[0]:.2f}"
 
 
 def section(record: dict[str, Any]) -> Section:
@@ -292,9 +292,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the tasks, print and store."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, "vsgae_prediction")
     parser.add_argument("--tasks", nargs="+", default=list(PUBLISHED), choices=TASKS)
     parser.add_argument("--cells", type=int, help="a random subset of so many cells; by default all")
     parser.add_argument("--metric", default="test_accuracy", choices=("test_accuracy", "validation_accuracy"))
@@ -308,20 +306,19 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/vsgae_prediction"))
     parser.add_argument("--fresh", action="store_true", help="train again what --folder already holds")
-    parser.add_argument("--output", type=Path, default=RESULTS / "vsgae_prediction.json")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
-    given.folder.mkdir(parents=True, exist_ok=True)
-    data = Data(given.cells, given.metric)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    data = Data(options.cells, options.metric)
     inert = ("tasks", "seeds", "shares", "device", "folder", "fresh", "output")
-    settings = {key: value for key, value in vars(given).items() if key not in inert}
+    settings = {key: value for key, value in vars(options).items() if key not in inert}
     runs: list[dict[str, Any]] = []
-    for task in given.tasks:
+    for task in options.tasks:
         variants: list[tuple[str, float]] = [("all", 1.0)]
         if task == "sampling":
-            variants = [(method, share) for method in METHODS for share in given.shares]
+            variants = [(method, share) for method in METHODS for share in options.shares]
         for method, share in variants:
-            for seed in range(given.seeds):
+            for seed in range(options.seeds):
                 name = f"{task}-{method.replace(' ', '-')}-{share:g}-{seed}"
 
                 def make(
@@ -335,30 +332,27 @@ def main() -> int:
                     split = data.split(task, 0 if task == "sampling" else seed)
                     if method != "all":
                         split = split._replace(train=data.sample(method, split.train, share, seed))
-                    return run(data, split, given, seed, given.folder / f"{name}.pt")
+                    return run(data, split, options, seed, options.folder / f"{name}.pt")
 
-                if given.fresh:
+                if options.fresh:
                     for end in ("json", "pt"):
-                        (given.folder / f"{name}.{end}").unlink(missing_ok=True)
-                found = kept(given.folder / f"{name}.json", settings, make)
+                        (options.folder / f"{name}.{end}").unlink(missing_ok=True)
+                found = kept(options.folder / f"{name}.json", settings, make)
                 runs.append({"task": task, "sampling": method, "share": share, "seed": seed, **found})
                 print(f"{name}: predictor {found['predictor']:.3f}, trees {found['trees']:.3f}", flush=True)
     summary: dict[str, Any] = {}
-    print(f"{'RMSE, percentage points':34}{'predictor':>16}{'trees':>9}{'mean':>9}{'paper':>9}")
-    for label in dict.fromkeys((r["task"], r["sampling"], r["share"]) for r in runs):
-        rows = [r for r in runs if (r["task"], r["sampling"], r["share"]) == label]
+    for task, method, share in dict.fromkeys((r["task"], r["sampling"], r["share"]) for r in runs):
+        rows = [r for r in runs if (r["task"], r["sampling"], r["share"]) == (task, method, share)]
         means = {key: float(np.mean([r[key] for r in rows])) for key in ("predictor", "trees", "mean")}
-        spread = float(np.std([r["predictor"] for r in rows], ddof=1)) if len(rows) > 1 else 0.0
-        title = label[0] if label[0] != "sampling" else f"{label[2]:.0%} by {label[1]}"
-        paper = PUBLISHED.get(label[0])
-        summary[title] = {**means, "predictor_sd": spread, "paper": paper, "cells": rows[0]["cells"]}
-        print(
-            f"{title:34}{means['predictor']:10.3f}+-{spread:.3f}{means['trees']:9.3f}{means['mean']:9.3f}"
-            + (f"{paper:9.2f}" if paper else "")
-        )
-    notes = differences(data, given)
-    print("\n".join(f"- {note}" for note in notes))
-    write_record(given.output, {"settings": settings, "notes": notes, "summary": summary, "runs": runs})
+        summary[task if task != "sampling" else f"{share:.0%} by {method}"] = {
+            **means,
+            "predictor_sd": mean_and_deviation([r["predictor"] for r in rows])[1],
+            "paper": PUBLISHED.get(task),
+            "cells": rows[0]["cells"],
+        }
+    notes = differences(data, options)
+    figures = {"settings": settings, "notes": notes, "summary": summary, "runs": runs}
+    publish(options.output, figures, section)
     return 0
 
 
