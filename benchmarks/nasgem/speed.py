@@ -34,7 +34,7 @@ def section(record: dict[str, Any]) -> Section:
         rows,
     )
     learning = sum(times[0] for times in list(seconds.values())[:2])
-    asking = max(float(np.median(times)) for times in list(seconds.values())[2:])
+    asking = " and ".join(f"{np.median(times):.2f} s" for times in list(seconds.values())[2:])
     return Section(
         "NASGEM's speed",
         [table],
@@ -42,7 +42,7 @@ def section(record: dict[str, Any]) -> Section:
         "are ours.",
         [
             f"Targets: pairs and training together in at most 180 s, here {learning:.0f} s; one proposal in "
-            f"at most 2 s, here {asking:.2f} s or less."
+            f"at most 2 s, here {asking}."
         ],
     )
 

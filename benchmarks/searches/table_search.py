@@ -149,7 +149,7 @@ def _leading(summary: dict[str, Any], stretches: Sequence[tuple[int, int, str]],
         _behind(summary, first, last, leader) for first, last, leader in stretches if leader != DEFAULT
     )
     return (
-        f"{DEFAULT} does not lead at every number of queries from {FIRST_LED} on. The {what} is that of "
+        f"{DEFAULT} does not lead at every number of queries from {FIRST_LED} on. {what.capitalize()}: "
         f"{'; '.join(parts)}. It is at most {gap:.3f} behind ({leader}; the standard error of that "
         f"difference is {error:.3f}" + (", so it may be chance)." if gap < 2 * error else ").")
     )

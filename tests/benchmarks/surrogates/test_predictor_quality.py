@@ -9,8 +9,8 @@ import pytest
 from benchmark_run import run
 from scipy.stats import kendalltau
 
+from benchmarks.surrogates import predictor_quality
 from graphnas import ArchitectureBatch
-from graphnas.errors import DataNotFound
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.flatten import Flattener
 from graphnas.surrogate.acquisition import normal_scores
@@ -19,17 +19,13 @@ from search_spaces import NASBench201
 ARGUMENTS = ("--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")
 
 
+@pytest.mark.usefixtures("table201")
 def test_script(tmp_path):
     """Ridge's figures are those of ridge, and what is recorded is not run again."""
-    import predictor_quality
-
     space = NASBench201()
-    try:
-        table = TabularEvaluator(space)
-    except DataNotFound as error:
-        pytest.skip(str(error))
+    table = TabularEvaluator(space)
     output = tmp_path / "record.json"
-    text, record = run("predictor_quality.py", *ARGUMENTS, output=output)
+    text, record = run("surrogates.predictor_quality", *ARGUMENTS, output=output)
     assert "469 cells" in text
     assert len(record["runs"]) == 6
     batch = ArchitectureBatch.from_architectures(list(space.enumerate()))
@@ -40,14 +36,12 @@ def test_script(tmp_path):
     expected = kendalltau(model.predict(bits[rest]), accuracy[rest]).statistic
     (found,) = [r["tau"] for r in record["runs"] if (r["size"], r["seed"]) == (156, 1)]
     assert found == pytest.approx(expected, abs=1e-3)
-    text, again = run("predictor_quality.py", *ARGUMENTS, output=output)
-    assert "--fresh runs it again" in text
+    text, again = run("surrogates.predictor_quality", *ARGUMENTS, output=output)
+    assert "6 fits of" in text
     assert again == record
 
 
 def made_up() -> dict:
-    import predictor_quality
-
     runs = [
         {"predictor": name, "size": size, "seed": seed, "tau": 0.5 + seed / 10, "seconds": 2.0}
         for name in predictor_quality.OURS
@@ -60,8 +54,6 @@ def made_up() -> dict:
 
 
 def test_section_and_plot(tmp_path):
-    import predictor_quality
-
     record = made_up()
     unchanged = copy.deepcopy(record)
     section = predictor_quality.section(record)

@@ -1,22 +1,18 @@
-"""The benchmark of searches on tables: its figures, and that it goes on where it stopped."""
+"""The searches on tables: their figures, and that they continue where they stopped."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import json
 
 import numpy as np
 import pytest
-import search_figures
-import search_report
-import table_search
-from benchmark_run import BENCHMARKS, needs_table, run
-from resumable import Run
-from search_tasks import TASKS, Nearest
+from benchmark_run import run
 
+from benchmarks.searches import figures, table_search
+from benchmarks.searches.methods import default_methods
+from benchmarks.searches.runs import Run
+from benchmarks.searches.tasks import TASKS, Nearest
 from graphnas import GraphSpace
-from search_spaces import NASBench201
 
 
 def make_run(values, reported, queries=None, method="a", seed=0) -> Run:
@@ -27,13 +23,13 @@ def make_run(values, reported, queries=None, method="a", seed=0) -> Run:
 
 
 def test_best_so_far_stays_where_a_search_ended():
-    assert search_figures.best_so_far([1.0, 3.0, 2.0], 5).tolist() == [1, 3, 3, 3, 3]
-    assert search_figures.best_so_far([1.0, 3.0, 2.0], 2).tolist() == [1, 3]
+    assert figures.best_so_far([1.0, 3.0, 2.0], 5).tolist() == [1, 3, 3, 3, 3]
+    assert figures.best_so_far([1.0, 3.0, 2.0], 2).tolist() == [1, 3]
 
 
 def test_queries_to_the_optimum():
-    assert search_figures.queries_to([1.0, 2.0, 5.0, 5.0], 5.0) == 3
-    assert search_figures.queries_to([1.0, 2.0], 5.0) == float("inf")
+    assert figures.queries_to([1.0, 2.0, 5.0, 5.0], 5.0) == 3
+    assert figures.queries_to([1.0, 2.0], 5.0) == float("inf")
 
 
 def test_figures_by_budget():
@@ -41,7 +37,7 @@ def test_figures_by_budget():
         make_run([1.0, 4.0, 3.0, 5.0], [10.0, 40.0, 30.0, 50.0]),
         make_run([2.0, 1.0, 3.0, 4.0], [20.0, 10.0, 30.0, 41.0], seed=1),
     ]
-    found = search_figures.one_objective(runs, (2, 4, 9), optimum=5.0)
+    found = figures.one_objective(runs, (2, 4, 9), optimum=5.0)
     assert found["seeds"] == 2
     assert found["queries"] == 4
     assert set(found["budgets"]) == {"2", "4"}  # no run was allowed 9
@@ -57,15 +53,13 @@ def test_figures_by_budget():
 
 def test_what_is_not_known_is_not_reported():
     run = make_run([1.0, 4.0, 5.0], [None, 40.0, None])
-    found = search_figures.one_objective([run], (2, 3), optimum=5.0)["budgets"]
+    found = figures.one_objective([run], (2, 3), optimum=5.0)["budgets"]
     assert found["2"]["reported"] == (40, 0)
     assert found["3"]["reported"] is None
 
 
 def test_fewer_queries_than_any_budget():
-    assert set(
-        search_figures.one_objective([make_run([1.0, 2.0], [1.0, 2.0])], (50, 100), 5.0)["budgets"]
-    ) == {"2"}
+    assert set(figures.one_objective([make_run([1.0, 2.0], [1.0, 2.0])], (50, 100), 5.0)["budgets"]) == {"2"}
 
 
 # ---------------------------------------------------------------- hypervolume
@@ -86,21 +80,21 @@ def slow_hypervolume(first, second, reference) -> float:
 def test_hypervolume_is_the_area(seed):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(0, 12, (2, 15)).astype(float)
-    assert search_figures.hypervolume(first, second, (3.0, 9.0)) == pytest.approx(
+    assert figures.hypervolume(first, second, (3.0, 9.0)) == pytest.approx(
         slow_hypervolume(first, second, (3.0, 9.0))
     )
 
 
 def test_hypervolume_beyond_the_reference_is_none():
-    assert search_figures.hypervolume([2.0], [5.0], (3.0, 9.0)) == 0
-    assert search_figures.hypervolume([5.0], [10.0], (3.0, 9.0)) == 0
-    assert search_figures.hypervolume([5.0], [5.0], (3.0, 9.0)) == pytest.approx(8)
+    assert figures.hypervolume([2.0], [5.0], (3.0, 9.0)) == 0
+    assert figures.hypervolume([5.0], [10.0], (3.0, 9.0)) == 0
+    assert figures.hypervolume([5.0], [5.0], (3.0, 9.0)) == pytest.approx(8)
 
 
 def test_the_whole_front_has_the_share_one():
     run = make_run([5.0, 9.0, 7.0], [2.0, 8.0, 4.0])
-    whole = search_figures.hypervolume([5.0, 7.0, 9.0], [2.0, 4.0, 8.0], (3.0, 9.0))
-    found = search_figures.two_objectives([run], (2, 3), (3.0, 9.0), whole)
+    whole = figures.hypervolume([5.0, 7.0, 9.0], [2.0, 4.0, 8.0], (3.0, 9.0))
+    found = figures.two_objectives([run], (2, 3), (3.0, 9.0), whole)
     assert found["budgets"]["3"]["hypervolume"] == (pytest.approx(1), 0)
     assert 0 < found["budgets"]["2"]["hypervolume"][0] < 1
     assert found["curve"] == sorted(found["curve"])
@@ -119,31 +113,31 @@ def test_who_leads_names_every_stretch():
         "lucky": row([0, 0, 0, 0, 0, 0], seeds=1),
         "short": row([4, 3]),
     }
-    assert search_figures.who_leads(summary, "a", 2) == [(2, 3, "b"), (4, 6, "a")]  # equal: the one asked for
-    assert search_figures.who_leads(summary, "a", 2, larger=True) == [(2, 3, "a"), (4, 4, "b"), (5, 6, "a")]
-    assert search_figures.who_leads(summary, "c", 2) == []
+    assert figures.who_leads(summary, "a", 2) == [(2, 3, "b"), (4, 6, "a")]  # equal: the one asked for
+    assert figures.who_leads(summary, "a", 2, larger=True) == [(2, 3, "a"), (4, 4, "b"), (5, 6, "a")]
+    assert figures.who_leads(summary, "c", 2) == []
 
 
-def test_why_is_told_only_where_the_default_does_not_lead(monkeypatch):
+def test_the_notes_say_whether_the_default_leads_and_what_is_missing():
     name = "nasbench201-cifar10-200"
-    monkeypatch.setitem(TASKS, name, dataclasses.replace(TASKS[name], why="Because of that."))
 
     def notes(own, other):
         summary = {
-            method: search_figures.one_objective(
+            method: figures.one_objective(
                 [make_run([value] * 60, [1.0] * 60, method=method, seed=seed) for seed in range(5)],
                 (50,),
                 optimum=5.0,
             )
-            for method, value in (("NASGEMSampler", own), ("other", other))
+            for method, value in (("GraphBOSampler", own), ("other", other))
         }
-        return search_report.section({"task": name, "summary": summary, "optimum": 5.0}).notes
+        return table_search.section({"task": name, "summary": summary, "optimum": 5.0}).notes
 
-    assert "Because of that." not in notes(4.0, 3.0)
+    assert "alone or with others, at every number of queries from 50 on" in notes(4.0, 3.0)[0]
     behind = notes(3.0, 4.0)
     assert "does not lead" in behind[0]
     assert "1.000 behind (other; the standard error of that difference is 0.000)" in behind[0]
-    assert behind[1] == "Because of that."
+    missing = ", ".join(name for name in default_methods(TASKS[name]) if name != "GraphBOSampler")
+    assert behind[1] == f"Not run yet: {missing}."
 
 
 # ---------------------------------------------------------------- the nearest cell
@@ -183,18 +177,17 @@ def test_nearest_differs_in_the_fewest_parameters():
 # ---------------------------------------------------------------- the script
 
 
-@pytest.fixture
-def table() -> None:
-    needs_table(NASBench201())
-
-
-@pytest.mark.usefixtures("table")
+@pytest.mark.usefixtures("table201")
 def test_searches_go_on_and_make_a_section(tmp_path):
     output = tmp_path / "search.json"
     task = ["--task", "nasbench201-cifar100-200", "--queries", "12"]
-    _, first = run("table_search.py", *task, "--seeds", "1", "--methods", "random search", output=output)
+    _, first = run(
+        "searches.table_search", *task, "--seeds", "1", "--methods", "random search", output=output
+    )
     methods = ["random search", "Optuna TPE"]
-    printed, record = run("table_search.py", *task, "--seeds", "2", "--methods", *methods, output=output)
+    printed, record = run(
+        "searches.table_search", *task, "--seeds", "2", "--methods", *methods, output=output
+    )
     assert "1 searches of" in printed
     assert first["runs"][0] in record["runs"]  # to the last digit, seconds too: not run again
     assert record["optimum"] == pytest.approx(73.4933)
@@ -218,12 +211,12 @@ def test_searches_go_on_and_make_a_section(tmp_path):
     assert (tmp_path / section.plots[0]).stat().st_size > 1000
 
 
-@pytest.mark.usefixtures("table")
+@pytest.mark.usefixtures("table201")
 def test_searches_for_two_objectives(tmp_path):
     arguments = ["--task", "nasbench201-latency", "--queries", "8", "--seeds", "1"]
     methods = ["GraphPNASSampler", "Optuna NSGA-II"]
     printed, record = run(
-        "table_search.py", *arguments, "--methods", *methods, output=tmp_path / "search.json"
+        "searches.table_search", *arguments, "--methods", *methods, output=tmp_path / "search.json"
     )
     for method in methods:
         share, _ = record["summary"][method]["budgets"]["8"]["hypervolume"]
@@ -232,16 +225,17 @@ def test_searches_for_two_objectives(tmp_path):
     assert all(run["reported"][0] > 0 for run in record["runs"])
 
 
-def test_sections_of_all_stored_records():
-    """Whatever is recorded has a section: tables as wide as their heads, one for each task."""
-    records = sorted((BENCHMARKS / "results").glob("table_search_*.json"))
-    assert records
-    for path in records:
-        record = json.loads(path.read_text())
-        assert path.stem == f"table_search_{record['task']}"
-        section = table_search.section(record)
-        assert section.title == TASKS[record["task"]].title
-        assert section.notes
-        for table in section.tables:
-            assert all(len(row) == len(table.columns) for row in table.rows)
-            assert {row[0] for row in table.rows} >= set(record["summary"])
+def test_published_settings_are_run_on_published_tasks():
+    for task in TASKS.values():
+        published = [known for known in task.known if known.name == "paper: GraphPNAS (10 runs)"]
+        assert len(published) == task.published
+        assert ("GraphPNASSampler, paper" in default_methods(task)) == task.published
+
+
+@pytest.mark.usefixtures("table201")
+def test_sampling_benchmark(tmp_path):
+    _, record = run(
+        "searches.sampling_seconds", "--sizes", "12", "--repeats", "2", output=tmp_path / "sampling.json"
+    )
+    assert set(record["seconds"]) == {"GraphBOSampler", "Optuna TPE", "Optuna GP"}
+    assert all(len(times["12"]) == 2 for times in record["seconds"].values())
