@@ -55,9 +55,9 @@ with open("called.txt", "a") as file:
 CATALOG = """
 from types import SimpleNamespace
 def one(name, **other):
-    base = {"quick": {name: "'a b' c"}, "full": {name: "", name + "_more": "more"}, "gpu": {}, "tables": ()}
-    records = (name, name + "_more")
-    return SimpleNamespace(**{"name": name, "module": "benchmarks.made.up", "records": records, **base, **other})
+    full = {name: "", name + "_more": "more"}
+    base = {"name": name, "module": "benchmarks.made.up", "quick": {name: "'a b' c"}, "full": full}
+    return SimpleNamespace(**{**base, "records": tuple(full), "gpu": {}, "tables": (), **other})
 CATALOG = (one("first"), one("second"), one("broken", quick={"broken": "fail"}))
 """
 

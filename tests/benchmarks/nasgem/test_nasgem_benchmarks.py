@@ -76,7 +76,7 @@ def test_the_section_says_whether_the_claims_hold(tmp_path):
     for record, words in ((better, "holds here"), (worse, "does not hold here")):
         assert correlation.draw(record, tmp_path) == ["made_up.png"]
         section = correlation.section(record)
-        check_section(section, record, tmp_path)
+        check_section("benchmarks.nasgem.correlation", record, tmp_path)
         claims = [note for note in section.notes if note.startswith("The paper's claim")]
         assert len(claims) == 2
         assert all(words in claim for claim in claims)
@@ -110,7 +110,7 @@ def test_bias_benchmark_reports_what_was_picked(tmp_path):
     printed, record = run("nasgem.bias", *sizes, "--target", "validation", output=output)
     assert record["known"] == 30_001
     assert bias.draw(record, tmp_path) == ["bias.png"]
-    check_section(bias.section(record), record, tmp_path)
+    check_section("benchmarks.nasgem.bias", record, tmp_path)
     (only,) = record["runs"]
     for arm in bias.ARMS:
         assert all(picked <= record["best"] for picked in only["picked"][arm])
@@ -154,7 +154,7 @@ def test_similarity_loss_benchmark_goes_on_where_it_stopped(tmp_path):
     assert record["runs"][:4] == first["runs"]
     assert similarity_loss.draw(record, tmp_path) == ["loss.png"]
     section = similarity_loss.section(record)
-    check_section(section, record, tmp_path)
+    check_section("benchmarks.nasgem.similarity_loss", record, tmp_path)
     for target, table in zip(("raw", "centred"), section.tables, strict=False):
         for row, nodes in zip(table.rows, (5, 8), strict=True):
             losses = [similarity_loss.find(record, target, nodes, d)["loss"] for d in (3, 6)]
