@@ -147,14 +147,14 @@ class Run:
         """The published measures, once."""
         if "measures" not in self.notes:
             start = time.perf_counter()
-            found = abilities(
+            measured = abilities(
                 self.model,
                 self.data.train,
                 self.data.test,
                 seed=self.options.seed,
                 latents=self.options.latents,
             )
-            measures: dict[str, Any] = found.to_dict()
+            measures: dict[str, Any] = measured.to_dict()
             measures.update(self.regression("collapsed", self.options.gp_seeds))
             measures["seconds"] = time.perf_counter() - start
             self.notes["measures"] = measures
@@ -214,11 +214,11 @@ def section(record: dict[str, Any]) -> Section:
                 *(
                     text
                     for key in ("accuracy", "validity", "uniqueness")
-                    for text in (f"{found['measures'][key]:.2f}", f"{found['published'][key]:.2f}")
+                    for text in (f"{model['measures'][key]:.2f}", f"{model['published'][key]:.2f}")
                 ),
-                f"{found['measures']['novelty']:.2f}",
+                f"{model['measures']['novelty']:.2f}",
             ]
-            for name, found in models.items()
+            for name, model in models.items()
         ],
     )
     seeds = len(next(iter(models.values()))["measures"]["rmse_of_seeds"])
@@ -227,25 +227,25 @@ def section(record: dict[str, Any]) -> Section:
         f"deviations and Pearson's r, {counted(seeds, 'seed')}; beside it GPyTorch's, of minibatches.",
         ("", "RMSE", "GPyTorch", "paper", "r", "GPyTorch", "paper"),
         [
-            [name, *(text for key in ("rmse", "pearson") for text in _three(found, key))]
-            for name, found in models.items()
+            [name, *(text for key in ("rmse", "pearson") for text in _three(model, key))]
+            for name, model in models.items()
         ],
     )
     rows, lengths = [], set()
-    for name, found in models.items():
-        training, curve = found["config"]["training"], found["curve"]
+    for name, model in models.items():
+        training, curve = model["config"]["training"], model["curve"]
         updates = len(curve) * -(-train // training["batch_size"])
         lengths.add((len(curve), training["batch_size"], training["precision"]))
         last = curve[-1]
         rows.append(
             [
                 name,
-                f"{found['parameters']:,}",
+                f"{model['parameters']:,}",
                 str(len(curve)),
                 f"{updates:,} ({updates / PAPER_UPDATES:.1%})",
                 f"{last['reconstruction']:.3f}",
                 f"{last['kl']:.2f}",
-                f"{found['seconds'] / 60:,.0f}",
+                f"{model['seconds'] / 60:,.0f}",
             ]
         )
     training_table = Table(
@@ -268,13 +268,13 @@ def section(record: dict[str, Any]) -> Section:
     )
 
 
-def _three(found: dict[str, Any], key: str) -> tuple[str, str, str]:
+def _three(model: dict[str, Any], key: str) -> tuple[str, str, str]:
     """Ours, GPyTorch's if it was run, and the paper's."""
-    other = found.get("gpytorch")
+    other = model.get("gpytorch")
     return (
-        spread(found["measures"][key], found["measures"][f"{key}_sd"], 3),
+        spread(model["measures"][key], model["measures"][f"{key}_sd"], 3),
         f"{other[key]:.3f}" if other else "",
-        f"{found['published'][key]:.3f}",
+        f"{model['published'][key]:.3f}",
     )
 
 
@@ -285,8 +285,8 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
     figure, axes = panels(len(CURVES), height=3.6)
     for panel, (key, text) in zip(axes, CURVES.items(), strict=True):
-        for k, (name, found) in enumerate(record["models"].items()):
-            rows = [(row["number"], row[key]) for row in found["curve"] if key in row]
+        for k, (name, model) in enumerate(record["models"].items()):
+            rows = [(row["number"], row[key]) for row in model["curve"] if key in row]
             marker = "o" if key == "test_accuracy" else None
             panel.plot(*zip(*rows, strict=True), color=colour(k), marker=marker, markersize=3, label=name)
         whole_numbers(panel)
@@ -327,9 +327,9 @@ def main() -> int:
         if options.fresh:
             run.forget()
         run.train()
-        found = run.measure()
+        figures_of_model = run.measure()
         # Read again just before writing: other processes may have added their models meanwhile.
-        models = {**stored(options.output, settings), name: found}
+        models = {**stored(options.output, settings), name: figures_of_model}
         models = {key: models[key] for key in PAPER_MODELS if key in models}
         figures = {
             "settings": settings,

@@ -81,7 +81,7 @@ def updates(
 def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
     """All figures of one model."""
     model_name, _, on = name.partition("-")
-    space, found = NASBench101() if on else ENASMacro6(), {}
+    space, times_of = NASBench101() if on else ENASMacro6(), {}
     model_class = MODELS[model_name]
     config = model_class.config_class.preset(
         "paper", **({} if options.hidden is None else {"hidden": options.hidden})
@@ -89,7 +89,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
     for batch_size in options.batch_sizes:
         for precision in PRECISIONS:
             model = model_class(space, config, seed=0, device=options.device)
-            found[f"update of {batch_size} graphs, {precision}"] = updates(
+            times_of[f"update of {batch_size} graphs, {precision}"] = updates(
                 model, batch_size, precision, options.repeats, options.device
             )
     model = model_class(space, config, seed=0, device=options.device)
@@ -101,37 +101,37 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
         ("the same, constrained", lambda: model.decode(z, rng, constrained=True)),
         (f"encoding of {options.graphs:,} graphs", lambda: model.encode(batch)),
     ):
-        found[label] = seconds(work, options.repeats, options.device)
-    return found
+        times_of[label] = seconds(work, options.repeats, options.device)
+    return times_of
 
 
-def graphs_per_second(found: dict[str, list[float]]) -> dict[str, float]:
+def graphs_per_second(times_of: dict[str, list[float]]) -> dict[str, float]:
     """Training throughput: graphs per second of the median update."""
     return {
         label: int(label.split()[2]) / float(np.median(times))
-        for label, times in found.items()
+        for label, times in times_of.items()
         if label.startswith("update of")
     }
 
 
 def section(record: dict[str, Any]) -> Section:
     """Median seconds, training throughput, and the public code's seconds if they are known."""
-    found = record["seconds"]
-    kinds = list(next(iter(found.values())))
+    times_of = record["seconds"]
+    kinds = list(next(iter(times_of.values())))
     updating = [kind for kind in kinds if kind.startswith("update of")]
-    rates = {name: graphs_per_second(times) for name, times in found.items()}
-    repeats = len(next(iter(next(iter(found.values())).values())))
+    rates = {name: graphs_per_second(times) for name, times in times_of.items()}
+    repeats = len(next(iter(next(iter(times_of.values())).values())))
     on_cpu = record["device"] == "cpu"
     where = "processor time, one core" if on_cpu else record["device"]
     tables = [
         Table(
             f"Median seconds ({where}; {counted(repeats, 'repeat')}; hidden units: {record['hidden']}).",
-            ("", *found),
-            [[kind, *(f"{np.median(times[kind]):.3f}" for times in found.values())] for kind in kinds],
+            ("", *times_of),
+            [[kind, *(f"{np.median(times[kind]):.3f}" for times in times_of.values())] for kind in kinds],
         ),
         Table(
             "Graphs per second of training.",
-            ("", *found),
+            ("", *times_of),
             [[kind, *(f"{rate[kind]:,.0f}" for rate in rates.values())] for kind in updating],
         ),
     ]
@@ -140,7 +140,7 @@ def section(record: dict[str, Any]) -> Section:
         rows = [
             [
                 name,
-                f"{np.median(found[name][REFERENCE_UPDATE]):.3f}",
+                f"{np.median(times_of[name][REFERENCE_UPDATE]):.3f}",
                 f"{REFERENCE[name]:.2f}",
                 f"{ratio:.1f}",
             ]
@@ -156,7 +156,7 @@ def section(record: dict[str, Any]) -> Section:
             "Targets: D-VAE at least 2.5 times as fast as its public code; 1,000 graphs generated in 20 s."
         )
     return Section(
-        f"Graph autoencoders: speed of {', '.join(found)}" + ("" if on_cpu else " on a GPU"),
+        f"Graph autoencoders: speed of {', '.join(times_of)}" + ("" if on_cpu else " on a GPU"),
         tables,
         protocol,
         notes,
@@ -174,20 +174,20 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
 
-    found = {name: measure(name, options) for name in options.models}
+    times_of = {name: measure(name, options) for name in options.models}
     ratios = {}
     if options.device == "cpu" and options.hidden in (None, 501):
         ratios = {
-            name: reference / float(np.median(found[name][REFERENCE_UPDATE]))
+            name: reference / float(np.median(times_of[name][REFERENCE_UPDATE]))
             for name, reference in REFERENCE.items()
-            if REFERENCE_UPDATE in found.get(name, {})
+            if REFERENCE_UPDATE in times_of.get(name, {})
         }
     device = "cpu" if options.device == "cpu" else torch.cuda.get_device_name()
     figures = {
         "device": device,
         "hidden": options.hidden or "as published",
-        "seconds": found,
-        "graphs_per_second": {name: graphs_per_second(times) for name, times in found.items()},
+        "seconds": times_of,
+        "graphs_per_second": {name: graphs_per_second(times) for name, times in times_of.items()},
         "times_as_fast": ratios,
     }
     default = RESULTS / ("latent_speed.json" if options.device == "cpu" else "latent_speed_gpu.json")

@@ -94,12 +94,12 @@ class Data:
             return train[uniform_over_sizes(self.sizes[train], share, seed)]
         part = self.cells[train]
         if method == "edit distances":
-            found = np.zeros(len(train), np.int64)
+            distances = np.zeros(len(train), np.int64)
             for size in np.unique(self.sizes[train]).tolist():  # to the best cell of the same size
                 rows = np.flatnonzero(self.sizes[train] == size)
                 best = rows[np.argmax(self.targets[train][rows])]
-                found[rows] = edit_distances(part[rows], part.architecture(int(best)))
-            return train[by_edit_distance(found, share, seed)]
+                distances[rows] = edit_distances(part[rows], part.architecture(int(best)))
+            return train[by_edit_distance(distances, share, seed)]
         # A space that takes a second: its means are principal components of the features of 2,000 cells.
         model = FeatureVAE(
             self.space, FeatureVAEConfig(latent=8, estimates=0, training=TrainingConfig(epochs=1))
@@ -121,7 +121,7 @@ def run(data: Data, split: Split, options: argparse.Namespace, seed: int, checkp
     """Train and test the predictor and the baselines."""
     train, validation, test = split
     mean = data.targets[train].mean()
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "cells": {"train": len(train), "validation": len(validation), "test": len(test)},
         "mean": float(np.sqrt(np.mean((data.targets[test] - mean) ** 2))),
         "trees": boosted_trees(data, split, seed),
@@ -142,10 +142,10 @@ def run(data: Data, split: Split, options: argparse.Namespace, seed: int, checkp
         progress=True,
         checkpoint=checkpoint,
     )
-    found["seconds_since_last_start"] = time.perf_counter() - start
-    found["predictor"] = predictor.rmse(data.cells[test], data.targets[test])
-    found["history"] = predictor.history
-    return found
+    figures["seconds_since_last_start"] = time.perf_counter() - start
+    figures["predictor"] = predictor.rmse(data.cells[test], data.targets[test])
+    figures["history"] = predictor.history
+    return figures
 
 
 def kept(path: Path, settings: dict[str, Any], make: Any) -> dict[str, Any]:
@@ -155,11 +155,11 @@ def kept(path: Path, settings: dict[str, Any], make: Any) -> dict[str, Any]:
         if stored["settings"] != settings:
             raise SystemExit(f"{path} has other settings: name another --folder")
         return dict(stored["found"])
-    found = make()
+    result = make()
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps({"settings": settings, "found": found}))
+    part.write_text(json.dumps({"settings": settings, "found": result}))
     os.replace(part, path)
-    return dict(found)
+    return dict(result)
 
 
 def differences(data: Data, options: argparse.Namespace) -> list[str]:
@@ -183,11 +183,11 @@ def differences(data: Data, options: argparse.Namespace) -> list[str]:
 
 def by_share(record: dict[str, Any]) -> dict[float, dict[str, list[dict[str, Any]]]]:
     """The runs of the sampling experiment by share and method."""
-    found: dict[float, dict[str, list[dict[str, Any]]]] = {}
+    shares: dict[float, dict[str, list[dict[str, Any]]]] = {}
     for one in record["runs"]:
         if one["task"] == "sampling":
-            found.setdefault(one["share"], {}).setdefault(one["sampling"], []).append(one)
-    return dict(sorted(found.items()))
+            shares.setdefault(one["share"], {}).setdefault(one["sampling"], []).append(one)
+    return dict(sorted(shares.items()))
 
 
 def by_task(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -228,15 +228,15 @@ def section(record: dict[str, Any]) -> Section:
     if shares:
         titles.append("stability by the sampling of training cells (Fig. 8)")
         plots.append(STABILITY)
-        methods = list(dict.fromkeys(method for found in shares.values() for method in found))
+        methods = list(dict.fromkeys(method for by_method in shares.values() for method in by_method))
         rows = [
             [
                 f"{share:.0%}",
-                f"{found[methods[0]][0]['cells']['train']:,}",
-                *(mean_error(found[method], "predictor") for method in methods),
-                *(mean_error(found[method], "trees") for method in methods),
+                f"{by_method[methods[0]][0]['cells']['train']:,}",
+                *(mean_error(by_method[method], "predictor") for method in methods),
+                *(mean_error(by_method[method], "trees") for method in methods),
             ]
-            for share, found in shares.items()
+            for share, by_method in shares.items()
         ]
         columns = ("share", "cells", *methods, *(f"trees, {method}" for method in methods))
         caption = f"RMSE in percentage points by how the training cells are drawn, {seeds}."
@@ -276,7 +276,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
             axes, (("predictor", "VS-GAE's encoder"), ("trees", "trees on bits")), strict=True
         ):
             for k, method in enumerate(METHODS):
-                points = [(s, [one[key] for one in found[method]]) for s, found in shares.items()]
+                points = [(s, [one[key] for one in by_method[method]]) for s, by_method in shares.items()]
                 x, values = [100 * share for share, _ in points], [errors for _, errors in points]
                 low, high = [min(errors) for errors in values], [max(errors) for errors in values]
                 panel.plot(x, [np.mean(e) for e in values], "o-", color=colour(k), markersize=4, label=method)
@@ -337,9 +337,11 @@ def main() -> int:
                 if options.fresh:
                     for end in ("json", "pt"):
                         (options.folder / f"{name}.{end}").unlink(missing_ok=True)
-                found = kept(options.folder / f"{name}.json", settings, make)
-                runs.append({"task": task, "sampling": method, "share": share, "seed": seed, **found})
-                print(f"{name}: predictor {found['predictor']:.3f}, trees {found['trees']:.3f}", flush=True)
+                figures = kept(options.folder / f"{name}.json", settings, make)
+                runs.append({"task": task, "sampling": method, "share": share, "seed": seed, **figures})
+                print(
+                    f"{name}: predictor {figures['predictor']:.3f}, trees {figures['trees']:.3f}", flush=True
+                )
     summary: dict[str, Any] = {}
     for task, method, share in dict.fromkeys((r["task"], r["sampling"], r["share"]) for r in runs):
         rows = [r for r in runs if (r["task"], r["sampling"], r["share"]) == (task, method, share)]

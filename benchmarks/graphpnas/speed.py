@@ -52,11 +52,11 @@ class Clock:
 
 def median_and_lowest(measured: list[dict[str, float]], unit: str = "") -> dict[str, float]:
     """Median and lowest of each clock's readings, as ``<clock><unit>`` and ``<clock><unit>_lowest``."""
-    found = {}
+    summary = {}
     for clock in measured[0]:
         times = [readings[clock] for readings in measured]
-        found |= {f"{clock}{unit}": float(np.median(times)), f"{clock}{unit}_lowest": min(times)}
-    return found
+        summary |= {f"{clock}{unit}": float(np.median(times)), f"{clock}{unit}_lowest": min(times)}
+    return summary
 
 
 def graphs_of(space: GraphSpace, count: int) -> list[Architecture]:

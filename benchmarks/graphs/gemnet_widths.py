@@ -51,27 +51,27 @@ def all_counts(widths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def find(name: str, widths: np.ndarray, counts: np.ndarray, tolerance: float) -> dict[str, Any]:
     """The most evenly growing widths whose counts are those published for the network ``name``."""
     target = TARGETS[name]
-    found: dict[str, Any] = {"published": {"parameters": target.parameters, "macs": target.macs}}
+    network: dict[str, Any] = {"published": {"parameters": target.parameters, "macs": target.macs}}
     close = np.flatnonzero(np.abs(counts / np.array(target) - 1).max(1) <= tolerance)
-    found["candidates"] = len(close)
+    network["candidates"] = len(close)
     if not len(close):
-        return found
+        return network
     growth = np.diff(np.log(widths[close]), axis=1)
     best = close[growth.std(1).argmin()]
     chosen = tuple(widths[best].tolist())
     counted = complexity(chosen)
     assert tuple(counted) == tuple(counts[best].tolist())
-    return found | {"widths": list(chosen), "parameters": counted.parameters, "macs": counted.macs}
+    return network | {"widths": list(chosen), "parameters": counted.parameters, "macs": counted.macs}
 
 
 def section(record: dict[str, Any]) -> Section:
     """Widths, and both counts beside those published."""
     rows = []
-    for name, found in record["networks"].items():
-        ours = [f"{found[key] / 1e6:.3f}" if key in found else "none" for key in ("parameters", "macs")]
-        paper = [f"{found['published'][key] / 1e6:.2f}" for key in ("parameters", "macs")]
-        widths = ", ".join(map(str, found.get("widths", ()))) or "none"
-        rows.append([name, widths, ours[0], paper[0], ours[1], paper[1], f"{found['candidates']:,}"])
+    for name, network in record["networks"].items():
+        ours = [f"{network[key] / 1e6:.3f}" if key in network else "none" for key in ("parameters", "macs")]
+        paper = [f"{network['published'][key] / 1e6:.2f}" for key in ("parameters", "macs")]
+        widths = ", ".join(map(str, network.get("widths", ()))) or "none"
+        rows.append([name, widths, ours[0], paper[0], ours[1], paper[1], f"{network['candidates']:,}"])
     table = Table(
         f"Millions of parameters and of multiply-accumulates at {IMAGE} x {IMAGE}, {CLASSES:,} classes.",
         ("", "widths", "parameters", "paper", "MACs", "paper", "widths within tolerance"),

@@ -32,7 +32,7 @@ class Benchmark:
 
     @property
     def module(self) -> str:
-        """What ``python -m`` runs."""
+        """The module that ``python -m`` runs."""
         return f"benchmarks.{self.script}"
 
     @property

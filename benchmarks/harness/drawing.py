@@ -59,7 +59,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
 
 
 def digest(record: Path) -> str:
-    """What identifies the content of a record."""
+    """A hash of the content of a record."""
     return hashlib.sha256(record.read_bytes()).hexdigest()[:16]
 
 

@@ -67,7 +67,7 @@ def script_of(benchmark: Benchmark) -> ModuleType:
 
 
 def _made(path: Path, benchmark: Benchmark, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``function`` makes of the record ``path``; an error names both."""
+    """Call ``function``, and let an error name the record ``path`` and its benchmark."""
     try:
         return function(*arguments)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -115,20 +115,20 @@ def draw(path: Path) -> list[str]:
 
 def stale(results: Path) -> list[Path]:
     """The records of which a plot is missing, or shows another version of the record."""
-    found = []
+    outdated = []
     for path in sorted(results.glob("*.json")):
         benchmark = owner(path.stem)
         plots = section_of(path, benchmark).plots if benchmark else ()
         if not all(is_current(path.parent / name, path) for name in plots):
-            found.append(path)
-    return found
+            outdated.append(path)
+    return outdated
 
 
 # ---------------------------------------------------------------- Markdown
 
 
 def anchor(title: str) -> str:
-    """What GitHub calls a heading in the address of a link."""
+    """The anchor that GitHub gives a heading."""
     return "".join(c for c in title.lower() if c.isalnum() or c in " -_").replace(" ", "-")
 
 
@@ -162,7 +162,7 @@ def origin(record: dict[str, Any], path: Path) -> str:
 
 
 def render(section: Section, record: dict[str, Any], path: Path, folder: str) -> str:
-    """One section of the report; images are found in ``folder``.
+    """One section of the report; images lie in ``folder``.
 
     Raises:
         DataNotFound: A plot is missing.
@@ -221,10 +221,9 @@ def main() -> int:
         "--draw", type=Path, nargs="*", metavar="RECORD", help="only draw plots, of all records by default"
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
-    parser.add_argument("--output", type=Path, help="default: REPORT.md beside this folder, or in --results")
     options = parser.parse_args()
     stored = options.results.resolve() == RESULTS.resolve()
-    output = options.output or (REPORT if stored else options.results / REPORT.name)
+    output = REPORT if stored else options.results / REPORT.name
     try:
         if options.draw is not None:
             to_draw = options.draw or sorted(options.results.glob("*.json"))

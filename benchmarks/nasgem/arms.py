@@ -278,7 +278,7 @@ def judged(differences: Sequence[Paired], labels: Sequence[str], wanted: str) ->
 
 
 def still_to_run(record: Mapping[str, Any], seeds: int) -> list[str]:
-    """A note where a record has fewer seeds than the whole benchmark."""
+    """A note if a record has fewer seeds than the full benchmark."""
     done = len(record["runs"])
     if done >= seeds:
         return []

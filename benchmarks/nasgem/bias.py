@@ -108,8 +108,8 @@ def section(record: dict[str, Any]) -> Section:
     ]
     differences = []
     for first, second in ((KERNEL, BITS), (KERNEL, AUTOENCODER), (KERNEL, BEST_TRAINING)):
-        found = [paired(bias(record, first, k), bias(record, second, k)) for k in range(len(sizes))]
-        differences.append([f"{first} minus {second}", *(f"{d.mean:+.3f} ± {d.error:.3f}" for d in found)])
+        gaps = [paired(bias(record, first, k), bias(record, second, k)) for k in range(len(sizes))]
+        differences.append([f"{first} minus {second}", *(f"{d.mean:+.3f} ± {d.error:.3f}" for d in gaps)])
     differences.append(["paper, with minus without embedding", *[f"about -{CLAIM}"] * len(sizes)])
     candidates = min(CANDIDATES, record["known"])
     test = record["target"] == "test"
@@ -144,23 +144,23 @@ def section(record: dict[str, Any]) -> Section:
 def notes(record: dict[str, Any]) -> list[str]:
     """What the figures say about the paper's claim."""
     sizes, runs = record["sizes"], record["runs"]
-    found = []
+    lines = []
     for second, words in ((BITS, "the raw bits"), (AUTOENCODER, "a plain autoencoder")):
         differences = [paired(bias(record, KERNEL, k), bias(record, second, k)) for k in range(len(sizes))]
         holds, where = judged(differences, [f"{size:,}" for size in sizes], "smaller")
         claim = "The paper's claim of a lower bias than" if second == BITS else "A lower bias than"
-        found.append(f"{claim} with {words} {holds} here: the bias is {where}.")
+        lines.append(f"{claim} with {words} {holds} here: the bias is {where}.")
     means = {arm: float(np.mean(bias(record, arm, len(sizes) - 1))) for arm in (*ARMS, BEST_TRAINING)}
     best = min(means, key=lambda arm: means[arm])
-    found.append(f"Lowest bias at {sizes[-1]:,} cells: {best}, {means[best]:.3f}.")
+    lines.append(f"Lowest bias at {sizes[-1]:,} cells: {best}, {means[best]:.3f}.")
     means_of = {depth: np.mean([run["kernel"][f"h = {depth}"] for run in runs], axis=0) for depth in DEPTHS}
     texts = [f"{mean:.3f} ± {deviation:.3f} at h = {depth}" for depth, (mean, deviation) in means_of.items()]
-    found.append(
+    lines.append(
         f"Between random cells with operations the kernel is nearly constant: S_g {', '.join(texts)}. It "
         f"asks for nearly orthogonal codes, which {record['encoder']['dimension']} dimensions cannot give, "
         "and guides little."
     )
-    return found
+    return lines
 
 
 def plot_name(record: dict[str, Any]) -> str:

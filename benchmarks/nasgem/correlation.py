@@ -78,7 +78,7 @@ def one_seed(cells: Cells, seed: int, shares: list[int], settings: dict[str, int
         last = encoder.history[-1]
         losses[name] = {key: round(last[key], 5) for key in ("similarity", "reconstruction")}
     bits = encoder.flatten(cells.batch)
-    found: dict[str, Any] = {key: {} for key in MEASURES}
+    figures: dict[str, Any] = {key: {} for key in MEASURES}
     for arm in ARMS:
         x = vectors.get(arm, bits)
         regress = REGRESSORS.get(arm, perceptron)
@@ -93,8 +93,8 @@ def one_seed(cells: Cells, seed: int, shares: list[int], settings: dict[str, int
                 [f(predicted, actual)[0] if varies else 0.0 for f in (kendalltau, pearsonr)],
             )
         for key, values in zip(MEASURES, np.transpose(rows), strict=True):
-            found[key][arm] = np.round(values, 4).tolist()
-    return {**found, "losses": losses}
+            figures[key][arm] = np.round(values, 4).tolist()
+    return {**figures, "losses": losses}
 
 
 def published(measure: str, arm: str, share: int) -> float | None:
@@ -140,7 +140,7 @@ def section(record: dict[str, Any]) -> Section:
             "The paper trains 1,000 cells of at most 6 nodes with one operation for 30 epochs (NASGEM-Bench, "
             f"not published). Ours are {record['known']:,} cells of NAS-Bench-101 of at most 7 nodes, all "
             "inner operations conv3x3, with the mean test accuracy of three repeats at 108 epochs; each seed "
-            f"draws {CELLS:,} of them anew and splits them {TRAIN}/{CELLS - TRAIN}. "
+            f"draws {CELLS:,} of them and splits them {TRAIN}/{CELLS - TRAIN}. "
             + ENCODER_TEXT.format(**record["encoder"])
         ),
         notes=[*notes(record), *still_to_run(record, SEEDS)],
@@ -151,7 +151,7 @@ def section(record: dict[str, Any]) -> Section:
 def notes(record: dict[str, Any]) -> list[str]:
     """What the figures say about the paper's claims."""
     shares, runs = record["shares"], record["runs"]
-    found = []
+    lines = []
     paper = "The paper's claim that the kernel-guided embedding beats"
     for first, second, claim in (
         (KERNEL, ADJACENCY, f"{paper} the raw adjacency"),
@@ -163,21 +163,21 @@ def notes(record: dict[str, Any]) -> list[str]:
             for k in range(len(shares))
         ]
         holds, where = judged(differences, [f"{share} %" for share in shares], "larger")
-        found.append(f"{claim} {holds} here: its tau is {where}.")
+        lines.append(f"{claim} {holds} here: its tau is {where}.")
     best = max(ARMS, key=lambda arm: np.mean([run["tau"][arm][-1] for run in runs]))
     top = np.mean([run["tau"][best][-1] for run in runs])
-    found.append(f"Best of all at {shares[-1]} %: {best}, tau {top:.3f}.")
+    lines.append(f"Best of all at {shares[-1]} %: {best}, tau {top:.3f}.")
     guided, plain = (
         np.mean([run["losses"][arm]["similarity"] for run in runs]) for arm in (KERNEL, AUTOENCODER)
     )
-    found.append(
+    lines.append(
         f"The guidance is learned: similarity loss {guided:.3f} with the kernel's term, {plain:.3f} without."
     )
-    found.append(
+    lines.append(
         "A real NASGEM-Bench (1,000 networks of one operation trained for 30 epochs) was not made: there was "
         "no GPU for it. Its accuracies, of one short run each, are probably noisier than those here."
     )
-    return found
+    return lines
 
 
 def plot_name(record: dict[str, Any]) -> str:

@@ -64,14 +64,16 @@ def one_seed(cells: Cells, scores: Vector, seed: int, settings: dict[str, int]) 
     different = first != second
     first, second = first[different], second[different]
     distance = np.abs(scores[first] - scores[second])
-    found: dict[str, Any] = {"similarity": {}, "predicted": {}, "plane": {}}
+    figures: dict[str, Any] = {"similarity": {}, "predicted": {}, "plane": {}}
     for name, table in vectors.items():
         cosine = (table[first] * table[second]).sum(1) / np.linalg.norm(table[first], axis=1)
-        found["similarity"][name] = rank_correlation(cosine / np.linalg.norm(table[second], axis=1), distance)
-    found["similarity"]["S_g itself"] = rank_correlation(
+        figures["similarity"][name] = rank_correlation(
+            cosine / np.linalg.norm(table[second], axis=1), distance
+        )
+    figures["similarity"]["S_g itself"] = rank_correlation(
         kernel[GUIDED].pairwise(cells.batch[first], cells.batch[second]), distance
     )
-    found["similarity"]["S_g itself, depth 1"] = rank_correlation(
+    figures["similarity"]["S_g itself, depth 1"] = rank_correlation(
         kernel[SHALLOW_GUIDED].pairwise(cells.batch[first], cells.batch[second]), distance
     )
     train = rng.permutation(len(scores))[:TRAIN]
@@ -79,20 +81,20 @@ def one_seed(cells: Cells, scores: Vector, seed: int, settings: dict[str, int]) 
     for name, table in vectors.items():
         predicted = perceptron(table[train], scores[train], table, seed)
         points, share = plane(table)
-        found["predicted"][name] = rank_correlation(predicted[test], scores[test])
-        found["plane"][name] = {
+        figures["predicted"][name] = rank_correlation(predicted[test], scores[test])
+        figures["plane"][name] = {
             "share": round(share, 4),
             "predicted": rank_correlation(smoothed(points, predicted), predicted),
             "score": rank_correlation(smoothed(points, scores), scores),
         }
         if seed == 0 and name == GUIDED:
             columns = {"x": points[:, 0], "y": points[:, 1], "predicted": predicted, "score": scores}
-            found["surface"] = {key: packed(values, 4) for key, values in columns.items()}
+            figures["surface"] = {key: packed(values, 4) for key, values in columns.items()}
     if seed == 0:
         some = rng.permutation(len(scores))[:SHOWN]
-        found["shown"] = {name: packed(vectors[name][some].ravel(), 3) for name in (GUIDED, PLAIN)}
-        found["shown_scores"] = packed(scores[some], 4)
-    return found
+        figures["shown"] = {name: packed(vectors[name][some].ravel(), 3) for name in (GUIDED, PLAIN)}
+        figures["shown_scores"] = packed(scores[some], 4)
+    return figures
 
 
 def rank_correlation(first: Vector, second: Vector) -> float:
@@ -175,13 +177,13 @@ def section(record: dict[str, Any]) -> Section:
 def notes(record: dict[str, Any]) -> list[str]:
     """What the figures say about the paper's claims."""
     runs = record["runs"]
-    found = []
+    lines = []
     for name, words in ((GUIDED, "h = 3"), (SHALLOW_GUIDED, "h = 1")):
         guided = [run["similarity"][name] for run in runs]
         difference = paired(guided, [run["similarity"][PLAIN] for run in runs])
         verdict = {"smaller": "holds", "larger": "does not hold"}.get(difference.verdict, "is not decided")
         strength = "" if np.mean(guided) < -0.3 else ", though the correlation is weak in itself"
-        found.append(
+        lines.append(
             f"Fig. 1, {words}: that the kernel's guidance makes similar codes score alike {verdict} here "
             f"(correlation {difference.mean:+.3f} ± {difference.error:.3f} against the plain "
             f"autoencoder{strength})."
@@ -190,19 +192,19 @@ def notes(record: dict[str, Any]) -> list[str]:
         float(np.mean([run["similarity"][name] for run in runs]))
         for name in ("S_g itself", "S_g itself, depth 1")
     )
-    found.append(
+    lines.append(
         f"The kernel that guides has a correlation of {kernel:+.3f} with the difference of scores itself, "
         f"{shallow:+.3f} at depth 1."
     )
     smooth, plain, raw = (
         float(np.mean([run["plane"][name]["score"] for run in runs])) for name in (GUIDED, PLAIN, RAW)
     )
-    found.append(
+    lines.append(
         f"Fig. 4: the plane of the guided embedding orders the true score by {smooth:.3f}, that of the plain "
         f"autoencoder by {plain:.3f}, that of the raw adjacency by {raw:.3f}: its surface is "
         + ("smoother than both." if smooth > max(plain, raw) + 0.02 else "no smoother than the smoothest.")
     )
-    return found
+    return lines
 
 
 def plot_names(record: dict[str, Any]) -> list[str]:

@@ -159,7 +159,7 @@ def trend(record: dict[str, Any], target: str) -> tuple[float, float]:
 
 def notes(record: dict[str, Any]) -> list[str]:
     """What the figures say about the paper's claims."""
-    found = []
+    lines = []
     ends = [record["nodes"][0], record["nodes"][-1]]
     first, last = (np.mean([run["bits"] for run in record["runs"] if run["nodes"] == n]) for n in ends)
     for target in record["targets"]:
@@ -169,7 +169,7 @@ def notes(record: dict[str, Any]) -> list[str]:
             return "holds" if value > 0.5 else "does not hold" if value < 0.2 else "holds in part"
 
         trained = "" if last >= 0.7 else ", with encoders that are far from trained, so it is not confirmed"
-        found.append(
+        lines.append(
             f"{target.capitalize()} kernel: the paper's claim that larger graphs have a higher loss "
             f"{holds(by_nodes)} here{trained} (mean Kendall's tau of loss and nodes {by_nodes:+.2f}); its "
             f"claim that smaller embeddings have a higher loss {holds(-by_size)} (of loss and dimensions "
@@ -178,14 +178,14 @@ def notes(record: dict[str, Any]) -> list[str]:
     missing = [target for target in TARGETS if target not in record["targets"]]
     missing += [f"{n} nodes" for n in NODES if n not in record["nodes"]]
     if missing:
-        found.append(f"Not run yet: {', '.join(missing)}; `graphnas bench` with `--full` runs the rest.")
+        lines.append(f"Not run yet: {', '.join(missing)}; `graphnas bench` with `--full` runs the rest.")
     low, high = (record["kernel"][str(n)]["std"] for n in ends)
-    found.append(
+    lines.append(
         f"The raw kernel of random graphs has a deviation of {low:.3f} at {ends[0]} nodes and {high:.4f} "
         f"at {ends[1]}: where it is nearly constant, a low loss says little about guidance. An encoder whose "
         "loss is above that of the constant follows the kernel worse than a single number does."
     )
-    found.append(
+    lines.append(
         f"After {record['iterations']:,} updates the decoder gets {first:.0%} of the bits right at {ends[0]} "
         f"nodes and {last:.0%} at {ends[1]}; knowing nothing but a graph's density gives 70 %."
         + (
@@ -195,7 +195,7 @@ def notes(record: dict[str, Any]) -> list[str]:
             else ""
         )
     )
-    return found
+    return lines
 
 
 def plot_name(record: dict[str, Any]) -> str:
@@ -260,8 +260,8 @@ def main() -> int:
                 "std": round(float(test.target.std()), 6),
                 "centred_std": round(float(pairs["centred"][1].target.std()), 6),
             }
-        found = one_encoder(n, d, *pairs[target], settings)
-        runs.append({"target": target, "nodes": n, "dimension": d, **found})
+        figures = one_encoder(n, d, *pairs[target], settings)
+        runs.append({"target": target, "nodes": n, "dimension": d, **figures})
         write_record(options.output, {**settings, **shape, "kernel": kernels, "runs": runs}, quiet=True)
     publish(options.output, {**settings, **shape, "kernel": kernels, "runs": runs}, section)
     return 0

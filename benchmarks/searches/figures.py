@@ -123,7 +123,7 @@ def _curve(rows: NDArray[np.float64]) -> dict[str, list[float]]:
 def who_leads(
     summary: dict[str, dict[str, Any]], method: str, start: int, *, larger: bool = False
 ) -> list[tuple[int, int, str]]:
-    """Who has the best mean curve after each number of queries from ``start`` on.
+    """Which method has the best mean curve after each number of queries from ``start`` on.
 
     Args:
         summary: The figures of each method, from :func:`one_objective` or :func:`two_objectives`.

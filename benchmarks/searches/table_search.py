@@ -64,7 +64,7 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
     # Below 100 queries the test accuracy would only widen the table.
     reported = [b for b in budgets if int(b) >= 100] or budgets if task.reported else []
     columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"test, {b}" for b in reported)]
-    columns += ["optimum found", "median queries", "s per trial"]
+    columns += ["optimum reached", "median queries", "s per trial"]
     rows = []
     for name, row in record["summary"].items():
         at = row["budgets"]
@@ -82,7 +82,7 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
     also = f" Test: {task.reported} of the architecture with the best value." if task.reported else ""
     caption = (
         f"Best {task.value} (%) after so many queries, mean ± deviation over the seeds; the best of the "
-        f"table is {record['optimum']:.3f}.{also} Optimum found: share of the runs that found it within "
+        f"table is {record['optimum']:.3f}.{also} Optimum reached: share of the runs that reach it within "
         "all of their queries. Processor seconds, without evaluations."
     )
     return Table(caption, columns, rows)

@@ -74,9 +74,9 @@ def section(record: dict[str, Any]) -> Section:
     """Kendall's tau by number of training cells, ours, baselines and published."""
     space, sizes = record["space"], record["sizes"]
     rows = []
-    for name, found in record["summary"].items():
-        cells = [found["tau"].get(str(size)) for size in sizes]
-        seconds = [s for s in found["seconds"].values() if s is not None]
+    for name, figures in record["summary"].items():
+        cells = [figures["tau"].get(str(size)) for size in sizes]
+        seconds = [s for s in figures["seconds"].values() if s is not None]
         rows.append(
             [
                 name,
@@ -146,9 +146,9 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
     sizes = record["sizes"]
     figure, (axes,) = panels(1, 7.5, 4.2)
-    for number, (name, found) in enumerate(record["summary"].items()):
-        known = [size for size in sizes if found["tau"].get(str(size))]
-        means, deviations = zip(*(found["tau"][str(size)] for size in known), strict=True)
+    for number, (name, figures) in enumerate(record["summary"].items()):
+        known = [size for size in sizes if figures["tau"].get(str(size))]
+        means, deviations = zip(*(figures["tau"][str(size)] for size in known), strict=True)
         axes.errorbar(known, means, yerr=deviations, color=colour(number), marker="o", ms=3, label=name)
     for number, (name, values) in enumerate(PUBLISHED[record["space"]].items()):
         tint = INK if number == 0 else FAINT
@@ -170,11 +170,11 @@ def summarize(runs: list[dict[str, Any]], sizes: list[int]) -> dict[str, Any]:
             continue
         tau, seconds = {}, {}
         for size in sizes:
-            found = [run for run in mine if run["size"] == size]
-            if found:
-                values = [run["tau"] for run in found]
+            fits = [run for run in mine if run["size"] == size]
+            if fits:
+                values = [run["tau"] for run in fits]
                 tau[str(size)] = list(mean_and_deviation(values))
-                seconds[str(size)] = float(np.mean([run["seconds"] for run in found]))
+                seconds[str(size)] = float(np.mean([run["seconds"] for run in fits]))
         summary[name] = {"tau": tau, "seconds": seconds}
     return summary
 
