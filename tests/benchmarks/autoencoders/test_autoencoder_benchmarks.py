@@ -7,6 +7,7 @@ import pytest
 from benchmark_run import run
 
 
+@pytest.mark.slow
 def test_speed_benchmark(tmp_path):
     sizes = [
         "--models",
@@ -35,6 +36,7 @@ def test_speed_benchmark(tmp_path):
     assert f"{sorted(record['seconds']['SVAE']['generation of 10 graphs'])[0]:.3f}" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("enas_table")
 def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
     sizes = ["--epochs", "2", "--hidden", "8", "--latent", "3", "--graphs", "60", "--every", "1"]
@@ -53,6 +55,7 @@ def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
     assert f"{both['models']['GCN']['measures']['rmse']:.3f} ±" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("enas_table")
 def test_regression_benchmark(tmp_path):
     arguments = ["--graphs", "120", "--seeds", "2", "--baseline-seeds", "1"]
@@ -68,6 +71,7 @@ def test_regression_benchmark(tmp_path):
     assert record["summary"]["predict the mean"]["pearson"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table101")
 def test_prediction_benchmark_goes_on_where_it_stopped(tmp_path):
     sizes = ["--cells", "300", "--epochs", "2", "--hidden", "8", "--latent", "8", "--seeds", "2"]

@@ -6,6 +6,7 @@ import pytest
 from benchmark_run import run
 
 
+@pytest.mark.slow
 def test_graph_generator_speed_benchmark(tmp_path):
     arguments = ["--hidden-size", "16", "--repeats", "2", "--samples", "4", "--queries", "0"]
     printed, record = run("graphpnas.speed", *arguments, output=tmp_path / "speed.json")

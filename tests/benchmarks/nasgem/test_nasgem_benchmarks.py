@@ -87,6 +87,7 @@ def test_the_section_says_whether_the_claims_hold(tmp_path):
     assert difference[1].startswith("+0.1")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table101")
 def test_correlation_benchmark_goes_on_where_it_stopped(tmp_path):
     sizes = ["--iterations", "20", "--pairs", "200", "--shares", "10"]
@@ -103,6 +104,7 @@ def test_correlation_benchmark_goes_on_where_it_stopped(tmp_path):
         assert f"{mean:.3f} ±" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table101")
 def test_bias_benchmark_reports_what_was_picked(tmp_path):
     sizes = ["--iterations", "10", "--pairs", "100", "--sizes", "40", "60", "--seeds", "1"]
@@ -144,6 +146,7 @@ def test_the_plane_holds_the_largest_variance():
     assert abs(np.corrcoef(points[:, 0], table[:, 1])[0, 1]) > 0.97
 
 
+@pytest.mark.slow
 def test_similarity_loss_benchmark_goes_on_where_it_stopped(tmp_path):
     output = tmp_path / "loss.json"
     sizes = ["--nodes", "5", "8", "--dimensions", "3", "6", "--iterations", "30", "--pairs", "80"]

@@ -177,6 +177,7 @@ def test_nearest_differs_in_the_fewest_parameters():
 # ---------------------------------------------------------------- the script
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table201")
 def test_searches_go_on_and_make_a_section(tmp_path):
     output = tmp_path / "search.json"
@@ -211,6 +212,7 @@ def test_searches_go_on_and_make_a_section(tmp_path):
     assert (tmp_path / section.plots[0]).stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table201")
 def test_searches_for_two_objectives(tmp_path):
     arguments = ["--task", "nasbench201-latency", "--queries", "8", "--seeds", "1"]
@@ -232,6 +234,7 @@ def test_published_settings_are_run_on_published_tasks():
         assert ("GraphPNASSampler, paper" in default_methods(task)) == task.published
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table201")
 def test_sampling_benchmark(tmp_path):
     _, record = run(

@@ -19,6 +19,7 @@ from search_spaces import NASBench201
 ARGUMENTS = ("--space", "nasbench201", "--seeds", "2", "--predictors", "ridge on raw bits")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table201")
 def test_script(tmp_path):
     """Ridge's figures are those of ridge, and what is recorded is not run again."""
