@@ -8,8 +8,8 @@ published ones (four stages on maps of 56, 28, 14 and 7 pixels), not their train
 
 The cell is the first that ``GEMNet(edge_probability=(0.15, 0.15))`` draws from seed 0, written out below so
 that it does not depend on a generator of random numbers. Of its 30 nodes 26 remain after dropping, with 52
-edges and 8 leaves. Widths were found by ``benchmarks/gemnet_widths.py``: multiples of 4 that rise most evenly
-from stage to stage, with both counts within 1 %.
+edges and 8 leaves. Widths were found by ``benchmarks/graphs/gemnet_widths.py``: multiples of 4 that rise most
+evenly from stage to stage, with both counts within 1 %.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from search_spaces import get_space
 from search_spaces.tables import open_table
 
+CATALOG = Path("benchmarks") / "harness" / "catalog.py"
+REPORT = "benchmarks.harness.report"
 QUICK_OUTPUT = Path("runs") / "bench"
 STORED = Path("benchmarks") / "results"
 
@@ -52,7 +54,7 @@ def checkout() -> Path:
         DataNotFound: It was installed without its benchmarks.
     """
     root = Path(graphnas.__file__).resolve().parents[1]
-    if not (root / "benchmarks" / "catalog.py").is_file():
+    if not (root / CATALOG).is_file():
         raise DataNotFound(
             f"there are no benchmarks beside the installed package (looked in {root}): clone the repository "
             'and install it from there, with pip install -e ".[dev]"'
@@ -61,23 +63,23 @@ def checkout() -> Path:
 
 
 def load_catalog(root: Path) -> dict[str, Any]:
-    """The benchmarks of the checkout by their names, in their order."""
+    """The benchmarks of the checkout by name, in the order of the catalog."""
     name = "graphnas_benchmarks_catalog"
-    spec = importlib.util.spec_from_file_location(name, root / "benchmarks" / "catalog.py")
+    spec = importlib.util.spec_from_file_location(name, root / CATALOG)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look up the module that they are in
+    sys.modules[name] = module  # dataclasses look up their own module
     spec.loader.exec_module(module)
     return {benchmark.name: benchmark for benchmark in module.CATALOG}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or list; 1 where a benchmark failed.
+    """Run or list; the exit code is 1 if a benchmark failed.
 
     Raises:
         DataNotFound: There is no source checkout.
-        InvalidArgument: There is no benchmark of this name.
+        InvalidArgument: There is no benchmark with one of the names.
     """
     root = checkout()
     catalog = load_catalog(root)
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     failed = [
         benchmark.name for benchmark in chosen if not _run_benchmark(root, benchmark, folder, args.full)
     ]
-    if _script(root, "report.py", ["--results", _inside(root, folder)]):
+    if _run_module(root, REPORT, ["--results", _inside(root, folder)]):
         failed.append("the report")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool:
-    """Run its command lines and draw what they record; whether all of them worked."""
+    """Run its command lines; return whether all of them worked."""
     for space in benchmark.tables:
         try:
             open_table(get_space(space))
@@ -120,32 +122,32 @@ def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool
     for record, arguments in commands.items():
         path = _inside(root, folder / f"{record}.json")
         line = [*shlex.split(arguments), "--output", path]
-        print(f"== {shlex.join(['python', f'benchmarks/{benchmark.script}', *line])}", flush=True)
+        print(f"== {shlex.join(['python', '-m', benchmark.module, *line])}", flush=True)
         start = time.perf_counter()
-        code = _script(root, benchmark.script, line) or _script(root, "report.py", ["--draw", path])
+        code = _run_module(root, benchmark.module, line)
         print(f"== {benchmark.name}: {time.perf_counter() - start:.0f} s", flush=True)
         worked = worked and code == 0
     return worked
 
 
-def _script(root: Path, script: str, arguments: list[str]) -> int:
-    """Run a script of the checkout's benchmarks there, with this Python; its exit code."""
-    command = [sys.executable, str(Path("benchmarks") / script), *arguments]
-    # One thread, as the scripts themselves ask of what they load: the figures are those of one core.
+def _run_module(root: Path, module: str, arguments: list[str]) -> int:
+    """Run a module of the checkout there, with this Python, and return its exit code."""
+    # One thread, as the scripts themselves request: the figures are those of one core.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
 
 def _inside(root: Path, path: Path) -> str:
-    """``path`` relative to the checkout where it is in it, as records should name it."""
+    """``path``, relative to the checkout if it lies in it, as records should name it."""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _listing(root: Path, chosen: list[Any]) -> str:
     rows = []
     for benchmark in chosen:
-        found = sum((root / STORED / f"{record}.json").is_file() for record in benchmark.records)
-        text = (root / "benchmarks" / benchmark.script).read_text(encoding="utf-8")
+        stored = sum((root / STORED / f"{record}.json").is_file() for record in benchmark.records)
+        text = (root / f"{benchmark.module.replace('.', '/')}.py").read_text(encoding="utf-8")
         what = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-        rows.append([benchmark.name, f"{found} of {len(benchmark.records)}", what])
+        rows.append([benchmark.name, f"{stored} of {len(benchmark.records)}", what])
     return table(["benchmark", "records", "what"], rows)

@@ -4,7 +4,7 @@ They need no weights, no data and no knowledge of what an operation does, so tha
 evaluated architectures can find out. Those over sets of operations follow Kadlecova et al., "Surprisingly
 Strong Performance Prediction with Neural Graph Features" (ICML 2024, arXiv 2404.16551), section 3: numbers of
 operations, and path lengths and degrees within every set of operations. Those over paths and random walks
-are ours; on NAS-Bench-101 they raise Kendall's tau by .02 (``benchmarks/predictor_quality.py``).
+are ours; on NAS-Bench-101 they raise Kendall's tau by .02 (``benchmarks/surrogates/predictor_quality.py``).
 """
 
 from __future__ import annotations

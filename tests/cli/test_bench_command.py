@@ -40,9 +40,6 @@ def test_without_a_checkout(command, monkeypatch, tmp_path):
 SCRIPT = '''"""Made up."""
 import json, sys
 from pathlib import Path
-def draw(record, folder):
-    (folder / "drawn.png").touch()
-    return ["drawn.png"]
 if __name__ == "__main__":
     *arguments, option, output = sys.argv[1:]
     assert option == "--output"
@@ -50,7 +47,7 @@ if __name__ == "__main__":
     Path(output).write_text(json.dumps({"arguments": arguments, "output": output}))
     sys.exit(arguments == ["fail"])
 '''
-REPORT = '''"""Notes down how it is called."""
+REPORT = '''"""Records how it is called."""
 import sys
 with open("called.txt", "a") as file:
     print(*sys.argv[1:], file=file)
@@ -58,21 +55,22 @@ with open("called.txt", "a") as file:
 CATALOG = """
 from types import SimpleNamespace
 def one(name, **other):
-    base = {"quick": {name: "'a b' c"}, "full": {name: "", name + "_more": "more"}, "gpu": {}, "tables": ()}
-    records = (name, name + "_more")
-    return SimpleNamespace(**{"name": name, "script": "script.py", "records": records, **base, **other})
+    full = {name: "", name + "_more": "more"}
+    base = {"name": name, "module": "benchmarks.made.up", "quick": {name: "'a b' c"}, "full": full}
+    return SimpleNamespace(**{**base, "records": tuple(full), "gpu": {}, "tables": (), **other})
 CATALOG = (one("first"), one("second"), one("broken", quick={"broken": "fail"}))
 """
 
 
 @pytest.fixture
 def root(monkeypatch, tmp_path) -> Path:
-    """A checkout with benchmarks that only note down their arguments."""
-    for name, text in (("catalog", CATALOG), ("script", SCRIPT), ("report", REPORT)):
-        path = tmp_path / "checkout" / "benchmarks" / f"{name}.py"
+    """A checkout with benchmarks that only record their arguments."""
+    root = tmp_path / "checkout"
+    modules = {"__init__": "", "harness/catalog": CATALOG, "harness/report": REPORT, "made/up": SCRIPT}
+    for name, text in modules.items():
+        path = root / "benchmarks" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    root = tmp_path / "checkout"
     monkeypatch.setattr(bench, "checkout", lambda: root)
     return root
 
@@ -86,9 +84,9 @@ def test_quick_versions_leave_the_stored_records_alone(command, root):
     assert done.code == 0
     output = "runs/bench/second.json"
     assert read(root / output) == {"arguments": ["a b", "c"], "output": output}
-    assert (root / "called.txt").read_text() == f"--draw {output}\n--results runs/bench\n"
+    assert (root / "called.txt").read_text() == "--results runs/bench\n"
     assert not (root / "benchmarks" / "results").exists()
-    assert "== python benchmarks/script.py 'a b' c --output runs/bench/second.json" in done.out
+    assert "== python -m benchmarks.made.up 'a b' c --output runs/bench/second.json" in done.out
 
 
 def test_full_versions_make_the_stored_records_and_the_report(command, root):
@@ -96,8 +94,7 @@ def test_full_versions_make_the_stored_records_and_the_report(command, root):
     folder = "benchmarks/results"
     assert read(root / folder / "first.json")["arguments"] == []
     assert read(root / folder / "first_more.json")["arguments"] == ["more"]
-    called = [f"--draw {folder}/first.json", f"--draw {folder}/first_more.json", f"--results {folder}"]
-    assert (root / "called.txt").read_text().splitlines() == called
+    assert (root / "called.txt").read_text() == f"--results {folder}\n"
 
 
 def test_all_run_where_one_fails_and_it_is_named(command, root, tmp_path, monkeypatch):
@@ -106,11 +103,11 @@ def test_all_run_where_one_fails_and_it_is_named(command, root, tmp_path, monkey
     assert done.code == 1
     assert done.err == "failed: broken\n"
     assert {path.stem for path in (tmp_path / "elsewhere").iterdir()} == {"first", "second", "broken"}
-    assert f"--draw {tmp_path}/elsewhere/broken.json" not in (root / "called.txt").read_text()
+    assert (root / "called.txt").read_text() == f"--results {tmp_path}/elsewhere\n"
 
 
 def test_what_this_machine_cannot_run_is_said(command, root, monkeypatch, tmp_path):
-    catalog = root / "benchmarks" / "catalog.py"
+    catalog = root / bench.CATALOG
     catalog.write_text(catalog.read_text() + "CATALOG[0].tables = ('nasbench201',)\n")
     catalog.write_text(catalog.read_text() + "CATALOG[1].gpu = {'second_gpu': 'cuda'}\n")
     monkeypatch.setenv("GRAPHNAS_DATA", str(tmp_path))

@@ -213,7 +213,7 @@ def test_fifty_thousand_samples_take_less_than_ten_seconds(prior):
 
 @pytest.mark.parametrize("prior", PRIORS)
 def test_one_by_one_sampling_is_quick(prior):
-    """50,000 in ten seconds is what benchmarks/sampling_speed.py demands; here half of that speed will do."""
+    """benchmarks/graphs/sampling_speed.py demands 50,000 in ten seconds; here half of that speed will do."""
     space, rng = RandWire(prior=prior), np.random.default_rng(6)
     started = time.process_time()
     for _ in range(2500):

@@ -1,0 +1,1 @@
+"""Graph autoencoders: training, prediction from their latents, and speed."""

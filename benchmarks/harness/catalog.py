@@ -1,0 +1,171 @@
+"""Every benchmark: its script, how it is run quickly and in full, and the records that it makes.
+
+The order is that of the report. A benchmark is one entry of ``CATALOG``; CONTRIBUTING.md says what its script
+must have. This module imports nothing of graphnas, so that listing the benchmarks takes no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One script and its command lines.
+
+    Attributes:
+        name: What ``graphnas bench`` calls it; its records' names begin with it.
+        script: Its module in ``benchmarks``, such as ``graphs.wl_kernel``.
+        quick: Arguments of the short form by the record that they make. The runner adds ``--output``.
+        full: The same for the figures of the report, one entry for each stored record.
+        gpu: As ``full``, for records that need a CUDA device; without one they are left as they are.
+        tables: Search spaces whose tables of results it needs; if one is missing, it cannot be run.
+    """
+
+    name: str
+    script: str
+    quick: Mapping[str, str]
+    full: Mapping[str, str]
+    gpu: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module that ``python -m`` runs."""
+        return f"benchmarks.{self.script}"
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The records it makes for the report, without ``.json``."""
+        return (*self.full, *self.gpu)
+
+
+def _one(name: str, script: str, quick: str, full: str = "", tables: tuple[str, ...] = ()) -> Benchmark:
+    """A benchmark with a single record of its own name."""
+    return Benchmark(name, script, quick={name: quick}, full={name: full}, tables=tables)
+
+
+def _by_variant(
+    name: str, script: str, quick: str, full: Mapping[str, str], tables: tuple[str, ...]
+) -> Benchmark:
+    """A benchmark whose records are ``<name>_<variant>``; the short form makes the first of them."""
+    records = {f"{name}_{variant}": arguments for variant, arguments in full.items()}
+    return Benchmark(name, script, quick={next(iter(records)): quick}, full=records, tables=tables)
+
+
+_SEARCHES = {
+    **{
+        f"nasbench201-{dataset}-{epochs}": ""
+        for dataset in ("cifar10", "cifar100", "imagenet16-120")
+        for epochs in (200, 12)
+    },
+    # Optuna's GP is slow on these, so that it gets fewer seeds.
+    "nasbench101-validation": " --slow-seeds 3",
+    "nasbench101-test": " --slow-seeds 2",
+    "nasbench201-latency": "",
+}
+
+CATALOG = (
+    # What a method needs: kernels, samples, properties.
+    _one("wl_kernel", "graphs.wl_kernel", "--graphs 500 --repeats 3", "--repeats 7"),
+    _one("sampling_speed", "graphs.sampling_speed", "--size 10000"),
+    _one("graph_properties", "graphs.graph_properties", "", tables=("nasbench101", "enas6")),
+    _one("gemnet_widths", "graphs.gemnet_widths", ""),
+    # NASGEM.
+    _one("nasgem_speed", "nasgem.speed", "--iterations 500 --repeats 2", "--repeats 3"),
+    _one(
+        "nasgem_correlation",
+        "nasgem.correlation",
+        "--seeds 2 --iterations 300 --fresh",
+        tables=("nasbench101",),
+    ),
+    _by_variant(
+        "nasgem_bias",
+        "nasgem.bias",
+        "--seeds 2 --iterations 300 --sizes 200 500 --fresh",
+        {"test": ""},
+        tables=("nasbench101",),
+    ),
+    _one(
+        "nasgem_embeddings",
+        "nasgem.embeddings",
+        "--seeds 2 --iterations 300 --fresh",
+        tables=("nasbench101",),
+    ),
+    _one(
+        "nasgem_similarity_loss",
+        "nasgem.similarity_loss",
+        "--nodes 10 30 --dimensions 10 50 --iterations 60 --fresh",
+    ),
+    _by_variant(
+        "predictor_quality",
+        "surrogates.predictor_quality",
+        "--space nasbench201 --seeds 2 --fresh",
+        {"nasbench201": "--space nasbench201", "nasbench101": "--space nasbench101"},
+        tables=("nasbench201", "nasbench101"),
+    ),
+    # Searches of tables.
+    _by_variant(
+        "table_search",
+        "searches.table_search",
+        "--task nasbench201-cifar10-200 --seeds 2 --slow-seeds 0 --queries 50 --fresh",
+        {task: f"--task {task}{more}" for task, more in _SEARCHES.items()},
+        tables=("nasbench201", "nasbench101"),
+    ),
+    _one(
+        "sampling_seconds",
+        "searches.sampling_seconds",
+        "--sizes 100 300 --repeats 2",
+        tables=("nasbench201",),
+    ),
+    # GraphPNAS.
+    Benchmark(
+        "graphpnas_speed",
+        "graphpnas.speed",
+        quick={"graphpnas_speed": "--hidden-size 64 --repeats 3 --samples 50 --queries 0"},
+        full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search --searches 3"},
+        tables=("nasbench101",),
+    ),
+    # Graph autoencoders and Bayesian optimisation in their latent space.
+    _one(
+        "enas6_autoencoders",
+        "autoencoders.enas6_autoencoders",
+        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1 "
+        "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
+        "--models DVAE GCN DVAEEmb GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 "
+        "--precision bfloat16 --every 2",
+        tables=("enas6",),
+    ),
+    _one(
+        "enas6_latent_regression",
+        "autoencoders.enas6_latent_regression",
+        "--graphs 1000 --seeds 2 --fresh",
+        "--seeds 10",
+        tables=("enas6",),
+    ),
+    Benchmark(
+        "vsgae_prediction",
+        "autoencoders.vsgae_prediction",
+        quick={
+            "vsgae_prediction": "--tasks interpolation zero-shot-7 sampling --shares 0.2 0.8 --cells 1000 "
+            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
+        },
+        full={
+            "vsgae_prediction": "--cells 20000 --seeds 3 --epochs 10 --precision bfloat16",
+            "vsgae_prediction_sampling": "--tasks sampling --cells 10000 --seeds 2 --epochs 10 "
+            "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
+        },
+        tables=("nasbench101",),
+    ),
+    Benchmark(
+        "latent_speed",
+        "autoencoders.latent_speed",
+        quick={"latent_speed": "--models DVAE --repeats 2"},
+        full={
+            "latent_speed": "--repeats 3 --models DVAE DVAEEmb GCN GCNEmb SVAE GraphRNN",
+            "latent_speed_vsgae": "--repeats 3 --models VSGAE VSGAE-nasbench101",
+        },
+        gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
+    ),
+)

@@ -1,0 +1,254 @@
+"""The tasks of table_search: spaces, tables, numbers of queries, and published figures."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+
+from graphnas import Architecture, GraphSpace
+from graphnas.evaluate import TabularEvaluator
+from search_spaces import NASBench101, NASBench201
+
+DEVICE = "hwnb_c10_raspi4"
+REFERENCE = (80.0, 60.0)
+"""Reference point of the hypervolume; the true front goes from 84.0 % at 2.5 ms to 91.57 % at 59.1 ms."""
+DIGITS = 4
+"""Decimals of a value in a record: finer than one of the at most 10,000 images of a test set."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A row of figures from elsewhere, as they are printed there.
+
+    Attributes:
+        name: Name of the row.
+        value: Figures of the searched value by number of queries.
+        reported: Figures of what is reported beside it by number of queries.
+    """
+
+    name: str
+    value: Mapping[int, str] = field(default_factory=dict)
+    reported: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One table that is searched in one way.
+
+    Attributes:
+        name: Name of the task and, after ``table_search_``, of its record.
+        title: Heading in the report.
+        value: What is searched for, in words.
+        reported: What is reported of the architecture with the best value; empty if nothing else is.
+        budgets: Numbers of queries that are reported; a search makes as many as the last.
+        protocol: How this differs from the papers' protocols.
+        space: Name of the table's space.
+        dataset: The table's data set.
+        epochs: Training epochs of the searched value; None for the most.
+        metric: Which accuracy is searched for.
+        graphpnas: Preset with the settings that GraphPNAS was published with for this space and data set.
+        published: Whether GraphPNAS' paper has this task, so that its published settings are run too.
+        known: Figures from elsewhere.
+        objectives: Directions of the objectives.
+    """
+
+    name: str
+    title: str
+    value: str
+    reported: str
+    budgets: tuple[int, ...]
+    protocol: str
+    space: str
+    dataset: str = "cifar10"
+    epochs: int | None = None
+    metric: str = "validation_accuracy"
+    graphpnas: str = ""
+    published: bool = False
+    known: tuple[Known, ...] = ()
+    objectives: tuple[str, ...] = ("maximize",)
+
+
+_NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
+_PAPER_EPOCHS = {"cifar10": 12, "cifar100": 200, "imagenet16-120": 12}
+_PUBLISHED = {
+    "cifar10": Known("paper: GraphPNAS (10 runs)", reported={100: "94.34 ± 0.04"}),
+    "cifar100": Known("paper: GraphPNAS (10 runs)", {100: "73.41 ± 0.09"}, {100: "73.35 ± 0.21"}),
+    "imagenet16-120": Known("paper: GraphPNAS (10 runs)", reported={100: "46.50 ± 0.20"}),
+}
+"""GraphPNAS, Table 5."""
+_PUBLISHED_101 = {
+    "paper: GraphPNAS": {150: "94.070 ± 0.143", 300: "94.193 ± 0.072"},
+    "paper: RNN": {300: "93.972 ± 0.228"},
+    "paper: BANANAS": {300: "94.094 ± 0.296"},
+    "paper: local search": {300: "94.121 ± 0.371"},
+    "paper: random": {300: "93.587 ± 0.422"},
+}
+"""GraphPNAS, Table 4, as 100 minus the test error."""
+
+
+def _nasbench201(dataset: str, epochs: int) -> Task:
+    published = epochs == _PAPER_EPOCHS[dataset]
+    protocol = (
+        "GraphPNAS' paper searches CIFAR-10 and ImageNet16-120 by 12-epoch and CIFAR-100 by 200-epoch "
+        "validation accuracy, of one random training seed; here the value is what the table has, a mean of "
+        "its seeds (one seed for CIFAR-10 after 200 epochs). The paper counts repeated architectures as "
+        "queries; here a query is an architecture not evaluated before, up to isomorphism."
+    )
+    if published and dataset == "cifar100":
+        protocol += " The paper prints 10 runs here; its authors' logs hold 5."
+    if not published:
+        protocol += " So this task is not the paper's, and its figures are not comparable."
+    return Task(
+        name=f"nasbench201-{dataset}-{epochs}",
+        title=f"Search on NAS-Bench-201, {_NAMES[dataset]}, by {epochs}-epoch validation accuracy",
+        value=f"{epochs}-epoch validation accuracy",
+        reported="200-epoch test accuracy",
+        budgets=(50, 100, 150) if (dataset, epochs) == ("cifar10", 200) else (50, 100),
+        protocol=protocol,
+        space="nasbench201",
+        dataset=dataset,
+        epochs=epochs,
+        graphpnas=f"nasbench201-{dataset}",
+        published=published,
+        known=(_PUBLISHED[dataset],) * published,
+    )
+
+
+_NEAREST = (
+    "Optuna's own samplers cannot be restricted to the cells of the table: each of their proposals is "
+    "replaced by the cell that differs in the fewest parameters, and receive the value of that cell."
+)
+_PAPER_101 = (
+    "GraphPNAS' paper searches the whole space by the mean validation accuracy of three runs, which the "
+    "compact table does not have; its figures, 100 minus the test error, are for orientation."
+)
+_TASKS = [
+    *(_nasbench201(dataset, epochs) for dataset in _NAMES for epochs in (12, 200)),
+    Task(
+        name="nasbench101-validation",
+        title="Search on NAS-Bench-101, 30,001 cells, by validation accuracy",
+        value="validation accuracy",
+        reported="test accuracy",
+        budgets=(50, 100, 150, 300),
+        protocol=(
+            "The search is over the 30,001 cells whose validation accuracy (of one training run) the compact "
+            f"table has; the reported test accuracy is the mean of three runs. {_PAPER_101} {_NEAREST}"
+        ),
+        space="nasbench101",
+        graphpnas="nasbench101",
+        known=tuple(Known(f"{name}, whole space", reported=row) for name, row in _PUBLISHED_101.items()),
+    ),
+    Task(
+        name="nasbench101-test",
+        title="Search on NAS-Bench-101, the whole space, by mean test accuracy",
+        value="mean test accuracy",
+        reported="",
+        budgets=(50, 100, 150, 300),
+        protocol=(
+            "The searched value is the mean test accuracy of three runs, the only accuracy that the compact "
+            "table has of all 423,624 cells: this shows how well a method searches, and says nothing about "
+            f"generalisation. {_PAPER_101} {_NEAREST}"
+        ),
+        space="nasbench101",
+        metric="test_accuracy",
+        graphpnas="nasbench101",
+        known=tuple(Known(f"{name}, by validation", row) for name, row in _PUBLISHED_101.items()),
+    ),
+    Task(
+        name="nasbench201-latency",
+        title="Search on NAS-Bench-201 for two objectives: accuracy and measured latency",
+        value="CIFAR-10 200-epoch validation accuracy",
+        reported="latency on a Raspberry Pi 4 in ms",
+        budgets=(50, 100),
+        protocol=(
+            "None of the papers has this task. The latency is from HW-NAS-Bench, measured on a Raspberry "
+            f"Pi 4; the hypervolume is measured above {REFERENCE[0]:.0f} % and below {REFERENCE[1]:.0f} ms, "
+            "as a share of that of the Pareto front of all 15,625 cells."
+        ),
+        space="nasbench201",
+        epochs=200,
+        graphpnas="nasbench201-cifar10",
+        objectives=("maximize", "minimize"),
+    ),
+]
+TASKS = {task.name: task for task in _TASKS}
+
+
+class Nearest:
+    """Finds the architecture of a space that differs in the fewest parameters from what was suggested."""
+
+    def __init__(self, space: GraphSpace) -> None:
+        self.architectures = list(space.enumerate())
+        self.choices = space.parameters()
+        rows = [self._row(space.to_parameters(architecture)) for architecture in self.architectures]
+        # A row per parameter: adding up over the first axis is several times faster than over the last.
+        self.columns = np.ascontiguousarray(np.array(rows, np.int8).T)
+
+    def _row(self, values: dict[str, Any]) -> list[int]:
+        return [options.index(values[name]) for name, options in self.choices.items()]
+
+    def to(self, values: dict[str, Any]) -> Architecture:
+        """The first of the architectures that differ least from ``values``."""
+        differences = (self.columns != np.array(self._row(values), np.int8)[:, None]).sum(0, dtype=np.int8)
+        return self.architectures[int(differences.argmin())]
+
+    def __call__(self, trial: optuna.Trial, space: GraphSpace) -> Architecture:
+        """Suggest all parameters of ``trial``, and return the nearest architecture."""
+        return self.to({name: trial.suggest_categorical(name, list(c)) for name, c in self.choices.items()})
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A task with its tables.
+
+    Attributes:
+        task: The task.
+        space: The space that is searched.
+        measure: Returns the value, and the reported figure or second objective, to :data:`DIGITS` digits.
+        optimum: The best value in the table.
+    """
+
+    task: Task
+    space: GraphSpace
+    measure: Callable[[Architecture], tuple[float, float]]
+    optimum: float
+
+    @functools.cached_property
+    def nearest(self) -> Nearest:
+        """For samplers that cannot be restricted; made on first use, which takes seconds."""
+        return Nearest(self.space)
+
+    def every(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both objectives of all architectures of the table."""
+        first, second = zip(*(self.measure(one) for one in self.space.enumerate()), strict=True)
+        return np.array(first), np.array(second)
+
+
+@functools.cache
+def opened(name: str) -> Opened:
+    """The task called ``name``; its tables are read once per process.
+
+    Raises:
+        DataNotFound: The table is not in the data directory.
+    """
+    task = TASKS[name]
+    space: GraphSpace = NASBench201() if task.space == "nasbench201" else NASBench101()
+    device = DEVICE if len(task.objectives) > 1 else None
+    table = TabularEvaluator(space, task.dataset, task.epochs, task.metric, device=device)
+    final = TabularEvaluator(space, task.dataset)
+    if task.space == "nasbench101" and not table.knows_all:
+        space = space.restricted_to(table)
+
+    def measure(architecture: Architecture) -> tuple[float, float]:
+        evaluation = table.evaluate(architecture)
+        if device is not None:
+            return round(evaluation.value, DIGITS), round(evaluation.metrics["latency"], DIGITS)
+        tested = evaluation if final.budget == table.budget else final.evaluate(architecture)
+        return round(evaluation.value, DIGITS), round(tested.metrics["test_accuracy"], DIGITS)
+
+    return Opened(task, space, measure, round(table.optimum, DIGITS))

@@ -1,0 +1,1 @@
+"""How well surrogates rank architectures."""

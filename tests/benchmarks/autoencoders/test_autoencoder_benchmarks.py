@@ -1,0 +1,103 @@
+"""The benchmark scripts of the graph autoencoders run, and their records hold what they print."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmark_run import run
+
+
+@pytest.mark.slow
+def test_speed_benchmark(tmp_path):
+    sizes = [
+        "--models",
+        "DVAE",
+        "SVAE",
+        "VSGAE-nasbench101",
+        "--hidden",
+        "8",
+        "--batch-sizes",
+        "4",
+        "--graphs",
+        "10",
+        "--repeats",
+        "2",
+    ]
+    printed, record = run("autoencoders.latent_speed", *sizes, output=tmp_path / "speed.json")
+    assert set(record["seconds"]) == {"DVAE", "SVAE", "VSGAE-nasbench101"}
+    for found in record["seconds"].values():
+        assert len(found) == 5
+        assert all(len(times) == 2 and min(times) > 0 for times in found.values())
+    assert record["times_as_fast"] == {}  # only at the published size
+    times = record["seconds"]["VSGAE-nasbench101"]["update of 4 graphs, float32"]
+    rate = record["graphs_per_second"]["VSGAE-nasbench101"]["update of 4 graphs, float32"]
+    assert rate == pytest.approx(4 / (sum(times) / 2))  # the median of two
+    assert f"{rate:,.0f}" in printed
+    assert f"{sorted(record['seconds']['SVAE']['generation of 10 graphs'])[0]:.3f}" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("enas_table")
+def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
+    sizes = ["--epochs", "2", "--hidden", "8", "--latent", "3", "--graphs", "60", "--every", "1"]
+    sizes += ["--latents", "20", "--gp-seeds", "2", "--folder", str(tmp_path / "runs")]
+    output = tmp_path / "training.json"
+    _, first = run("autoencoders.enas6_autoencoders", *sizes, "--models", "SVAE", output=output)
+    found = first["models"]["SVAE"]
+    assert [row["number"] for row in found["curve"]] == [1, 2]
+    assert {"loss", "reconstruction", "kl", "test_accuracy"} <= set(found["curve"][0])
+    assert set(found["measures"]) >= {"accuracy", "validity", "uniqueness", "novelty", "rmse", "pearson"}
+    assert len(found["measures"]["rmse_of_seeds"]) == 2
+    assert found["published"]["rmse"] == 0.478
+    printed, both = run("autoencoders.enas6_autoencoders", *sizes, "--models", "SVAE", "GCN", output=output)
+    assert both["models"]["SVAE"] == found  # neither trained nor measured again
+    assert set(both["models"]) == {"SVAE", "GCN"}
+    assert f"{both['models']['GCN']['measures']['rmse']:.3f} ±" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("enas_table")
+def test_regression_benchmark(tmp_path):
+    arguments = ["--graphs", "120", "--seeds", "2", "--baseline-seeds", "1"]
+    printed, record = run(
+        "autoencoders.enas6_latent_regression", *arguments, output=tmp_path / "regression.json"
+    )
+    for name, runs in record["runs"].items():
+        errors = np.array(list(runs.values()))
+        assert record["summary"][name]["rmse"] == pytest.approx(errors[:, 0].mean())
+        assert name in printed
+    assert len(record["runs"]["500-point GP on FeatureVAE, supervised"]) == 2
+    assert set(record["models"]) == {"supervised", "unsupervised"}
+    assert record["summary"]["predict the mean"]["pearson"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table101")
+def test_prediction_benchmark_goes_on_where_it_stopped(tmp_path):
+    sizes = ["--cells", "300", "--epochs", "2", "--hidden", "8", "--latent", "8", "--seeds", "2"]
+    sizes += ["--folder", str(tmp_path / "runs")]
+    output = tmp_path / "prediction.json"
+    _, first = run("autoencoders.vsgae_prediction", *sizes, "--tasks", "zero-shot-7", output=output)
+    (found,) = first["summary"].values()
+    assert found["paper"] == 5.71
+    assert found["cells"]["train"] + found["cells"]["validation"] + found["cells"]["test"] == 300
+    assert found["mean"] > 0
+    printed, both = run(
+        "autoencoders.vsgae_prediction",
+        *sizes,
+        "--tasks",
+        "zero-shot-7",
+        "sampling",
+        "--shares",
+        "0.3",
+        output=output,
+    )
+    assert both["runs"][:2] == first["runs"]  # not run again
+    titles = ["zero-shot-7", "30% by sizes", "30% by edit distances", "30% by latent bins"]
+    assert list(both["summary"]) == titles
+    for title in titles[1:]:
+        rows = [r["predictor"] for r in both["runs"] if title.endswith(f"by {r['sampling']}")]
+        assert both["summary"][title]["predictor"] == pytest.approx(sum(rows) / 2)
+        assert 50 <= both["summary"][title]["cells"]["train"] <= 80
+        assert f"{sum(rows) / 2:.2f} ±" in printed
+    assert any("300 of the" in note for note in both["notes"])

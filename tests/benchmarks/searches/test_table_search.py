@@ -1,0 +1,244 @@
+"""The searches on tables: their figures, and that they continue where they stopped."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from benchmark_run import run
+
+from benchmarks.searches import figures, table_search
+from benchmarks.searches.methods import default_methods
+from benchmarks.searches.runs import Run
+from benchmarks.searches.tasks import TASKS, Nearest
+from graphnas import GraphSpace
+
+
+def make_run(values, reported, queries=None, method="a", seed=0) -> Run:
+    return Run(method, seed, queries or len(values), values, reported, 2 * len(values), 1.0)
+
+
+# ---------------------------------------------------------------- figures of one objective
+
+
+def test_best_so_far_stays_where_a_search_ended():
+    assert figures.best_so_far([1.0, 3.0, 2.0], 5).tolist() == [1, 3, 3, 3, 3]
+    assert figures.best_so_far([1.0, 3.0, 2.0], 2).tolist() == [1, 3]
+
+
+def test_queries_to_the_optimum():
+    assert figures.queries_to([1.0, 2.0, 5.0, 5.0], 5.0) == 3
+    assert figures.queries_to([1.0, 2.0], 5.0) == float("inf")
+
+
+def test_figures_by_budget():
+    runs = [
+        make_run([1.0, 4.0, 3.0, 5.0], [10.0, 40.0, 30.0, 50.0]),
+        make_run([2.0, 1.0, 3.0, 4.0], [20.0, 10.0, 30.0, 41.0], seed=1),
+    ]
+    found = figures.one_objective(runs, (2, 4, 9), optimum=5.0)
+    assert found["seeds"] == 2
+    assert found["queries"] == 4
+    assert set(found["budgets"]) == {"2", "4"}  # no run was allowed 9
+    assert found["budgets"]["2"]["value"] == pytest.approx((3, np.std([4, 2], ddof=1)))
+    assert found["budgets"]["2"]["reported"][0] == pytest.approx(30)
+    assert found["budgets"]["4"]["reported"][0] == pytest.approx(45.5)
+    assert [found["budgets"][b]["found"] for b in ("2", "4")] == [0, 0.5]
+    assert found["median_queries"] is None  # infinite: one of two runs does not find it
+    assert found["curve"] == pytest.approx([3.5, 2, 1.5, 0.5])
+    assert found["curve_error"] == pytest.approx([0.5, 1, 0.5, 0.5])
+    assert found["seconds_per_trial"] == pytest.approx(1 / 8)
+
+
+def test_what_is_not_known_is_not_reported():
+    run = make_run([1.0, 4.0, 5.0], [None, 40.0, None])
+    found = figures.one_objective([run], (2, 3), optimum=5.0)["budgets"]
+    assert found["2"]["reported"] == (40, 0)
+    assert found["3"]["reported"] is None
+
+
+def test_fewer_queries_than_any_budget():
+    assert set(figures.one_objective([make_run([1.0, 2.0], [1.0, 2.0])], (50, 100), 5.0)["budgets"]) == {"2"}
+
+
+# ---------------------------------------------------------------- hypervolume
+
+
+def slow_hypervolume(first, second, reference) -> float:
+    """The area counted cell by cell on the grid of all coordinates."""
+    xs = sorted({reference[0], *(x for x in first if x > reference[0])})
+    ys = sorted({reference[1], *(y for y in second if y < reference[1])})
+    area = 0.0
+    for (x0, x1), (y0, y1) in itertools.product(itertools.pairwise(xs), itertools.pairwise(ys)):
+        if any(x >= x1 and y <= y0 for x, y in zip(first, second, strict=True)):
+            area += (x1 - x0) * (y1 - y0)
+    return area
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hypervolume_is_the_area(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.integers(0, 12, (2, 15)).astype(float)
+    assert figures.hypervolume(first, second, (3.0, 9.0)) == pytest.approx(
+        slow_hypervolume(first, second, (3.0, 9.0))
+    )
+
+
+def test_hypervolume_beyond_the_reference_is_none():
+    assert figures.hypervolume([2.0], [5.0], (3.0, 9.0)) == 0
+    assert figures.hypervolume([5.0], [10.0], (3.0, 9.0)) == 0
+    assert figures.hypervolume([5.0], [5.0], (3.0, 9.0)) == pytest.approx(8)
+
+
+def test_the_whole_front_has_the_share_one():
+    run = make_run([5.0, 9.0, 7.0], [2.0, 8.0, 4.0])
+    whole = figures.hypervolume([5.0, 7.0, 9.0], [2.0, 4.0, 8.0], (3.0, 9.0))
+    found = figures.two_objectives([run], (2, 3), (3.0, 9.0), whole)
+    assert found["budgets"]["3"]["hypervolume"] == (pytest.approx(1), 0)
+    assert 0 < found["budgets"]["2"]["hypervolume"][0] < 1
+    assert found["curve"] == sorted(found["curve"])
+
+
+# ---------------------------------------------------------------- who leads
+
+
+def test_who_leads_names_every_stretch():
+    def row(curve, seeds=10):
+        return {"curve": curve, "seeds": seeds}
+
+    summary = {
+        "a": row([3, 3, 3, 1, 1, 0]),
+        "b": row([5, 2, 2, 2, 1, 0]),
+        "lucky": row([0, 0, 0, 0, 0, 0], seeds=1),
+        "short": row([4, 3]),
+    }
+    assert figures.who_leads(summary, "a", 2) == [(2, 3, "b"), (4, 6, "a")]  # equal: the one asked for
+    assert figures.who_leads(summary, "a", 2, larger=True) == [(2, 3, "a"), (4, 4, "b"), (5, 6, "a")]
+    assert figures.who_leads(summary, "c", 2) == []
+
+
+def test_the_notes_say_whether_the_default_leads_and_what_is_missing():
+    name = "nasbench201-cifar10-200"
+
+    def notes(own, other):
+        summary = {
+            method: figures.one_objective(
+                [make_run([value] * 60, [1.0] * 60, method=method, seed=seed) for seed in range(5)],
+                (50,),
+                optimum=5.0,
+            )
+            for method, value in (("GraphBOSampler", own), ("other", other))
+        }
+        return table_search.section({"task": name, "summary": summary, "optimum": 5.0}).notes
+
+    assert "alone or with others, at every number of queries from 50 on" in notes(4.0, 3.0)[0]
+    behind = notes(3.0, 4.0)
+    assert "does not lead" in behind[0]
+    assert "1.000 behind (other; the standard error of that difference is 0.000)" in behind[0]
+    missing = ", ".join(name for name in default_methods(TASKS[name]) if name != "GraphBOSampler")
+    assert behind[1] == f"Not run yet: {missing}."
+
+
+# ---------------------------------------------------------------- the nearest cell
+
+
+class Odd(GraphSpace):
+    """Graphs of three nodes with an odd number of edges."""
+
+    name = "odd"
+    node_ops = ("x", "y")
+    max_nodes = 3
+
+    def check(self, architecture):
+        from graphnas.errors import InvalidArchitecture
+
+        if architecture.adjacency.sum() % 2 == 0:
+            raise InvalidArchitecture("even")
+
+    def build(self, architecture, num_classes, **shape):
+        raise NotImplementedError
+
+
+def test_nearest_differs_in_the_fewest_parameters():
+    space = Odd()
+    nearest = Nearest(space)
+    names = list(space.parameters())
+    for values in itertools.product(*space.parameters().values()):
+        wanted = dict(zip(names, values, strict=True))
+        written = [space.to_parameters(one) for one in space.enumerate()]
+        least = min(sum(one[name] != wanted[name] for name in names) for one in written)
+        found = space.to_parameters(nearest.to(wanted))
+        assert sum(found[name] != wanted[name] for name in names) == least
+        edges = sum(wanted[name] for name in names if "edge" in name)
+        assert least == (edges % 2 == 0)  # a valid one is its own nearest
+
+
+# ---------------------------------------------------------------- the script
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table201")
+def test_searches_go_on_and_make_a_section(tmp_path):
+    output = tmp_path / "search.json"
+    task = ["--task", "nasbench201-cifar100-200", "--queries", "12"]
+    _, first = run(
+        "searches.table_search", *task, "--seeds", "1", "--methods", "random search", output=output
+    )
+    methods = ["random search", "Optuna TPE"]
+    printed, record = run(
+        "searches.table_search", *task, "--seeds", "2", "--methods", *methods, output=output
+    )
+    assert "1 searches of" in printed
+    assert first["runs"][0] in record["runs"]  # to the last digit, seconds too: not run again
+    assert record["optimum"] == pytest.approx(73.4933)
+    runs = [(run["method"], run["seed"]) for run in record["runs"]]
+    assert sorted(runs) == sorted(itertools.product(methods, (0, 1)))
+    for method in methods:
+        own = [run for run in record["runs"] if run["method"] == method]
+        assert all(len(run["values"]) == 12 <= run["trials"] for run in own)
+        row = record["summary"][method]["budgets"]["12"]
+        best = [int(np.argmax(run["values"])) for run in own]
+        values = [run["values"][k] for run, k in zip(own, best, strict=True)]
+        tests = [run["reported"][k] for run, k in zip(own, best, strict=True)]
+        assert row["value"][0] == pytest.approx(np.mean(values))
+        assert row["reported"][0] == pytest.approx(np.mean(tests))
+        assert f"{np.mean(values):.3f} ±" in printed
+    section = table_search.section(record)
+    assert [row[0] for row in section.tables[0].rows][:2] == ["random search", "Optuna TPE"]
+    assert all(len(row) == len(section.tables[0].columns) for row in section.tables[0].rows)
+    pytest.importorskip("matplotlib")
+    assert table_search.draw(record, tmp_path) == list(section.plots)
+    assert (tmp_path / section.plots[0]).stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table201")
+def test_searches_for_two_objectives(tmp_path):
+    arguments = ["--task", "nasbench201-latency", "--queries", "8", "--seeds", "1"]
+    methods = ["GraphPNASSampler", "Optuna NSGA-II"]
+    printed, record = run(
+        "searches.table_search", *arguments, "--methods", *methods, output=tmp_path / "search.json"
+    )
+    for method in methods:
+        share, _ = record["summary"][method]["budgets"]["8"]["hypervolume"]
+        assert 0 < share < 1
+        assert f"{share:.4f}" in printed
+    assert all(run["reported"][0] > 0 for run in record["runs"])
+
+
+def test_published_settings_are_run_on_published_tasks():
+    for task in TASKS.values():
+        published = [known for known in task.known if known.name == "paper: GraphPNAS (10 runs)"]
+        assert len(published) == task.published
+        assert ("GraphPNASSampler, paper" in default_methods(task)) == task.published
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table201")
+def test_sampling_benchmark(tmp_path):
+    _, record = run(
+        "searches.sampling_seconds", "--sizes", "12", "--repeats", "2", output=tmp_path / "sampling.json"
+    )
+    assert set(record["seconds"]) == {"GraphBOSampler", "Optuna TPE", "Optuna GP"}
+    assert all(len(times["12"]) == 2 for times in record["seconds"].values())
