@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.autoencoders.config import AutoencoderConfig
-from graphnas.autoencoders.networks import generator_of, initialise
+from graphnas.autoencoders.networks import initialise
 from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.seeds import torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
@@ -189,7 +190,7 @@ class GraphAutoencoder(nn.Module):
 
     def _generator(self, *purpose: int) -> torch.Generator:
         """A CPU generator that depends on the seed and ``purpose`` only."""
-        return generator_of(self.seed, *purpose)
+        return torch_generator(self.seed, *purpose)
 
     # ---------------------------------------------------------------- training
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
 from graphnas.errors import InvalidArgument
 
-PRESETS = ("default", "paper")
 SCHEDULES = ("one_cycle", "plateau", "constant")
 PRECISIONS = ("float32", "bfloat16")
 PROPAGATIONS = ("in_place", "simultaneous")
+PAPER_TRAINING = {
+    "epochs": 300,
+    "batch_size": 32,
+    "learning_rate": 1e-4,
+    "schedule": "plateau",
+    "clip": None,
+}
 
 
 @dataclass(frozen=True)
@@ -48,18 +55,10 @@ class TrainingConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            _at_least(name, getattr(self, name), 1)
-        _at_least("patience", self.patience, 0)
-        if not self.learning_rate > 0:
-            raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
-        for name in ("warmup", "factor"):
-            if not 0 < getattr(self, name) < 1:
-                raise InvalidArgument(f"{name} must be in 0..1, exclusive, got {getattr(self, name)}")
-        if self.clip is not None and not self.clip > 0:
-            raise InvalidArgument(f"clip must be positive or None, got {self.clip}")
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, PRECISIONS)
+        check_integers(self, {"epochs": 1, "batch_size": 1, "patience": 0})
+        check_numbers(self, {"learning_rate": "(0, inf)", "warmup": "(0, 1)", "factor": "(0, 1)"})
+        check_numbers(self, {"clip": "(0, inf)"}, optional=True)
+        check_choices(self, {"schedule": SCHEDULES, "precision": PRECISIONS})
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -68,11 +67,7 @@ class TrainingConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        _one_of("preset", name, PRESETS)
-        config = cls()
-        if name == "paper":
-            config = cls(epochs=300, batch_size=32, learning_rate=1e-4, schedule="plateau", clip=None)
-        return replace(config, **changes)
+        return from_preset(cls, {"default": {}, "paper": PAPER_TRAINING}, name, changes)
 
 
 @dataclass(frozen=True)
@@ -95,11 +90,8 @@ class AutoencoderConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "latent"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("beta", "noise"):
-            if not getattr(self, name) >= 0:
-                raise InvalidArgument(f"{name} must be at least 0, got {getattr(self, name)}")
+        check_integers(self, {"hidden": 1, "latent": 1})
+        check_numbers(self, {"beta": "[0, inf)", "noise": "[0, inf)"})
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -108,11 +100,8 @@ class AutoencoderConfig:
         Raises:
             InvalidArgument: An unknown preset.
         """
-        _one_of("preset", name, PRESETS)
-        config = cls()
-        if name == "paper":
-            config = replace(config, hidden=501, latent=56, training=TrainingConfig.preset("paper"))
-        return replace(config, **changes)
+        paper = {"hidden": 501, "latent": 56, "training": TrainingConfig.preset("paper")}
+        return from_preset(cls, {"default": {}, "paper": paper}, name, changes)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
@@ -144,7 +133,7 @@ class DVAEConfig(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_embedding(self.embedding, self.rounds)
+        _check_embedding(self)
 
 
 @dataclass(frozen=True)
@@ -169,9 +158,9 @@ class GCNConfig(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least("levels", self.levels, 1)
-        _one_of("propagation", self.propagation, PROPAGATIONS)
-        _check_embedding(self.embedding, self.rounds)
+        check_integers(self, {"levels": 1})
+        check_choices(self, {"propagation": PROPAGATIONS})
+        _check_embedding(self)
 
 
 @dataclass(frozen=True)
@@ -196,19 +185,10 @@ class GCNEmbConfig(GCNConfig):
     embedding: int | None = 3
 
 
-def _check_embedding(embedding: int | None, rounds: int) -> None:
-    if embedding is not None:
-        _at_least("embedding", embedding, 1)
-    _at_least("rounds", rounds, 1)
-    if rounds > 1 and embedding is None:
-        raise InvalidArgument(f"rounds={rounds} carry the embedding from one to the next, but there is none")
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidArgument(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidArgument(f"{name} must be one of {allowed}, got {value!r}")
+def _check_embedding(config: DVAEConfig | GCNConfig) -> None:
+    check_integers(config, {"embedding": 1}, optional=True)
+    check_integers(config, {"rounds": 1})
+    if config.rounds > 1 and config.embedding is None:
+        raise InvalidArgument(
+            f"rounds={config.rounds} carry the embedding from one to the next, but there is none"
+        )

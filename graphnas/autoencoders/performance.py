@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from graphnas.autoencoders.base import CHUNK, Graphs
 from graphnas.autoencoders.config import TrainingConfig
-from graphnas.autoencoders.networks import generator_of, initialise, mlp
+from graphnas.autoencoders.networks import initialise, mlp
 from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.autoencoders.vsgae_layers import MeanEncoder
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.seeds import torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
@@ -139,7 +140,7 @@ class PerformancePredictor(nn.Module):
         return self
 
     def _generator(self, purpose: int) -> torch.Generator:
-        return generator_of(self.seed, 7, purpose)
+        return torch_generator(self.seed, 7, purpose)
 
     def forward(self, graphs: ArchitectureBatch) -> Tensor:
         """``(B,)`` predictions in the unit of training, for vertex graphs on the model's device."""

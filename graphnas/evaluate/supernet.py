@@ -16,6 +16,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.errors import CorruptData, InvalidArgument, TrainingFailed
+from graphnas.evaluate.network_evaluator import NetworkEvaluator
 from graphnas.evaluate.supernet_config import PRESETS, SupernetConfig
 from graphnas.evaluate.supernet_training import (
     SharedWeights,
@@ -27,11 +28,9 @@ from graphnas.evaluate.supernet_training import (
 )
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
-from graphnas.graph.space import GraphSpace
-from graphnas.training.arguments import build_arguments, choose_device
-from graphnas.training.datasets import load_dataset
+from graphnas.seeds import derived_seed
 from graphnas.training.failures import network_errors
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import last_part, stratified_split
 from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
@@ -44,7 +43,7 @@ Source = Sequence[Architecture] | Callable[[int, np.random.Generator], Sequence[
 """What is trained: any architecture of a list, at random, or what ``source(count, rng)`` gives."""
 
 
-class SupernetEvaluator:
+class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     """Trains one network whose weights all architectures share, and measures each with its part of them.
 
     Weight sharing of ENAS (Pham et al., ICML 2018) as GraphPNAS uses it for the ENAS macro space: each step
@@ -59,66 +58,25 @@ class SupernetEvaluator:
     on a CPU with the same number of threads. Neither torch's global random numbers nor its number of threads
     are changed. :meth:`evaluate` may be called from several threads, but not while :meth:`train` runs.
 
-    Args:
-        space: A space that has a ``supernet``, such as ENASMacro.
-        dataset: See :func:`graphnas.training.datasets.load_dataset`.
-        config: A :class:`~graphnas.evaluate.supernet_config.SupernetConfig` or the name of a preset; by
-            default the preset of the data set, otherwise ``"cifar10"``.
-        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
-        shape: Further arguments of ``space.supernet``, such as ``width``. ``in_channels`` is added.
-        image_size: Side that images from a folder or from torchvision are scaled to.
-        download: Let torchvision download its data set.
-        dataset_options: Further arguments of a torchvision class.
-        seed: Of the initial weights, the order of the images, their random changes and the architectures.
-        device: ``"auto"`` (CUDA where there is one, otherwise the CPU) or a torch device.
-        progress: Show a progress bar.
-        **training: Single fields of the configuration, such as ``epochs=5``.
-
-    Raises:
-        InvalidArgument: An argument that does not fit, before any network is built.
-        DataNotFound: The data set is not there.
-        CorruptData: A file of it is damaged.
-        MissingExtra: torchvision or Pillow is needed and not installed.
+    The arguments are those of :class:`.NetworkEvaluator`, for a space that has a ``supernet``, such as
+    ENASMacro; ``config`` is a :class:`~graphnas.evaluate.supernet_config.SupernetConfig`.
     """
 
-    def __init__(
-        self,
-        space: GraphSpace,
-        dataset: Any = "digits",
-        *,
-        config: SupernetConfig | str | None = None,
-        data_dir: str | os.PathLike[str] | None = None,
-        shape: Mapping[str, Any] | None = None,
-        image_size: int | None = None,
-        download: bool = False,
-        dataset_options: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "auto",
-        progress: bool = True,
-        **training: Any,
-    ) -> None:
-        if not isinstance(space, GraphSpace):
-            raise InvalidArgument(f"space must be a GraphSpace, got {type(space).__name__}")
-        make: Callable[..., nn.Module] | None = getattr(space, "supernet", None)
+    config_class = SupernetConfig
+    presets = PRESETS
+
+    def _builder(self) -> Callable[..., nn.Module]:
+        make: Callable[..., nn.Module] | None = getattr(self.space, "supernet", None)
         if make is None:
             raise InvalidArgument(
-                f"the architectures of {space.name} share no weights: the space has no supernet(); "
+                f"the architectures of {self.space.name} share no weights: the space has no supernet(); "
                 "enas and enas6 have"
             )
-        self.space = space
-        self.config = _configuration(config, dataset).replace(**training)
-        self.seed = seed
-        self.device = choose_device(device)
-        self.progress = progress
-        weights_seed = derived_seed(seed, "weights")
-        self.data = load_dataset(
-            dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
-        )
-        self.shape = build_arguments(space.name, make, dict(shape or {}), self.data.in_channels)
-        self.train_indices, self.validation_indices = self._split()
-        self._images = self.data.train.to(self.device)
-        with SeededRandomness(weights_seed):
-            network = make(self.data.num_classes, **self.shape)
+        return make
+
+    def _prepare(self) -> None:
+        with SeededRandomness(derived_seed(self.seed, "weights")):
+            network = self._builder()(self.data.num_classes, **self.shape)
         # Channels last saves a third of the time of small convolutions on a CPU, and more on CUDA.
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._view = measuring_view(self.network, self.config.statistics)
@@ -348,16 +306,6 @@ class SupernetEvaluator:
             f"SupernetEvaluator({self.space!r}, dataset={self.data.name!r}, seed={self.seed}, "
             f"{self.epoch} epochs, {self.config})"
         )
-
-
-def _configuration(config: SupernetConfig | str | None, dataset: Any) -> SupernetConfig:
-    if config is None:
-        config = dataset if isinstance(dataset, str) and dataset in PRESETS else "cifar10"
-    if isinstance(config, str):
-        return SupernetConfig.preset(config)
-    if not isinstance(config, SupernetConfig):
-        raise InvalidArgument(f"config must be a SupernetConfig or a preset's name, got {config!r}")
-    return config
 
 
 def _optimiser(network: nn.Module, config: SupernetConfig, device: torch.device) -> torch.optim.SGD:

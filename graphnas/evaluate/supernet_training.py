@@ -15,10 +15,11 @@ from torch.nn.functional import cross_entropy
 
 from graphnas.evaluate.supernet_config import SupernetConfig
 from graphnas.graph.architecture import Architecture
+from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training.augment import augmented
 from graphnas.training.images import ImageSet, Normalisation
 from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite, device_of
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 
 
 class SharedWeights(Protocol):
@@ -109,7 +110,7 @@ def train_epoch(
     """
     device = device_of(network)
     labels = images.labels.to(device)
-    changes = torch.Generator().manual_seed(derived_seed(seed, f"augmentation {epoch}"))
+    changes = torch_generator(seed, f"augmentation {epoch}")
     randomness = SeededRandomness(derived_seed(seed, f"dropout {epoch}"))
     rate, share = config.learning_rate_at(epoch), config.architectures_per_step
     for group in optimiser.param_groups:
@@ -192,7 +193,7 @@ def measure_many(
         mixed: Whether to compute in mixed precision.
     """
     labels = images.labels.to(device)
-    changes = torch.Generator().manual_seed(derived_seed(seed, "validation changes"))
+    changes = torch_generator(seed, "validation changes")
     correct = torch.zeros(len(architectures), dtype=torch.int64, device=device)
     finite = torch.ones(len(architectures), dtype=torch.bool, device=device)
     # Equal parts: batch statistics of a small last batch would be poorer than those of the others.

@@ -21,9 +21,10 @@ from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
 from graphnas.methods.graphpnas.rnn import RNNGenerator
-from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
+from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.training import Buffer, Learner
+from graphnas.seeds import drawn_seed, torch_generator
 from graphnas.surrogate.objectives import feasible_first, scalarize
 from graphnas.surrogate.training_set import TrainingSet
 from search_spaces import RandWire
@@ -83,7 +84,7 @@ class GraphPNAS(SearchMethod):
         self._forget()
 
     def _forget(self) -> None:
-        self._learner = Learner(self._new_generator, self.config, _seed(self.rng(_LEARNER)))
+        self._learner = Learner(self._new_generator, self.config, drawn_seed(self.rng(_LEARNER)))
         self._critic = Critic(self.space)
         self._candidates: tuple[int, Candidates] | None = None
         self._samples: dict[tuple[int, bool], CandidateStream] = {}
@@ -129,7 +130,7 @@ class GraphPNAS(SearchMethod):
             drawn: list[Architecture] = []
             if config.screened:
                 generator = self._learner.at(updates, self._buffer)
-                source = torch_generator([_seed(self.rng(_SCREENED, update))])
+                source = torch_generator(drawn_seed(self.rng(_SCREENED, update)))
                 drawn += generator.sample(config.screened, source).to("cpu").to_architectures()
             if config.screened_random:
                 drawn += self._explorer(self.rng(_SCREENED, update, 1), config.screened_random)
@@ -158,7 +159,7 @@ class GraphPNAS(SearchMethod):
             self._samples = {key: stream for key, stream in self._samples.items() if key[0] == update}
             self._samples[update, likeliest] = generator_stream(
                 self._learner.at(updates, self._buffer),
-                [_seed(self.rng(_SAMPLES, update))],
+                [drawn_seed(self.rng(_SAMPLES, update))],
                 chunk=self.config.chunk,
                 candidates=self.config.candidates,
                 likeliest=likeliest,
@@ -228,7 +229,3 @@ def make_generator(
     whole = space.base if isinstance(space, RestrictedSpace) else space
     staged = isinstance(whole, RandWire) and whole.stages > 1
     return (StagedGenerator if staged else GraphGenerator)(space, sizes, generator=source)
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**63))

@@ -12,6 +12,7 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import changed_candidates, whole_space
 from graphnas.methods.latent.config import LatentBOConfig
 from graphnas.methods.latent.surrogate import Acquisition
+from graphnas.seeds import drawn_seed, torch_generator
 from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
@@ -26,11 +27,6 @@ POINTS = 20
 def latent_means(model: GraphAutoencoder, architectures: Graphs) -> Matrix:
     """Posterior means ``(B, d)`` in double precision, of at least one architecture."""
     return model.encode(architectures)[0].double().cpu().numpy()
-
-
-def generator(rng: np.random.Generator) -> torch.Generator:
-    """A generator of torch's that continues ``rng``."""
-    return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
 class Pool:
@@ -98,7 +94,10 @@ class Pool:
         points = np.clip(around + step, self.low, self.high)
         chosen = points[np.argsort(-score(points), kind="stable")[:count]]
         decoded = self.model.decode(
-            torch.from_numpy(chosen).float(), generator(rng), constrained=True, stochastic=False
+            torch.from_numpy(chosen).float(),
+            torch_generator(drawn_seed(rng)),
+            constrained=True,
+            stochastic=False,
         )
         found = [architecture for architecture in decoded.architectures if architecture is not None]
         if not found:

@@ -13,8 +13,8 @@ from scipy import optimize
 from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.graph.architecture import Architecture
 from graphnas.methods.latent.config import LatentBOConfig
-from graphnas.methods.latent.pool import generator
 from graphnas.methods.latent.surrogate import Surrogate, make_surrogate
+from graphnas.seeds import drawn_seed, torch_generator
 from graphnas.surrogate.acquisition import log_expected_improvement
 from graphnas.surrogate.training_set import TrainingSet
 
@@ -90,7 +90,7 @@ class Rounds:
 
     def _decode(self, points: Matrix, rng: np.random.Generator) -> list[Architecture]:
         repeated = torch.from_numpy(points).float().repeat_interleave(self.config.decodings, 0)
-        decoded = self.model.decode(repeated, generator(rng)).architectures
+        decoded = self.model.decode(repeated, torch_generator(drawn_seed(rng))).architectures
         ranked: list[list[Architecture]] = []
         for k, point in enumerate(points):
             part = decoded[k * self.config.decodings : (k + 1) * self.config.decodings]
