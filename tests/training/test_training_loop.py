@@ -127,7 +127,7 @@ def test_gradient_clip_bounds_the_step():
 def test_label_smoothing_raises_the_loss_of_a_sure_network():
     sharp = TrainingConfig(epochs=8, batch_size=8, learning_rate=0.5, flip=False, crop_padding=0)
     plain, smoothed = (
-        list(_train(_linear(), sharp.replace(label_smoothing=s)))[-1].train_loss for s in (0.0, 0.3)
+        list(_train(_linear(), replaced(sharp, label_smoothing=s)))[-1].train_loss for s in (0.0, 0.3)
     )
     assert smoothed > plain + 0.1
 
