@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
@@ -100,12 +99,12 @@ class ENASMacro(GraphSpace):
             return (1,)
         return (0,) if target > self.num_layers else (0, 1)
 
-    def _slots(self) -> list[Slot]:
-        slots: list[Slot] = []
+    def _places(self) -> list[tuple[str, int, int]]:
+        places = []
         for i in range(1, self.num_layers + 1):
-            slots.append((f"{self.name}/op_{i}", i, i, self.node_choices(i)))
-            slots += [(f"{self.name}/skip_{j}_{i}", j, i, (0, 1)) for j in range(i - 1)]
-        return slots
+            places.append((f"{self.name}/op_{i}", i, i))
+            places += [(f"{self.name}/skip_{j}_{i}", j, i) for j in range(i - 1)]
+        return places
 
     # ---------------------------------------------------------------- arrays and text
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import Choice, GraphSpace
 from search_spaces import nasbench101_cells as cells
 from search_spaces.nasbench101_cells import CONV3X3, INPUT, MAX_EDGES, OUTPUT, VERTICES
@@ -196,10 +195,9 @@ class NASBench101(GraphSpace):
         """
         return super().to_parameters(self.completed(architecture))
 
-    def _slots(self) -> list[Slot]:
-        slots: list[Slot] = [(f"{self.name}/op_{j}", j, j, _OPERATIONS) for j in range(1, VERTICES - 1)]
-        edges = [(i, j) for j in range(VERTICES) for i in range(j)]
-        return [(f"{self.name}/edge_{i}_{j}", i, j, range(2)) for i, j in edges] + slots
+    def _places(self) -> list[tuple[str, int, int]]:
+        edges = [(f"{self.name}/edge_{i}_{j}", i, j) for j in range(VERTICES) for i in range(j)]
+        return edges + [(f"{self.name}/op_{j}", j, j) for j in range(VERTICES)]
 
     # ---------------------------------------------------------------- moving about in the space
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
@@ -118,8 +117,8 @@ class NASBench201(GraphSpace):
 
     # ---------------------------------------------------------------- parameters of the host
 
-    def _slots(self) -> list[Slot]:
-        return [(f"{self.name}/op_{i}_{j}", i, j, range(len(OPERATIONS))) for i, j in EDGES]
+    def _places(self) -> list[tuple[str, int, int]]:
+        return [(f"{self.name}/op_{i}_{j}", i, j) for i, j in EDGES]
 
     # ---------------------------------------------------------------- official string form
 

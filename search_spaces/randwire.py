@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 from search_spaces.random_graphs import (
     barabasi_albert,
@@ -184,15 +183,14 @@ class RandWire(GraphSpace):
         """Any edge inside of a stage; none between stages."""
         return range(2) if source // self.num_nodes == target // self.num_nodes else range(1)
 
-    def _slots(self) -> list[Slot]:
+    def _places(self) -> list[tuple[str, int, int]]:
         n = self.num_nodes
-        slots: list[Slot] = []
+        places = []
         for stage in range(self.stages):
             prefix = self.name if self.stages == 1 else f"{self.name}/stage_{stage}"
             for j in range(n):
-                for i in range(j):
-                    slots.append((f"{prefix}/edge_{i}_{j}", stage * n + i, stage * n + j, range(2)))
-        return slots
+                places += [(f"{prefix}/edge_{i}_{j}", stage * n + i, stage * n + j) for i in range(j)]
+        return places
 
     # ---------------------------------------------------------------- moving about in the space
 

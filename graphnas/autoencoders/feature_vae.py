@@ -22,7 +22,6 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.flatten import Flattener
-from graphnas.graph.slots import Slots
 
 _CHUNK = 4096
 _LEAST_SCALE = 1e-6
@@ -68,7 +67,7 @@ class ReadBatch(ArchitectureBatch):
 
     Attributes:
         means: ``(B, d)`` posterior means.
-        choices: ``(B, S)`` labels, see :class:`.Slots`.
+        choices: ``(B, S)`` labels, see :meth:`.Layout.choices`.
     """
 
     __slots__ = ("choices", "means")
@@ -108,13 +107,13 @@ class FeatureVAE(GraphAutoencoder):
 
     def _build(self) -> None:
         config = self.config
-        self.slots = Slots(self.space)
+        self.layout = self.space.layout
         self.principal: PrincipalFeatures | None = None
         self._bits = Flattener(self.space)
         self._estimated = False
         self._scale = torch.ones(config.latent)
         self.spread = nn.Linear(config.latent, config.latent)
-        outputs = max(len(self.slots), 1) * self.slots.width
+        outputs = max(self.layout.labels.size, 1)
         self.decoder = mlp(config.latent, config.hidden, config.hidden, outputs)
         width, h = max(self._bits.width, 1), config.hidden
         self.estimators = nn.ModuleList(mlp(width, h, h, h, 1) for _ in range(config.estimates))
@@ -155,8 +154,8 @@ class FeatureVAE(GraphAutoencoder):
         """
         from graphnas.autoencoders.training import train
 
-        batch = self.slots.completed(architectures)
-        self.slots.read(batch)
+        batch = self.space.completed_batch(architectures)
+        self.layout.choices(batch)
         values = None if targets is None else np.asarray(targets, float)
         if values is not None and (values.shape != (len(batch),) or not np.isfinite(values).all()):
             raise InvalidArgument(
@@ -182,7 +181,7 @@ class FeatureVAE(GraphAutoencoder):
         means = torch.cat([self._means(batch[k : k + _CHUNK]) for k in range(0, len(batch), _CHUNK)])
         deviation = means.std(0, correction=0).cpu()
         self._scale = torch.where(deviation > _LEAST_SCALE, deviation, torch.ones_like(deviation))
-        choices = torch.from_numpy(self.slots.read(batch))
+        choices = torch.from_numpy(self.layout.choices(batch))
         train(self, ReadBatch(batch, means, choices), progress, checkpoint, on_epoch)
         return self
 
@@ -190,19 +189,19 @@ class FeatureVAE(GraphAutoencoder):
 
     def elbo(self, architectures: Graphs, generator: torch.Generator | None = None) -> ELBO:
         """As in :meth:`GraphAutoencoder.elbo`, with the model's own prior."""
-        return self._elbo(self._read(self.slots.completed(architectures)), generator)
+        return self._elbo(self._read(self.space.completed_batch(architectures)), generator)
 
     @torch.no_grad()
     def encode(self, architectures: Graphs) -> tuple[Tensor, Tensor]:
         """As in :meth:`GraphAutoencoder.encode`."""
-        batch = self.slots.completed(architectures)
+        batch = self.space.completed_batch(architectures)
         parts = [self._encode(batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
         return torch.cat([mean for mean, _ in parts]), torch.cat([variance for _, variance in parts])
 
     def _read(self, batch: ArchitectureBatch) -> ReadBatch:
         if isinstance(batch, ReadBatch):
             return batch
-        choices = torch.from_numpy(self.slots.read(batch)).to(self.device)
+        choices = torch.from_numpy(self.layout.choices(batch)).to(self.device)
         return ReadBatch(batch.to(self.device), self._means(batch), choices)
 
     @torch.no_grad()
@@ -243,18 +242,18 @@ class FeatureVAE(GraphAutoencoder):
 
     def _logits(self, z: Tensor) -> Tensor:
         """``(B, S, K)``, minus infinity where a slot has no such choice."""
-        shape = (len(z), len(self.slots), self.slots.width)
+        shape = (len(z), *self.layout.labels.shape)
         logits: Tensor = (
             self.decoder(z / self._scale.to(z.device))[:, : shape[1] * shape[2]].reshape(shape).float()
         )
-        return logits.masked_fill(~torch.from_numpy(self.slots.allowed).to(z.device), -torch.inf)
+        return logits.masked_fill(~torch.from_numpy(self.layout.allowed).to(z.device), -torch.inf)
 
     def _decode(
         self, z: Tensor, rng: torch.Generator, *, stochastic: bool, constrained: bool, flatten: float
     ) -> DecodedSlots:
         # All slots at once, each one of its choices, so there is nothing to mask.
         parts = [self._draw(part, rng, stochastic, flatten) for part in torch.split(z, _CHUNK)]
-        found = self.slots.architectures(np.concatenate(parts))
+        found = self._architectures(np.concatenate(parts))
         return DecodedSlots(self._vertex_graphs(found), self.adapter, tuple(found))
 
     def _draw(self, z: Tensor, rng: torch.Generator, stochastic: bool, flatten: float) -> NDArray[np.int64]:
@@ -264,6 +263,14 @@ class FeatureVAE(GraphAutoencoder):
             uniform = torch.rand(logits.shape, generator=rng, device=rng.device).clamp(1e-12, 1 - 1e-7)
             logits = logits * (1 - flatten) - torch.log(-torch.log(uniform)).to(logits.device)
         return logits.argmax(2).cpu().numpy()
+
+    def _architectures(self, choices: NDArray[np.int64]) -> list[Architecture | None]:
+        """The architecture of each row ``(B, S)``; None where the space's rule refuses it."""
+        # Rows repeat in decoding, and checking is the slow part: each different row is checked once.
+        distinct, inverse = np.unique(choices, axis=0, return_inverse=True)
+        built = self.layout.from_choices(distinct).to_architectures()
+        checked = [architecture if self.space.is_valid(architecture) else None for architecture in built]
+        return [checked[k] for k in inverse.reshape(-1).tolist()]
 
     def _vertex_graphs(self, found: list[Architecture | None]) -> ArchitectureBatch:
         """Vertex graphs of what was decoded; where that is no architecture, one vertex, which is none."""

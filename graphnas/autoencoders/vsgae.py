@@ -20,7 +20,6 @@ from graphnas.autoencoders.vsgae_decoder import VSGAEDecoder
 from graphnas.autoencoders.vsgae_layers import GraphEncoder
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.restricted import RestrictedSpace
 
 KL_REDUCTIONS = ("mean", "sum")
 
@@ -120,5 +119,4 @@ def first_edge_given(adapter: VertexAdapter) -> bool:
     if adapter.on_edges:
         edges, _ = adapter.pattern_graphs
         return bool(edges[:, 0, 1].all())
-    space = adapter.space.base if isinstance(adapter.space, RestrictedSpace) else adapter.space
-    return 0 not in tuple(space.edge_choices(0, 1))
+    return not adapter.space.layout.allowed_edges[0, 1, 0]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import ParameterLayout, Slot, with_label
+from graphnas.graph.layout import Layout, with_label
 from graphnas.graph.node_labelled import edges_as_nodes
 
 if TYPE_CHECKING:
@@ -83,32 +83,7 @@ class GraphSpace(ABC):
         """
         if not isinstance(architecture, Architecture):
             raise InvalidArchitecture(f"expected an Architecture, got {type(architecture).__name__}")
-        if architecture.num_nodes > self.max_nodes:
-            raise InvalidArchitecture(
-                f"{self.name}: {architecture.num_nodes} nodes, at most {self.max_nodes} are allowed"
-            )
-        if architecture.operations.max() >= len(self.node_ops):
-            raise InvalidArchitecture(
-                f"{self.name}: node label {architecture.operations.max()} is not one of "
-                f"0..{len(self.node_ops) - 1} {self.node_ops}"
-            )
-        if architecture.adjacency.max() >= len(self.edge_ops):
-            raise InvalidArchitecture(
-                f"{self.name}: edge label {architecture.adjacency.max()} is not one of "
-                f"0..{len(self.edge_ops) - 1} {self.edge_ops}"
-            )
-        node = self._layout.first_forbidden_node(architecture)
-        if node is not None:
-            found = self.node_ops[architecture.operations[node]]
-            allowed = ", ".join(self.node_ops[k] for k in self.node_choices(node))
-            raise InvalidArchitecture(f"{self.name}: node {node} is {found!r}, allowed: {allowed}")
-        edge = self._layout.first_forbidden_edge(architecture)
-        if edge is not None:
-            found = self.edge_ops[architecture.adjacency[edge]]
-            allowed = ", ".join(self.edge_ops[k] for k in self.edge_choices(*edge))
-            raise InvalidArchitecture(
-                f"{self.name}: edge {edge[0]} -> {edge[1]} is {found!r}, allowed: {allowed}"
-            )
+        self.layout.check(architecture)
         self.check(architecture)
 
     def is_valid(self, architecture: Architecture) -> bool:
@@ -141,6 +116,26 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         return architecture
+
+    def completed_batch(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> ArchitectureBatch:
+        """The :meth:`completed` forms as one batch; where none is smaller, they are not validated.
+
+        Raises:
+            InvalidArchitecture: A smaller architecture is not in the space.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if not isinstance(architectures, ArchitectureBatch):
+            architectures = ArchitectureBatch.from_architectures(architectures, self.max_nodes)
+        if architectures.max_nodes == self.max_nodes and (architectures.num_nodes == self.max_nodes).all():
+            return architectures
+        completed = [self.completed(architecture) for architecture in architectures]
+        return ArchitectureBatch.from_architectures(completed, self.max_nodes)
+
+    @property
+    def whole(self) -> GraphSpace:
+        """This space; for a restricted one, the space that it is a part of."""
+        return self
 
     def restricted_to(self, table: KnowsArchitectures | Iterable[Architecture]) -> RestrictedSpace:
         """The part of this space that ``table`` knows; see :attr:`one_result_per_key`.
@@ -193,35 +188,34 @@ class GraphSpace(ABC):
         """Labels that the edge ``source -> target`` may take; one label means there is nothing to choose."""
         return range(len(self.edge_ops))
 
-    def _slots(self) -> list[Slot]:
-        """The parameters in order; called once per space."""
-        slots = []
+    def _places(self) -> list[tuple[str, int, int]]:
+        """Names of the parameters, in order, and the node (twice) or the edge that each one chooses.
+
+        Those with nothing to choose are left out by :attr:`layout`.
+        """
+        places = []
         for j in range(self.max_nodes):
-            slots.append((f"{self.name}/op_{j}", j, j, self.node_choices(j)))
-            slots += [(f"{self.name}/edge_{i}_{j}", i, j, self.edge_choices(i, j)) for i in range(j)]
-        return [slot for slot in slots if len(slot[3]) > 1]
+            places.append((f"{self.name}/op_{j}", j, j))
+            places += [(f"{self.name}/edge_{i}_{j}", i, j) for i in range(j)]
+        return places
 
     @functools.cached_property
-    def _layout(self) -> ParameterLayout:
-        return ParameterLayout(
-            self._slots(),
-            self.max_nodes,
-            len(self.node_ops),
-            len(self.edge_ops),
-            self.node_choices,
-            self.edge_choices,
-        )
+    def layout(self) -> Layout:
+        """The nodes and edges that have a choice, and their labels, as arrays."""
+        return Layout(self, self._places())
 
-    def _choice_names(self, source: int, target: int, labels: Sequence[int]) -> tuple[Choice, ...]:
-        if source == target:
-            return tuple(self.node_ops[k] for k in labels)
-        if len(self.edge_ops) == 2:
-            return tuple(bool(k) for k in labels)
-        return tuple(self.edge_ops[k] for k in labels)
+    @functools.cached_property
+    def _choices(self) -> tuple[tuple[Choice, ...], ...]:
+        """The values of each parameter, in the order of its labels."""
+        edge_ops = (False, True) if len(self.edge_ops) == 2 else self.edge_ops
+        return tuple(
+            tuple((self.node_ops if slot.source == slot.target else edge_ops)[k] for k in slot.labels)
+            for slot in self.layout.slots
+        )
 
     def parameters(self) -> dict[str, tuple[Choice, ...]]:
         """Categorical parameters, ``{readable name: choices}``, in a fixed order."""
-        return {name: self._choice_names(i, j, labels) for name, i, j, labels in self._layout.slots}
+        return dict(zip(self.layout.names, self._choices, strict=True))
 
     def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
         """``architecture`` as values of :meth:`parameters`.
@@ -231,11 +225,11 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         self._check_complete(architecture)
-        values: dict[str, Choice] = {}
-        read = self._layout.read(architecture).tolist()
-        for (name, i, j, labels), label in zip(self._layout.slots, read, strict=True):
-            values[name] = self._choice_names(i, j, labels)[list(labels).index(label)]
-        return values
+        labels = self.layout.read(architecture.adjacency, architecture.operations).tolist()
+        return {
+            slot.name: choices[slot.labels.index(label)]
+            for slot, choices, label in zip(self.layout.slots, self._choices, labels, strict=True)
+        }
 
     def _check_complete(self, architecture: Architecture) -> None:
         """The default parameters describe all nodes; a space of graphs of several sizes has its own."""
@@ -254,17 +248,17 @@ class GraphSpace(ABC):
             InvalidArchitecture: A missing or unknown parameter, a value that is no choice, or a graph the
                 rule refuses.
         """
-        self._layout.check_names(parameters, self.name)
-        chosen = []
-        for name, i, j, labels in self._layout.slots:
-            if name not in parameters:
-                raise InvalidArchitecture(f"parameter {name!r} is missing")
-            choices = self._choice_names(i, j, labels)
+        self.layout.check_names(parameters)
+        labels = []
+        for slot, choices in zip(self.layout.slots, self._choices, strict=True):
+            if slot.name not in parameters:
+                raise InvalidArchitecture(f"parameter {slot.name!r} is missing")
+            value = parameters[slot.name]
             try:
-                chosen.append(labels[choices.index(parameters[name])])
+                labels.append(slot.labels[choices.index(value)])
             except (TypeError, ValueError, RuntimeError) as error:  # not there, or an array to compare with
-                raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}") from error
-        architecture = self._layout.assemble(chosen)
+                raise InvalidArchitecture(f"{slot.name} = {value!r} is not one of {choices}") from error
+        architecture = self.layout.architecture(labels)
         self.validate(architecture)
         return architecture
 
@@ -277,7 +271,7 @@ class GraphSpace(ABC):
             SpaceExhausted: No valid architecture in :data:`MAX_TRIES` tries.
         """
         for _ in range(MAX_TRIES):
-            architecture = self._layout.sample(rng)
+            architecture = self.layout.sample(rng)
             if self.is_valid(architecture):
                 return architecture
         raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
@@ -312,7 +306,7 @@ class GraphSpace(ABC):
         return self._valid_changes(architecture)
 
     def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
-        slots = self._layout.slots
+        slots = self.layout.slots
         changes = (with_label(architecture, i, j, label) for _, i, j, labels in slots for label in labels)
         return [changed for changed in changes if changed is not None and self.is_valid(changed)]
 
@@ -325,7 +319,7 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         self._check_complete(architecture)
-        slots = self._layout.slots
+        slots = self.layout.slots
         for _ in range(50 if slots else 0):
             _name, i, j, labels = slots[int(rng.integers(len(slots)))]
             changed = with_label(architecture, i, j, labels[int(rng.integers(len(labels)))])
@@ -349,8 +343,8 @@ class GraphSpace(ABC):
 
     def enumerate(self) -> Iterator[Architecture]:
         """Every architecture once, in a fixed order; for spaces small enough to be walked through."""
-        for labels in itertools.product(*(slot[3] for slot in self._layout.slots)):
-            architecture = self._layout.assemble(labels)
+        for labels in itertools.product(*(slot.labels for slot in self.layout.slots)):
+            architecture = self.layout.architecture(labels)
             if self.is_valid(architecture):
                 yield architecture
 

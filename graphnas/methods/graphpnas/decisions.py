@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.layout import ParameterLayout
 from graphnas.graph.space import GraphSpace
 
 
@@ -35,16 +34,13 @@ class Decisions:
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
         n = self.num_nodes = space.max_nodes
-        layout = ParameterLayout(
-            (), n, len(space.node_ops), len(space.edge_ops), space.node_choices, space.edge_choices
-        )
-        self.operations = layout.allowed_nodes.copy()
+        self.operations = space.layout.allowed_nodes.copy()
         self.terminal = space.terminal
         if self.terminal is not None:
             self.operations[1:, self.terminal] = True
             self.operations[-1] = False
             self.operations[-1, self.terminal] = True
-        allowed = layout.allowed_edges.transpose(1, 0, 2)
+        allowed = space.layout.allowed_edges.transpose(1, 0, 2)
         earlier = np.tri(n, k=-1, dtype=bool)
         self.labels: NDArray[np.bool_] = allowed[..., 1:] & earlier[..., None]
         present = self.labels.any(2)
@@ -78,9 +74,8 @@ class Decisions:
         n = self.num_nodes
         if not len(batch):
             raise InvalidArgument("a batch needs at least one architecture")
-        if self.terminal is None and bool((batch.num_nodes != n).any()):
-            graphs = [self.space.completed(architecture) for architecture in batch]
-            batch = ArchitectureBatch.from_architectures(graphs, n)
+        if self.terminal is None:
+            batch = self.space.completed_batch(batch)
         adjacency, operations, sizes = batch.to_arrays()
         if sizes.max() > n:
             self._refuse(batch, sizes > n)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -130,9 +130,7 @@ class _Fill:
     """Turns graphs into architectures: labels and operations uniform among what the space allows."""
 
     def __init__(self, space: GraphSpace) -> None:
-        n = space.max_nodes
-        self.nodes = [tuple(space.node_choices(i)) for i in range(n)]
-        self.edges = {(i, j): tuple(space.edge_choices(i, j)) for j in range(n) for i in range(j)}
+        self.layout = space.layout
 
     def __call__(
         self, rng: np.random.Generator, graphs: NDArray[np.int8], *, binary_uniform: bool = False
@@ -146,23 +144,23 @@ class _Fill:
         operations = np.zeros((count, n), np.int16)
         for j in range(n):
             # The last node of a smaller graph is the output too.
-            choices = self.nodes[-1 if j == n - 1 else j]
-            operations[:, j] = _pick(rng, choices, count)
+            operations[:, j] = _pick(rng, self.layout.allowed_nodes[-1 if j == n - 1 else j], count)
             for i in range(j):
-                allowed = self.edges[i, j]
-                named = [label for label in allowed if label]
-                if not named:
+                absent, *named = self.layout.allowed_edges[i, j]
+                if not any(named):
                     continue
-                present = np.asarray(graphs[:, i, j] > 0)
-                if 0 not in allowed:
+                present = graphs[:, i, j] > 0
+                if not absent:
                     present = np.ones(count, bool)
-                elif binary_uniform and len(named) == 1:
-                    present = np.asarray(rng.random(count) < 0.5)
-                adjacency[:, i, j] = np.where(present, _pick(rng, named, count), 0)
+                elif binary_uniform and sum(named) == 1:
+                    present = rng.random(count) < 0.5
+                adjacency[:, i, j] = np.where(present, 1 + _pick(rng, named, count), 0)
         return [
             Architecture.from_trusted(a.copy(), o.copy()) for a, o in zip(adjacency, operations, strict=True)
         ]
 
 
-def _pick(rng: np.random.Generator, choices: Sequence[int], count: int) -> NDArray[np.int64]:
-    return np.asarray(choices, np.int64)[rng.integers(len(choices), size=count)]
+def _pick(rng: np.random.Generator, allowed: ArrayLike, count: int) -> NDArray[np.int64]:
+    """``count`` positions at which ``allowed`` is true, drawn uniformly."""
+    positions = np.flatnonzero(allowed)
+    return positions[rng.integers(len(positions), size=count)]

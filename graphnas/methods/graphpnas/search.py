@@ -11,7 +11,6 @@ from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
-from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from graphnas.methods.graphpnas.config import GraphPNASConfig
@@ -226,6 +225,6 @@ def make_generator(
         node_input=config.node_input,
         sampling_precision=config.sampling_precision,
     )
-    whole = space.base if isinstance(space, RestrictedSpace) else space
+    whole = space.whole
     staged = isinstance(whole, RandWire) and whole.stages > 1
     return (StagedGenerator if staged else GraphGenerator)(space, sizes, generator=source)

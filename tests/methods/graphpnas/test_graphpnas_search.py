@@ -74,8 +74,7 @@ def test_explorers_keep_to_the_choices_of_the_space(space, name):
     assert len(drawn) == 60
     assert sum(space.is_valid(a) for a in drawn) >= 1
     for architecture in drawn:
-        assert space._layout.first_forbidden_node(architecture) is None
-        assert space._layout.first_forbidden_edge(architecture) is None
+        space.layout.check(architecture)
     assert drawn == explorer(np.random.default_rng(0), 60)
     assert len(set(drawn)) > 20
 
