@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -131,6 +131,7 @@ class _Fill:
 
     def __init__(self, space: GraphSpace) -> None:
         self.layout = space.layout
+        self.label_counts = self.layout.allowed_edges[..., 1:].sum(2).tolist()
 
     def __call__(
         self, rng: np.random.Generator, graphs: NDArray[np.int8], *, binary_uniform: bool = False
@@ -146,21 +147,21 @@ class _Fill:
             # The last node of a smaller graph is the output too.
             operations[:, j] = _pick(rng, self.layout.allowed_nodes[-1 if j == n - 1 else j], count)
             for i in range(j):
-                absent, *named = self.layout.allowed_edges[i, j]
-                if not any(named):
+                labels, allowed = self.label_counts[i][j], self.layout.allowed_edges[i, j]
+                if not labels:
                     continue
                 present = graphs[:, i, j] > 0
-                if not absent:
+                if not allowed[0]:
                     present = np.ones(count, bool)
-                elif binary_uniform and sum(named) == 1:
+                elif binary_uniform and labels == 1:
                     present = rng.random(count) < 0.5
-                adjacency[:, i, j] = np.where(present, 1 + _pick(rng, named, count), 0)
+                adjacency[:, i, j] = np.where(present, 1 + _pick(rng, allowed[1:], count), 0)
         return [
             Architecture.from_trusted(a.copy(), o.copy()) for a, o in zip(adjacency, operations, strict=True)
         ]
 
 
-def _pick(rng: np.random.Generator, allowed: ArrayLike, count: int) -> NDArray[np.int64]:
+def _pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """``count`` positions at which ``allowed`` is true, drawn uniformly."""
     positions = np.flatnonzero(allowed)
     return positions[rng.integers(len(positions), size=count)]
