@@ -68,7 +68,7 @@ class Cells:
 def nasbench101_cells() -> Cells:
     """All 423,624 cells of the table."""
     from graphnas import ArchitectureBatch
-    from search_spaces.tables.nasbench101 import open_nasbench101
+    from search_spaces.tables import open_nasbench101
 
     table = open_nasbench101()
     results = table.results

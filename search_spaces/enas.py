@@ -16,18 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
+from search_spaces import enas_codes
+from search_spaces.enas_codes import FIRST_OPERATION, INPUT, OPERATIONS, OUTPUT
 
 if TYPE_CHECKING:
     from torch import nn
 
     from graphnas.graph.batch import ArchitectureBatch
     from search_spaces.enas_supernet import ENASSupernet
-
-OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
-"""What a layer may be, in the order of the official codes 0 to 5."""
-
-INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2
-"""Node labels: operation code ``k`` is the label ``k + 2``, as in D-VAE's table."""
 
 
 class ENASMacro(GraphSpace):
@@ -63,8 +59,7 @@ class ENASMacro(GraphSpace):
         self.skip_probability = float(skip_probability)
         self.node_ops = ("input", "output", *OPERATIONS)
         self.max_nodes = num_layers + 2
-        skips = [(j, i) for i in range(2, num_layers + 1) for j in range(i - 1)]
-        self._sources, self._targets = np.array(skips, np.int64).reshape(-1, 2).T
+        self._sources, self._targets = enas_codes.skip_ends(num_layers)
 
     def arguments(self) -> dict[str, Any]:
         """``num_layers`` and ``skip_probability``."""
@@ -115,8 +110,7 @@ class ENASMacro(GraphSpace):
 
         Args:
             codes: ``(B, L)`` operation codes in 0..5.
-            skips: ``(B, L(L-1)/2)`` bits; bit ``(i - 1)(i - 2)/2 + j`` says whether layer ``i`` (from 1)
-                reads node ``j``.
+            skips: ``(B, L(L-1)/2)`` bits in the order of :mod:`search_spaces.enas_codes`.
 
         Raises:
             InvalidArchitecture: A shape, a code or a bit that is not allowed.
@@ -132,17 +126,7 @@ class ENASMacro(GraphSpace):
             strangers = values[~np.isin(values, range(limit))]
             if len(strangers):
                 raise InvalidArchitecture(f"{self.name}: {what} {strangers[0]} is not in 0..{limit - 1}")
-        return self._arrays(codes, skips)
-
-    def _arrays(self, codes: NDArray[Any], skips: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        n = self.max_nodes
-        adjacency = np.zeros((len(codes), n, n), np.int8)
-        adjacency[:, np.arange(n - 1), np.arange(1, n)] = 1
-        adjacency[:, self._sources, self._targets] = skips
-        operations = np.full((len(codes), n), OUTPUT, np.int16)
-        operations[:, 0] = INPUT
-        operations[:, 1:-1] = codes.astype(np.int16) + FIRST_OPERATION
-        return adjacency, operations
+        return enas_codes.graphs(codes, skips)
 
     def to_codes(
         self, architectures: Sequence[Architecture] | ArchitectureBatch
@@ -229,7 +213,7 @@ class ENASMacro(GraphSpace):
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
         codes = rng.integers(len(OPERATIONS), size=(size, self.num_layers), dtype=np.int16)
         skips = rng.random((size, len(self._sources)), np.float32) < self.skip_probability
-        return self._arrays(codes, skips)
+        return enas_codes.graphs(codes, skips)
 
     # ---------------------------------------------------------------- the network
 
@@ -305,20 +289,10 @@ class ENASMacro(GraphSpace):
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
-        w = self.width if width is None else width
-        height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
-        weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
-        stem = 9 * in_channels * w
-        parameters, macs = stem, stem * height * breadth
-        after = reductions(self.num_layers)
-        for layer, code in enumerate(self._read(architecture)[0].tolist(), start=1):
-            parameters += w * w + weights[code]
-            macs += (w * w + weights[code]) * height * breadth
-            if layer in after:
-                height, breadth = (height + 1) // 2, (breadth + 1) // 2
-                parameters += w * w
-                macs += (layer + 1) * w * w * height * breadth  # all stored outputs are reduced
-        return parameters + 2 * w + (w + 1) * num_classes, macs + w * num_classes
+        size = (image_size, image_size) if isinstance(image_size, int) else image_size
+        codes = self._read(architecture)[0].tolist()
+        chosen = self.width if width is None else width
+        return enas_codes.complexity(codes, num_classes, size, in_channels, chosen)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_layers={self.num_layers})"
@@ -350,9 +324,3 @@ class ENASMacro6(ENASMacro):
 
     def __repr__(self) -> str:
         return "ENASMacro6()"
-
-
-def reductions(num_layers: int) -> tuple[int, ...]:
-    """The layers (from 1) after which the resolution is halved: at one third and at two thirds."""
-    third = num_layers // 3
-    return (third, 2 * third) if third else ()

@@ -51,16 +51,6 @@ def find_enas6(data_dir: str | os.PathLike[str] | None = None) -> Path:
     return find_data(candidates, what="ENAS 6-layer table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
 
 
-def open_enas6(data_dir: str | os.PathLike[str] | None = None) -> ENAS6Table:
-    """The table at :func:`find_enas6`.
-
-    Raises:
-        DataNotFound: It is not in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
-    """
-    return ENAS6Table(find_enas6(data_dir))
-
-
 class ENAS6Table(Table):
     """The weight-sharing accuracies; rows are in the order of the file.
 

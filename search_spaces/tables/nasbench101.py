@@ -88,28 +88,6 @@ def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
     return find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
 
 
-def open_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> NASBench101Table:
-    """The table at :func:`find_nasbench101`; a file that was read before is not read again.
-
-    Raises:
-        DataNotFound: It is not in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
-    """
-    path = find_nasbench101(data_dir)
-    status = path.stat()
-    return NASBench101Table(_read(path.resolve(), status.st_mtime_ns, status.st_size))
-
-
-@functools.lru_cache(maxsize=2)
-def _read(path: Path, _mtime: int, _size: int) -> Results:
-    """The file's results, read once per version of it (they are read-only, so sharing them is safe)."""
-    if path.name == COMPACT_FILE:
-        return read_compact(path)
-    from search_spaces.tables.nasbench101_official import read_official
-
-    return read_official(path)
-
-
 class NASBench101Table(Table):
     """Results on CIFAR-10 of the cells of NAS-Bench-101.
 
