@@ -48,7 +48,7 @@ class ENASMacro(GraphSpace):
 
     name = "enas"
     width = 24
-    """Channels of every layer, unless ``build`` is told otherwise."""
+    """Channels of every layer, unless ``build`` gets another ``width``."""
 
     def __init__(self, num_layers: int = 12, *, skip_probability: float = 0.5) -> None:
         if num_layers < 1:
@@ -68,7 +68,7 @@ class ENASMacro(GraphSpace):
     # ---------------------------------------------------------------- membership and identity
 
     def check(self, architecture: Architecture) -> None:
-        """All nodes are there; what each of them may be and read is a matter of the choices."""
+        """Every architecture has all nodes; labels and edges follow from the choices."""
         if architecture.num_nodes != self.max_nodes:
             raise InvalidArchitecture(
                 f"{self.name}: expected {self.max_nodes} nodes (input, {self.num_layers} layers, output), "
@@ -81,7 +81,7 @@ class ENASMacro(GraphSpace):
         return "".join(map(str, codes.tolist())) + "-" + "".join(map(str, skips.tolist()))
 
     def node_choices(self, node: int) -> Sequence[int]:
-        """The input first, the output last, any operation between them."""
+        """The input first, the output last, any operation in between."""
         if node == 0:
             return (INPUT,)
         if node > self.num_layers:
@@ -89,7 +89,7 @@ class ENASMacro(GraphSpace):
         return range(FIRST_OPERATION, FIRST_OPERATION + len(OPERATIONS))
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
-        """The chain is there, the output reads nothing else, any other edge may be chosen."""
+        """The chain is fixed, the output reads nothing else, and every other edge is a choice."""
         if target == source + 1:
             return (1,)
         return (0,) if target > self.num_layers else (0, 1)
@@ -106,14 +106,14 @@ class ENASMacro(GraphSpace):
     def arrays_from_codes(
         self, codes: ArrayLike, skips: ArrayLike
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures given as two tables.
+        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures as two tables.
 
         Args:
             codes: ``(B, L)`` operation codes in 0..5.
             skips: ``(B, L(L-1)/2)`` bits in the order of :mod:`search_spaces.enas_codes`.
 
         Raises:
-            InvalidArchitecture: A shape, a code or a bit that is not allowed.
+            InvalidArchitecture: A wrong shape, code or bit.
         """
         codes, skips = np.asarray(codes), np.asarray(skips)
         expected = (*codes.shape[:1], self.num_layers), (*codes.shape[:1], len(self._sources))
@@ -123,9 +123,9 @@ class ENASMacro(GraphSpace):
                 f"got {codes.shape} and {skips.shape}"
             )
         for values, limit, what in ((codes, len(OPERATIONS), "operation code"), (skips, 2, "skip bit")):
-            strangers = values[~np.isin(values, range(limit))]
-            if len(strangers):
-                raise InvalidArchitecture(f"{self.name}: {what} {strangers[0]} is not in 0..{limit - 1}")
+            wrong = values[~np.isin(values, range(limit))]
+            if len(wrong):
+                raise InvalidArchitecture(f"{self.name}: {what} {wrong[0]} is not in 0..{limit - 1}")
         return enas_codes.graphs(codes, skips)
 
     def to_codes(

@@ -28,7 +28,7 @@ from search_spaces.complexity import count_complexity
 _logger = logging.getLogger(__name__)
 
 Report = Callable[[int, float], bool]
-"""``report(epoch, accuracy) -> stop``: told the accuracy after each epoch; True ends the training."""
+"""``report(epoch, accuracy) -> stop``, called after each epoch; returning True ends the training."""
 
 
 class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
@@ -64,13 +64,13 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
     def evaluate(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
         """Train on the low-data split and measure the validation accuracy.
 
-        Training that diverges, runs out of memory, or whose network raises an error gives a failed evaluation
-        that says why, so that a search goes on. An interrupt and an error of ``report`` are passed on.
+        If training diverges, memory runs out or the network raises an error, the evaluation is a failed one
+        that says why, so that a search can continue. Interrupts and errors of ``report`` are raised.
 
         Args:
             architecture: A member of the space.
-            report: Told the accuracy after each epoch; returning True ends the training there, and the value
-                is the mean over the last epochs that were run.
+            report: Called with the accuracy after each epoch; returning True ends the training there, and the
+                value is the mean over the last epochs that were run.
 
         Returns:
             The value in percent, parameters, multiply-accumulates, seconds, and the metrics ``train_loss``
@@ -103,7 +103,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
             reason = str(failure)
         seconds = time.perf_counter() - started
         if reason:
-            if self.device.type == "cuda":  # only now, when the error no longer holds the network's tensors
+            if self.device.type == "cuda":  # only now: the error held the network's tensors
                 module = None
                 torch.cuda.empty_cache()
             _logger.warning("%s: an evaluation failed: %s", self.space.name, reason)
@@ -126,18 +126,18 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
     def train(
         self, architecture: Architecture, *, full: bool = True, epochs: int | None = None, **training: Any
     ) -> TrainedModel:
-        """Train once more, to keep the network, and measure it on the test images.
+        """Train the network to keep it, and measure it on the test images.
 
         Args:
             architecture: A member of the space.
-            full: Train on all training images; False trains on the search's part of them only, and then also
+            full: Train on all training images; False trains on the search's part of them only, and also
                 reports the validation accuracy.
-            epochs: Other than the configuration's.
-            **training: Other fields of the configuration for this training. ``patience`` and
-                ``reward_epochs`` play no part in it.
+            epochs: Number of epochs, instead of the configuration's.
+            **training: Other fields of the configuration to replace. ``patience`` and ``reward_epochs`` have
+                no effect here.
 
         Returns:
-            The network, and as the value of its evaluation the test accuracy in percent.
+            The network, with the test accuracy in percent as the value of its evaluation.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -153,7 +153,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         passes = self._epochs(module, config, indices, None)
         for result in tqdm(passes, "training", config.epochs, leave=False, disable=not self.progress):
             metrics = {"train_loss": result.train_loss, "epochs": float(result.epoch)}
-        # Plain layout, as a loaded model has it, so that both give the same output to the last bit.
+        # The layout that a loaded model has, so that both give the same output to the last bit.
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         with network_errors():
             if not full:
@@ -198,7 +198,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
             except GraphNASError:
                 raise
             except Exception as error:
-                # A user's own network may do what cannot be counted without weights, and still train.
+                # A user's own network may be trainable although it cannot be run without weights.
                 _logger.warning("%s: multiply-accumulates not counted: %s", self.space.name, error)
                 macs = None
             return module.to(self.device), Size(parameters, macs)
@@ -210,7 +210,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         indices: torch.Tensor,
         validation: torch.Tensor | None,
     ) -> Iterator[EpochResult]:
-        """The epochs of training; what goes wrong in one is raised as TrainingFailed."""
+        """The epochs of training; errors in them are raised as TrainingFailed."""
         results = train_epochs(
             module,
             self._images,
@@ -232,14 +232,14 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
 
 
 class Size(NamedTuple):
-    """Trainable parameters and multiply-accumulates of a network, each None if it is not known."""
+    """Trainable parameters and multiply-accumulates of a network, each None if unknown."""
 
     parameters: int | None
     macs: int | None
 
 
 def _stalled(history: list[EpochResult], patience: int | None) -> bool:
-    """Whether the last ``patience`` epochs brought no better validation accuracy."""
+    """Whether the last ``patience`` epochs did not improve the validation accuracy."""
     if patience is None or len(history) <= patience:
         return False
     accuracies = [result.validation_accuracy for result in history]

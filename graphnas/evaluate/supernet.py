@@ -40,7 +40,7 @@ FORMAT = "graphnas.supernet"
 VERSION = 1
 
 Source = Sequence[Architecture] | Callable[[int, np.random.Generator], Sequence[Architecture]]
-"""What is trained: any architecture of a list, at random, or what ``source(count, rng)`` gives."""
+"""What to train: random architectures of a list, or those that ``source(count, rng)`` returns."""
 
 
 class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
@@ -50,13 +50,14 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     trains the sub-network of an architecture drawn from a given distribution (a method's samples, or the
     space's), and an architecture is measured, without training of its own, on images held out of the training
     set. GraphPNAS measures on the test set; that would leak it into the search, so no test image is read
-    here. Training and measuring take turns as the caller likes; see
+    here. The caller decides how training and measuring alternate; see
     :class:`graphnas.methods.graphpnas.SupernetSearch` for the turns of GraphPNAS.
 
     Every epoch's randomness follows from ``seed`` and its number. So the same seed and the same architectures
-    give the same weights, and a checkpoint that is loaded goes on as if it had not been away: to the last bit
-    on a CPU with the same number of threads. Neither torch's global random numbers nor its number of threads
-    are changed. :meth:`evaluate` may be called from several threads, but not while :meth:`train` runs.
+    give the same weights, and training resumed from a checkpoint gives the same weights as training without a
+    break, to the last bit on a CPU with the same number of threads. Neither torch's global random numbers nor
+    its number of threads are changed. :meth:`evaluate` may be called from several threads, but not while
+    :meth:`train` runs.
 
     The arguments are those of :class:`.NetworkEvaluator`, for a space that has a ``supernet``, such as
     ENASMacro; ``config`` is a :class:`~graphnas.evaluate.supernet_config.SupernetConfig`.
@@ -89,7 +90,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     # ---------------------------------------------------------------- training
 
     def train(self, epochs: int = 1, architectures: Source | None = None) -> list[SupernetEpoch]:
-        """Train the shared weights for some more epochs.
+        """Train the shared weights for further epochs.
 
         Args:
             epochs: How many.
@@ -98,13 +99,12 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
                 architectures of the space.
 
         Returns:
-            What each epoch gave.
+            The result of each epoch.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.
             InvalidArgument: No epoch, no architecture, or a source that gives another number of them.
-            TrainingFailed: It diverged or ran out of memory. The weights are then of no more use; go back to
-                a checkpoint.
+            TrainingFailed: It diverged or ran out of memory. The weights are useless then: load a checkpoint.
         """
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
             raise InvalidArgument(f"epochs must be an integer of at least 1, got {epochs!r}")
@@ -150,11 +150,11 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
             return self.space.sample_batch(rng, count).to_architectures()
         if not callable(source):
             return [source[int(k)] for k in rng.integers(len(source), size=count)]
-        given = source(count, rng)
-        if len(given) != count:
-            raise InvalidArgument(f"the source of architectures gave {len(given)}, asked for were {count}")
-        self._validate(given)
-        return given
+        chosen = source(count, rng)
+        if len(chosen) != count:
+            raise InvalidArgument(f"the source of architectures gave {len(chosen)} instead of {count}")
+        self._validate(chosen)
+        return chosen
 
     # ---------------------------------------------------------------- measuring
 
@@ -165,16 +165,15 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     def evaluate_batch(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         """Measure architectures with their parts of the shared weights, on the images held out.
 
-        What they have in common from the first layer on is computed once for all of them, with the result
-        that each would have on its own.
+        Layers that they have in common from the first one on are computed only once, with the same result.
 
         Args:
             architectures: Members of the space.
 
         Returns:
-            For each, in order: as value its accuracy in percent, parameters, multiply-accumulates, its share
-            of the seconds, and the metric ``supernet_epochs``. An output that is not finite, or memory that
-            runs out, is a failed evaluation that says why.
+            For each, in order: the accuracy in percent as value, parameters, multiply-accumulates, its share
+            of the seconds, and the metric ``supernet_epochs``. If the output is not finite or memory runs
+            out, the evaluation is a failed one that says why.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.
@@ -182,7 +181,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
         """
         self._validate(architectures)
         if self.epoch == 0:
-            _logger.warning("%s: the shared weights are those of the start; train first", self.space.name)
+            _logger.warning("%s: the shared weights are untrained; call train first", self.space.name)
         started = time.perf_counter()
         reason = "diverged: the network's output on validation images is not finite"
         accuracies = [math.nan] * len(architectures)
@@ -216,7 +215,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     # ---------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that training goes on from: tensors, numbers and text only."""
+        """Everything needed to resume training: tensors, numbers and text only."""
         return {
             **self._identity(),
             "epoch": self.epoch,
@@ -226,7 +225,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of :meth:`state_dict`.
+        """Resume from a state of :meth:`state_dict`.
 
         Raises:
             InvalidArgument: It is the state of another space, data set, shape, configuration or seed.
@@ -247,7 +246,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
         _check_momentum(optimiser, list(self.network.parameters()))
         load_weights(self.network, weights)
         self._optimiser.load_state_dict(optimiser)
-        if scaler:  # empty where it was written without mixed precision; then the loss's scale starts anew
+        if scaler:  # empty if written without mixed precision: the loss's scale then starts anew
             self._scaler.load_state_dict(scaler)
         self.epoch = epoch
 
@@ -256,7 +255,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
         write_tensor_file(path, FORMAT, VERSION, self.state_dict())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint of :meth:`save`.
+        """Resume from a checkpoint of :meth:`save`.
 
         Raises:
             DataNotFound: There is no such file.
@@ -268,7 +267,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     # ---------------------------------------------------------------- parts
 
     def _identity(self) -> dict[str, Any]:
-        """What a state must agree with to be loaded; what it is computed with may differ."""
+        """What must be the same for a state to be loaded; the device and the precision may differ."""
         config = dataclasses.asdict(self.config)
         del config["mixed_precision"]
         return {
@@ -317,15 +316,15 @@ def _optimiser(network: nn.Module, config: SupernetConfig, device: torch.device)
         fused=device.type in ("cpu", "cuda"),
     )
     if config.momentum:
-        # The first gradient of an operation comes in any step; torch's fused SGD expects all of them in the
-        # first. From zero, the momentum after one gradient is that gradient, as without this.
+        # An operation may get its first gradient in any step, but torch's fused SGD expects all of them in
+        # the first one. Starting from zero gives the same momentum after one gradient: that gradient.
         for parameter in network.parameters():
             optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimiser
 
 
 def _check_momentum(optimiser: object, parameters: Sequence[nn.Parameter]) -> None:
-    """Refuse the state of an optimiser of other parameters before it is loaded.
+    """Refuse, before loading it, the state of an optimiser of other parameters.
 
     Raises:
         CorruptData: It is not that of SGD on ``parameters``.

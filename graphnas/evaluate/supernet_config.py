@@ -24,15 +24,15 @@ class SupernetConfig:
     """How the weights that all architectures share are trained and used.
 
     Attributes:
-        epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may go on after
-            it, at the final rate: GraphPNAS trains 1,500 epochs where the schedule of NNI ends after 310.
+        epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may
+            continue after it at the final rate: GraphPNAS trains 1,500 epochs, NNI's schedule ends after 310.
         steps_per_epoch: Batches in an epoch; None means one pass over the training part.
         batch_size: Images per step.
-        learning_rate: In the first epoch.
-        final_learning_rate: After the last one.
-        momentum: Of SGD (not Nesterov's).
-        weight_decay: L2 penalty. It reaches, as the gradient and its momentum do, only the operations that a
-            step has run; in the torch of NNI 1.6 it went on to pull at those that rest.
+        learning_rate: Learning rate of the first epoch.
+        final_learning_rate: Learning rate after the last epoch of the cosine.
+        momentum: SGD's momentum (not Nesterov's).
+        weight_decay: L2 penalty. Like the gradient, it changes only the operations that a step has run; the
+            torch release that NNI 1.6 used also applied it to the others.
         gradient_clip: Largest norm of the gradient; None does not clip.
         architectures_per_step: Sub-networks that see each batch; their gradients are averaged. ENAS has 1.
         flip: Mirror images left to right at random. Wrong for digits and letters.

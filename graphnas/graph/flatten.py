@@ -13,17 +13,17 @@ from graphnas.graph.space import GraphSpace
 class Flattener:
     """Turns a batch into one row of bits per architecture.
 
-    The strict upper triangle of the adjacency comes first, one bit per edge, or one bit per edge label where
-    a space labels edges (NASGEM, Tables 3-4, "upper triangle"); one-hot node labels follow where a space has
-    more than one. Slots that have only one choice carry no information and are left out.
+    The strict upper triangle of the adjacency comes first: one bit per edge, or one bit per edge label in a
+    space that labels edges (NASGEM, Tables 3-4, "upper triangle"). One-hot node labels follow. Nodes and
+    edges without a choice carry no information and are left out.
 
-    The paper says that the vector also represents the operations although its encoder reads only the
-    adjacency; ``node_ops="none"`` is the encoder as printed, ``"onehot"`` follows the text.
+    The paper's text says that the vector also represents the operations, but the printed encoder reads only
+    the adjacency: ``node_ops="none"`` is the printed encoder, ``"onehot"`` follows the text.
 
     Args:
         space: The search space.
         node_ops: ``"onehot"`` or ``"none"``.
-        absent_bit: Give "no edge" a bit of its own too, which is one-hot in the usual sense.
+        absent_bit: Whether "no edge" has a bit of its own too (the usual one-hot form).
     """
 
     def __init__(self, space: GraphSpace, node_ops: str = "onehot", *, absent_bit: bool = False) -> None:

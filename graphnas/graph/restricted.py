@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
 
 KEPT = 1000
-"""Architectures whose known neighbors are kept."""
+"""Number of architectures whose known neighbors are cached."""
 
 
 @runtime_checkable
@@ -32,7 +32,7 @@ class KnowsArchitectures(Protocol):
 
 
 def known_architectures(table: KnowsArchitectures | Iterable[Architecture]) -> Iterable[Architecture]:
-    """What ``table`` knows: its list, or itself.
+    """The architectures that ``table`` lists, or ``table`` itself if it is a collection.
 
     Raises:
         InvalidArgument: It is neither a table nor a collection.
@@ -49,12 +49,12 @@ def known_architectures(table: KnowsArchitectures | Iterable[Architecture]) -> I
 class RestrictedSpace(GraphSpace):
     """The architectures of ``base`` whose key is that of a known one.
 
-    Where a table has a result for each architecture of a key (``one_result_per_key`` is false), it is the
-    known ones only.
+    If ``one_result_per_key`` is false, architectures of one key have different results in the table, and only
+    the known ones belong to the space.
 
-    Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
-    only ``base`` has, such as an official string form. Architectures are given in the form that the
-    parameters describe (``base.completed``).
+    Name, operations, parameters, keys and networks are those of ``base``, and so is every method that only
+    ``base`` has, such as an official string form. Architectures come in their completed form
+    (:meth:`GraphSpace.completed`).
 
     Args:
         base: The whole space.
@@ -172,7 +172,7 @@ class RestrictedSpace(GraphSpace):
         return len(self._known)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """The known architectures, in the order they were given."""
+        """The known architectures, in their original order."""
         return iter(self._known)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -180,7 +180,7 @@ class RestrictedSpace(GraphSpace):
         return self._known[int(rng.integers(len(self._known)))]
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
-        """The neighbors in the whole space that are known; none, where the table has none of them.
+        """The neighbors in the whole space that are known; possibly none.
 
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.
@@ -188,23 +188,23 @@ class RestrictedSpace(GraphSpace):
         return [neighbor for neighbor, _ in self._known_neighbors(architecture)]
 
     def _known_neighbors(self, architecture: Architecture) -> list[tuple[Architecture, str]]:
-        """The known neighbors and their keys; kept, because methods mutate the same parent many times."""
-        found = self._around.get(architecture)
-        if found is None:
+        """The known neighbors and their keys, cached because methods mutate the same parent many times."""
+        known = self._around.get(architecture)
+        if known is None:
             self.validate(architecture)
             around = self.whole.neighbors(architecture)
             pairs = zip(around, self.whole.keys(around), strict=True)
-            found = [(neighbor, key) for neighbor, key in pairs if self._knows(neighbor, key)]
+            known = [(neighbor, key) for neighbor, key in pairs if self._knows(neighbor, key)]
             if len(self._around) >= KEPT:
                 self._around.clear()
-            self._around[architecture] = found
-        return found
+            self._around[architecture] = known
+        return known
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A random known neighbor of another key; where there is none, one that differs in few parameters.
+        """A random known neighbor with another key, or else one of the nearest known architectures.
 
-        A table may know so small a part of a space that its architectures are no neighbors of each other.
-        Then one of the known architectures that differ in the fewest parameters is drawn.
+        A table may know so little of a space that its architectures are no neighbors of each other. One of
+        those that differ in the fewest parameters is drawn then.
 
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.

@@ -1,8 +1,8 @@
-"""GraphSpace: the contract of a search space, with defaults that make one's own space about 30 lines.
+"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines.
 
 A subclass states its operations, a rule (:meth:`GraphSpace.check`) and a builder (:meth:`GraphSpace.build`).
-Everything else has a default that works for graphs of a fixed number of nodes, and that a space overrides
-where it can do better (a vectorised sampler, a countable size, an official string form).
+Everything else has a default that works for graphs of a fixed number of nodes. Spaces override what they can
+do better: a vectorised sampler, a closed-form size, an official string form.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Choice = str | int | bool
 Parameters = Mapping[str, Choice]
 
 MAX_TRIES = 10_000
-"""Bound on rejection sampling, after which the rule is taken to be unsatisfiable by chance."""
+"""Tries of rejection sampling before it gives up."""
 
 
 class GraphSpace(ABC):
@@ -55,7 +55,7 @@ class GraphSpace(ABC):
     one_result_per_key = True
     terminal: int | None = None
 
-    # ---------------------------------------------------------------- what a space must state
+    # ---------------------------------------------------------------- what a space must define
 
     @abstractmethod
     def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> torch.nn.Module:
@@ -64,14 +64,14 @@ class GraphSpace(ABC):
         Args:
             architecture: A member of the space.
             num_classes: Size of the output.
-            **shape: What else fixes the network, such as ``in_channels`` or widths; see the space.
+            **shape: Other settings of the network, such as ``in_channels`` or widths; see the space.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
         """
 
     def check(self, architecture: Architecture) -> None:  # noqa: B027  # a space without a rule needs none
-        """The rule of the space beyond labels and size; raise :class:`InvalidArchitecture` if broken."""
+        """The rule of the space beyond labels and size; raises :class:`InvalidArchitecture` if broken."""
 
     # ---------------------------------------------------------------- membership and identity
 
@@ -97,8 +97,8 @@ class GraphSpace(ABC):
     def key(self, architecture: Architecture) -> str:
         """A string that is equal for isomorphic architectures, which build the same network.
 
-        A search evaluates one architecture of each key. A space may group in another way where its benchmark
-        does, and says so (``NASBench201``).
+        A search evaluates one architecture of each key. A space whose benchmark groups architectures in
+        another way may follow it (``NASBench201``).
         """
         return canonical_key(architecture)
 
@@ -181,11 +181,11 @@ class GraphSpace(ABC):
     # ---------------------------------------------------------------- parameters of the host
 
     def node_choices(self, node: int) -> Sequence[int]:
-        """Labels that node ``node`` may take; one label means there is nothing to choose."""
+        """Labels that node ``node`` may take; a single one leaves no choice."""
         return range(len(self.node_ops))
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
-        """Labels that the edge ``source -> target`` may take; one label means there is nothing to choose."""
+        """Labels that the edge ``source -> target`` may take; a single one leaves no choice."""
         return range(len(self.edge_ops))
 
     def _places(self) -> list[tuple[str, int, int]]:
@@ -241,12 +241,12 @@ class GraphSpace(ABC):
     def from_parameters(self, parameters: Parameters) -> Architecture:
         """The inverse of :meth:`to_parameters`.
 
-        Names without the space's prefix are ignored, because a study may hold other hyper-parameters too;
-        a name with it that is none of :meth:`parameters` is an error.
+        Names without the space's prefix are ignored, because a study may have other hyper-parameters too. An
+        unknown name with that prefix is an error.
 
         Raises:
-            InvalidArchitecture: A missing or unknown parameter, a value that is no choice, or a graph the
-                rule refuses.
+            InvalidArchitecture: A missing or unknown parameter, a value that is not one of its choices, or a
+                graph that the rule refuses.
         """
         self.layout.check_names(parameters)
         labels = []
@@ -256,13 +256,17 @@ class GraphSpace(ABC):
             value = parameters[slot.name]
             try:
                 labels.append(slot.labels[choices.index(value)])
-            except (TypeError, ValueError, RuntimeError) as error:  # not there, or an array to compare with
+            except (
+                TypeError,
+                ValueError,
+                RuntimeError,
+            ) as error:  # none, or an array
                 raise InvalidArchitecture(f"{slot.name} = {value!r} is not one of {choices}") from error
         architecture = self.layout.architecture(labels)
         self.validate(architecture)
         return architecture
 
-    # ---------------------------------------------------------------- moving about in the space
+    # ---------------------------------------------------------------- sampling and moving
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture; by default uniform over parameter values, rejected until valid.
@@ -331,9 +335,9 @@ class GraphSpace(ABC):
         return neighbors[int(rng.integers(len(neighbors)))]
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, JSON-ready, by which a saved model finds this space again.
+        """The constructor's arguments, JSON-ready, from which a saved model makes this space again.
 
-        A space whose constructor takes arguments overrides it.
+        Override it in a space whose constructor takes arguments.
         """
         return {}
 

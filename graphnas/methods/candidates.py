@@ -22,10 +22,10 @@ def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
 def changed_candidates(
     space: GraphSpace, parents: Sequence[Architecture], size: int, rng: np.random.Generator
 ) -> ArchitectureBatch:
-    """``size`` copies of ``parents`` in which one to four random slots got another label.
+    """``size`` copies of ``parents`` in which one to four random nodes or edges got a random label.
 
-    All copies are changed at once; whether a copy still obeys the space's rule is left to whoever picks one,
-    because only a few of them are ever looked at.
+    All copies are changed at once. They may break the space's rule: the caller checks those that it picks,
+    which are few.
     """
     batch = ArchitectureBatch.from_architectures(parents, space.max_nodes)
     adjacency, operations, num_nodes = batch[rng.integers(len(parents), size=size)].to_arrays()

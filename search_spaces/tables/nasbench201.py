@@ -39,7 +39,7 @@ _HOW_TO_GET = (
 
 
 def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The compact file where it is there, otherwise the official release, unread.
+    """Path of the compact file if there is one, otherwise of the official release.
 
     Raises:
         DataNotFound: Neither is in the data directory.
@@ -50,7 +50,7 @@ def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def find_nasbench201_latencies(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The file of latencies, unread.
+    """Path of the file of latencies.
 
     Raises:
         DataNotFound: It is not in the data directory.
@@ -68,7 +68,7 @@ class NASBench201Table(Table):
 
     Args:
         official_index: ``(15625,)`` the benchmark's own index of each row.
-        data_dir: Where the file of latencies is looked for.
+        data_dir: Where to look for the file of latencies.
     """
 
     datasets = tuple(NUM_CLASSES)
@@ -128,13 +128,13 @@ class NASBench201Table(Table):
 
 
 class CompactTable(NASBench201Table):
-    """The compact file: accuracies after 12 and 200 epochs, averaged over the seeds there are.
+    """The compact file: accuracies after 12 and 200 epochs, averaged over the recorded seeds.
 
     The 200-epoch validation accuracy on CIFAR-10 is that of one seed; its maximum is 91.57.
 
     Args:
         path: The file ``nasbench201.csv.gz``.
-        data_dir: Where the file of latencies is looked for.
+        data_dir: Where to look for the file of latencies.
 
     Raises:
         CorruptData: The file is truncated, damaged or of another kind.

@@ -192,7 +192,7 @@ def test_architectures_come_from_the_source():
     # 216 images are 9 batches of 24.
     assert [count for count, _ in asked] == [18, 18]
     assert asked[0][1] != asked[1][1]
-    with pytest.raises(InvalidArgument, match="gave 1, asked for were 18"):
+    with pytest.raises(InvalidArgument, match="gave 1 instead of 18"):
         evaluator.train(1, lambda count, rng: some(1))
 
 
