@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
-from graphnas.configuration import replaced
+from graphnas.configuration import from_preset, replaced
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.seeds import derived_seed
@@ -44,7 +44,7 @@ class NetworkEvaluator(ABC, Generic[C]):
         MissingExtra: torchvision or Pillow is needed and not installed.
     """
 
-    config_class: ClassVar[type]
+    config_class: type[C]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     def __init__(
@@ -94,7 +94,7 @@ class NetworkEvaluator(ABC, Generic[C]):
     def _configuration(self, config: C | str | None, dataset: Any) -> C:
         if config is None:
             config = dataset if isinstance(dataset, str) and dataset in self.presets else "cifar10"
-        made = self.config_class.preset(config) if isinstance(config, str) else config
+        made = from_preset(self.config_class, self.presets, config, {}) if isinstance(config, str) else config
         if not isinstance(made, self.config_class):
             raise InvalidArgument(
                 f"config must be a {self.config_class.__name__} or a preset's name, got {config!r}"

@@ -177,7 +177,7 @@ class Layout:
             self._refuse(f"edge {i} -> {j}", adjacency[i, j], self.allowed_edges[i, j], self.edge_ops)
 
     def _refuse(self, what: str, label: int, allowed: NDArray[np.bool_], names: Sequence[str]) -> NoReturn:
-        choices = ", ".join(names[k] for k in np.flatnonzero(allowed))
+        choices = ", ".join(names[k] for k in np.flatnonzero(allowed).tolist())
         raise InvalidArchitecture(f"{self.space_name}: {what} is {names[label]!r}, allowed: {choices}")
 
     def check_names(self, parameters: object) -> None:

@@ -138,7 +138,7 @@ class RestrictedSpace(GraphSpace):
         return self.whole.edge_choices(source, target)
 
     @property
-    def layout(self) -> Layout:  # type: ignore[override]  # the base class caches its own
+    def layout(self) -> Layout:
         """As in the whole space."""
         return self.whole.layout
 

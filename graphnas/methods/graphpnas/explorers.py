@@ -156,7 +156,7 @@ class _Fill:
                 if not allowed[0]:
                     present = np.ones(count, bool)
                 elif binary_uniform and labels == 1:
-                    present = rng.random(count) < 0.5
+                    present = np.asarray(rng.random(count) < 0.5)
                 adjacency[:, i, j] = np.where(present, 1 + _pick(rng, allowed[1:], count), 0)
         return [
             Architecture.from_trusted(a.copy(), o.copy()) for a, o in zip(adjacency, operations, strict=True)

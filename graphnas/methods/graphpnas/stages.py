@@ -122,3 +122,24 @@ class StagedGenerator(ArchitectureGenerator):
             part = slice(k * nodes, (k + 1) * nodes)
             adjacency[:, part, part] = graph.adjacency
         return ArchitectureBatch(adjacency, torch.cat([graph.operations for graph in graphs], 1))
+
+
+def make_graph_generator(
+    space: GraphSpace,
+    config: GeneratorConfig | None = None,
+    *,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+) -> GraphGenerator | StagedGenerator:
+    """The graph generator of a space: one for each stage where they have graphs of their own, else one.
+
+    Args:
+        space: The search space.
+        config: Settings.
+        generator: Source of the initial weights, on the CPU.
+        device: Where the parameters live.
+    """
+    whole = space.whole
+    staged = isinstance(whole, RandWire) and whole.stages > 1
+    kind = StagedGenerator if staged else GraphGenerator
+    return kind(space, config, generator=generator, device=device)
