@@ -97,7 +97,7 @@ def close_match(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
 
 
-def replaced(config: D, **changes: Any) -> D:
+def replaced(config: D, /, **changes: Any) -> D:
     """A copy of the dataclass ``config`` with single fields changed.
 
     Raises:
@@ -128,6 +128,7 @@ def configured(
     kind: type[C],
     config: C | None,
     preset: str | None,
+    /,
     n_startup_trials: int | None = None,
     **changes: Any,
 ) -> C:
