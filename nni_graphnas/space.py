@@ -9,7 +9,6 @@ import numpy as np
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import ENUMERABLE
 from nni_graphnas.host import require_nas
@@ -64,7 +63,7 @@ class SpaceReference:
         self.space = space
 
     def _dump(self) -> dict[str, Any]:  # the names are NNI's protocol
-        whole = self.space.base if isinstance(self.space, RestrictedSpace) else self.space
+        whole = self.space.whole
         return {"space_class": type(whole), "arguments": whole.arguments()}
 
     @classmethod
@@ -119,9 +118,7 @@ def _build_sample(
     shape: Mapping[str, Any],
 ) -> Any:
     """What NNI calls instead of the constructor where the sample is known: in a trial."""
-    space = reference.space
-    if isinstance(space, RestrictedSpace):  # build as the trial process does, which knows the whole space
-        space = space.base
+    space = reference.space.whole  # build as the trial process does, which knows the whole space
     return space.build(space.from_parameters(sample), num_classes, **shape)
 
 

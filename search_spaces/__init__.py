@@ -29,7 +29,7 @@ _HOMES = {
     "RandWire": "search_spaces.randwire",
 }
 _NAMES = {"ENASMacro": "enas", "ENASMacro6": "enas6"}
-"""Spaces whose name is not their class's in lower case."""
+"""Spaces whose name is not that of their class in lower case."""
 
 __all__ = [
     "ENASMacro",
@@ -52,8 +52,8 @@ def get_space(name: str, **kwargs: Any) -> GraphSpace:
     """The search space called ``name``.
 
     Args:
-        name: As in :func:`space_names`; case, dashes, underscores and blanks do not matter, so that
-            ``NAS-Bench-201`` is found too; so is the class's own name.
+        name: One of :func:`space_names` or the class's name. Case, dashes, underscores and blanks do not
+            matter: ``NAS-Bench-201`` works too.
         **kwargs: Passed on to the space, such as ``num_nodes=8`` for GEMNet.
 
     Raises:

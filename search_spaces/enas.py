@@ -15,20 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
+from search_spaces import enas_codes
+from search_spaces.enas_codes import FIRST_OPERATION, INPUT, OPERATIONS, OUTPUT
 
 if TYPE_CHECKING:
     from torch import nn
 
     from graphnas.graph.batch import ArchitectureBatch
     from search_spaces.enas_supernet import ENASSupernet
-
-OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
-"""What a layer may be, in the order of the official codes 0 to 5."""
-
-INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2
-"""Node labels: operation code ``k`` is the label ``k + 2``, as in D-VAE's table."""
 
 
 class ENASMacro(GraphSpace):
@@ -53,7 +48,7 @@ class ENASMacro(GraphSpace):
 
     name = "enas"
     width = 24
-    """Channels of every layer, unless ``build`` is told otherwise."""
+    """Channels of every layer, unless ``build`` gets another ``width``."""
 
     def __init__(self, num_layers: int = 12, *, skip_probability: float = 0.5) -> None:
         if num_layers < 1:
@@ -64,8 +59,7 @@ class ENASMacro(GraphSpace):
         self.skip_probability = float(skip_probability)
         self.node_ops = ("input", "output", *OPERATIONS)
         self.max_nodes = num_layers + 2
-        skips = [(j, i) for i in range(2, num_layers + 1) for j in range(i - 1)]
-        self._sources, self._targets = np.array(skips, np.int64).reshape(-1, 2).T
+        self._sources, self._targets = enas_codes.skip_ends(num_layers)
 
     def arguments(self) -> dict[str, Any]:
         """``num_layers`` and ``skip_probability``."""
@@ -74,7 +68,7 @@ class ENASMacro(GraphSpace):
     # ---------------------------------------------------------------- membership and identity
 
     def check(self, architecture: Architecture) -> None:
-        """All nodes are there; what each of them may be and read is a matter of the choices."""
+        """Every architecture has all nodes; labels and edges follow from the choices."""
         if architecture.num_nodes != self.max_nodes:
             raise InvalidArchitecture(
                 f"{self.name}: expected {self.max_nodes} nodes (input, {self.num_layers} layers, output), "
@@ -87,7 +81,7 @@ class ENASMacro(GraphSpace):
         return "".join(map(str, codes.tolist())) + "-" + "".join(map(str, skips.tolist()))
 
     def node_choices(self, node: int) -> Sequence[int]:
-        """The input first, the output last, any operation between them."""
+        """The input first, the output last, any operation in between."""
         if node == 0:
             return (INPUT,)
         if node > self.num_layers:
@@ -95,32 +89,31 @@ class ENASMacro(GraphSpace):
         return range(FIRST_OPERATION, FIRST_OPERATION + len(OPERATIONS))
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
-        """The chain is there, the output reads nothing else, any other edge may be chosen."""
+        """The chain is fixed, the output reads nothing else, and every other edge is a choice."""
         if target == source + 1:
             return (1,)
         return (0,) if target > self.num_layers else (0, 1)
 
-    def _slots(self) -> list[Slot]:
-        slots: list[Slot] = []
+    def _places(self) -> list[tuple[str, int, int]]:
+        places = []
         for i in range(1, self.num_layers + 1):
-            slots.append((f"{self.name}/op_{i}", i, i, self.node_choices(i)))
-            slots += [(f"{self.name}/skip_{j}_{i}", j, i, (0, 1)) for j in range(i - 1)]
-        return slots
+            places.append((f"{self.name}/op_{i}", i, i))
+            places += [(f"{self.name}/skip_{j}_{i}", j, i) for j in range(i - 1)]
+        return places
 
     # ---------------------------------------------------------------- arrays and text
 
     def arrays_from_codes(
         self, codes: ArrayLike, skips: ArrayLike
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures given as two tables.
+        """Adjacency ``(B, L+2, L+2)`` and node labels ``(B, L+2)`` of architectures as two tables.
 
         Args:
             codes: ``(B, L)`` operation codes in 0..5.
-            skips: ``(B, L(L-1)/2)`` bits; bit ``(i - 1)(i - 2)/2 + j`` says whether layer ``i`` (from 1)
-                reads node ``j``.
+            skips: ``(B, L(L-1)/2)`` bits in the order of :mod:`search_spaces.enas_codes`.
 
         Raises:
-            InvalidArchitecture: A shape, a code or a bit that is not allowed.
+            InvalidArchitecture: A wrong shape, code or bit.
         """
         codes, skips = np.asarray(codes), np.asarray(skips)
         expected = (*codes.shape[:1], self.num_layers), (*codes.shape[:1], len(self._sources))
@@ -130,20 +123,10 @@ class ENASMacro(GraphSpace):
                 f"got {codes.shape} and {skips.shape}"
             )
         for values, limit, what in ((codes, len(OPERATIONS), "operation code"), (skips, 2, "skip bit")):
-            strangers = values[~np.isin(values, range(limit))]
-            if len(strangers):
-                raise InvalidArchitecture(f"{self.name}: {what} {strangers[0]} is not in 0..{limit - 1}")
-        return self._arrays(codes, skips)
-
-    def _arrays(self, codes: NDArray[Any], skips: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        n = self.max_nodes
-        adjacency = np.zeros((len(codes), n, n), np.int8)
-        adjacency[:, np.arange(n - 1), np.arange(1, n)] = 1
-        adjacency[:, self._sources, self._targets] = skips
-        operations = np.full((len(codes), n), OUTPUT, np.int16)
-        operations[:, 0] = INPUT
-        operations[:, 1:-1] = codes.astype(np.int16) + FIRST_OPERATION
-        return adjacency, operations
+            wrong = values[~np.isin(values, range(limit))]
+            if len(wrong):
+                raise InvalidArchitecture(f"{self.name}: {what} {wrong[0]} is not in 0..{limit - 1}")
+        return enas_codes.graphs(codes, skips)
 
     def to_codes(
         self, architectures: Sequence[Architecture] | ArchitectureBatch
@@ -230,7 +213,7 @@ class ENASMacro(GraphSpace):
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
         codes = rng.integers(len(OPERATIONS), size=(size, self.num_layers), dtype=np.int16)
         skips = rng.random((size, len(self._sources)), np.float32) < self.skip_probability
-        return self._arrays(codes, skips)
+        return enas_codes.graphs(codes, skips)
 
     # ---------------------------------------------------------------- the network
 
@@ -306,20 +289,10 @@ class ENASMacro(GraphSpace):
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
-        w = self.width if width is None else width
-        height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
-        weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
-        stem = 9 * in_channels * w
-        parameters, macs = stem, stem * height * breadth
-        after = reductions(self.num_layers)
-        for layer, code in enumerate(self._read(architecture)[0].tolist(), start=1):
-            parameters += w * w + weights[code]
-            macs += (w * w + weights[code]) * height * breadth
-            if layer in after:
-                height, breadth = (height + 1) // 2, (breadth + 1) // 2
-                parameters += w * w
-                macs += (layer + 1) * w * w * height * breadth  # all stored outputs are reduced
-        return parameters + 2 * w + (w + 1) * num_classes, macs + w * num_classes
+        size = (image_size, image_size) if isinstance(image_size, int) else image_size
+        codes = self._read(architecture)[0].tolist()
+        chosen = self.width if width is None else width
+        return enas_codes.complexity(codes, num_classes, size, in_channels, chosen)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_layers={self.num_layers})"
@@ -351,9 +324,3 @@ class ENASMacro6(ENASMacro):
 
     def __repr__(self) -> str:
         return "ENASMacro6()"
-
-
-def reductions(num_layers: int) -> tuple[int, ...]:
-    """The layers (from 1) after which the resolution is halved: at one third and at two thirds."""
-    third = num_layers // 3
-    return (third, 2 * third) if third else ()

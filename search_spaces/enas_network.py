@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
-from search_spaces.enas import reductions
+from search_spaces.enas_codes import reductions
 from search_spaces.staged_network import check_sizes, conv_bn
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.graph.architecture import Architecture
-from search_spaces.enas import OPERATIONS
+from search_spaces.enas_codes import OPERATIONS
 from search_spaces.enas_network import MacroNetwork, branch, skip_inputs, sum_of
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """GEMNet: the search space of NASGEM, the sub-graphs of a complete DAG whose nodes are convolutions.
 
 Source: Cheng et al., "NASGEM: Neural Architecture Search via Graph Embedding Method" (AAAI 2021), section
-"Search space". The paper fixes the complete DAG of N = 30 nodes as the super-graph, the two operations, that
-nodes without inputs are dropped, and both concatenations. It is silent on the rest; those defaults are ours
-and are marked so where they are set.
+"Search space". The paper fixes the super-graph (the complete DAG of N = 30 nodes), the two operations, the
+dropping of nodes without inputs, and both concatenations. The other defaults are ours and marked so.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class GEMNet(GraphSpace):
     # ---------------------------------------------------------------- membership and identity
 
     def check(self, architecture: Architecture) -> None:
-        """All nodes are there, and something but the input survives dropping."""
+        """Every architecture has all nodes, and node 0 feeds one of them."""
         if architecture.num_nodes != self.max_nodes:
             raise InvalidArchitecture(
                 f"{self.name}: expected {self.max_nodes} nodes, got {architecture.num_nodes}"
@@ -91,7 +90,7 @@ class GEMNet(GraphSpace):
             raise InvalidArchitecture(f"{self.name}: node 0 feeds no node, so nothing but the input is left")
 
     def prune(self, architecture: Architecture) -> Architecture:
-        """The graph that is built: without the nodes that dropping removes, renumbered from 0.
+        """The graph that is built: without the dropped nodes, renumbered from 0.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -101,7 +100,7 @@ class GEMNet(GraphSpace):
         return architecture if len(kept) == self.max_nodes else architecture.subgraph(kept.tolist())
 
     def key(self, architecture: Architecture) -> str:
-        """Canonical key of the pruned graph: what is dropped does not make two architectures differ."""
+        """Canonical key of the pruned graph."""
         return canonical_key(self.prune(architecture))
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
@@ -121,7 +120,7 @@ class GEMNet(GraphSpace):
     def size(self) -> int:
         """Architectures in which node 0 feeds a node: ``(2^(N-1) - 1) 2^((N-1)(N-2)/2) |O|^(N-1)``.
 
-        Isomorphic ones, and those that differ only in what is dropped, are counted separately.
+        Isomorphic ones, and those that differ only in dropped nodes, are counted separately.
         """
         others = self.max_nodes - 1
         return (2**others - 1) * 2 ** (others * (others - 1) // 2) * len(self.operations) ** others

@@ -1,4 +1,4 @@
-"""GEMNet-A and GEMNet-B: the ImageNet networks of NASGEM, as near as what is published allows.
+"""GEMNet-A and GEMNet-B: the ImageNet networks of NASGEM, as far as they were published.
 
 Source: Cheng et al., "NASGEM: Neural Architecture Search via Graph Embedding Method" (AAAI 2021), Table 1:
 4.3 million parameters and 463 million multiply-accumulates for A, 4.5 and 563 million for B, at 224x224. The
@@ -7,9 +7,9 @@ for which the counts agree with the published ones. So these networks have the s
 published ones (four stages on maps of 56, 28, 14 and 7 pixels), not their trained accuracy.
 
 The cell is the first that ``GEMNet(edge_probability=(0.15, 0.15))`` draws from seed 0, written out below so
-that it does not depend on a generator of random numbers. Of its 30 nodes 26 remain after dropping, with 52
-edges and 8 leaves. Widths were found by ``benchmarks/graphs/gemnet_widths.py``: multiples of 4 that rise most
-evenly from stage to stage, with both counts within 1 %.
+that it does not depend on a random number generator. It has 30 nodes, of which 26 remain after dropping, with
+52 edges and 8 leaves. The widths come from ``benchmarks/graphs/gemnet_widths.py``: multiples of 4 that rise
+most evenly from stage to stage, with both counts within 1 %.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ CELL = (
     ("sepconv3x3", (13, 14, 19, 22, 24, 25)),
     ("conv1x1", (4, 9, 12, 13, 22)),
 )
-"""Operation and inputs of nodes 0 to 29; what has no input is dropped, recursively."""
+"""Operation and inputs of nodes 0 to 29; nodes without inputs are dropped, recursively."""
 
 
 def gemnet_cell() -> Architecture:
@@ -104,7 +104,7 @@ def gemnet_a(num_classes: int = 1000, *, in_channels: int = 3) -> GEMNetNetwork:
 
 
 def gemnet_b(num_classes: int = 1000, *, in_channels: int = 3) -> GEMNetNetwork:
-    """GEMNet-B: 4.5 million parameters and 563 million multiply-accumulates; else as :func:`gemnet_a`.
+    """GEMNet-B: 4.5 million parameters and 563 million multiply-accumulates; otherwise as :func:`gemnet_a`.
 
     Args:
         num_classes: Size of the output.

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import Choice, GraphSpace
 from search_spaces import nasbench101_cells as cells
 from search_spaces.nasbench101_cells import CONV3X3, INPUT, MAX_EDGES, OUTPUT, VERTICES
@@ -73,10 +72,10 @@ class NASBench101(GraphSpace):
         for node, label in enumerate(labels):
             allowed = _OPERATIONS if 0 < node < last else (OUTPUT,) if node else (INPUT,)
             if label not in allowed:
-                found = repr(self.node_ops[label]) if label < len(self.node_ops) else f"label {label}"
+                name = repr(self.node_ops[label]) if label < len(self.node_ops) else f"label {label}"
                 names = ", ".join(self.node_ops[k] for k in allowed)
                 raise InvalidArchitecture(
-                    f"{self.name}: node {node} of {len(labels)} is {found}, allowed: {names}"
+                    f"{self.name}: node {node} of {len(labels)} is {name}, allowed: {names}"
                 )
 
     def check(self, architecture: Architecture) -> None:
@@ -112,8 +111,8 @@ class NASBench101(GraphSpace):
     def key(self, architecture: Architecture) -> str:
         """11 hexadecimal digits, equal exactly for cells that are isomorphic once pruned.
 
-        They write down the pruned cell itself, in the one of all orders of its inner nodes that gives the
-        smallest number, so that there are no collisions. See also :meth:`keys`.
+        They encode the pruned cell itself, with its inner nodes in the order that gives the smallest number,
+        so there are no collisions. See also :meth:`keys`.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -168,7 +167,7 @@ class NASBench101(GraphSpace):
             bad = ~pruned.valid | (adjacency > 1).any((1, 2)) | (operations[:, 0] != INPUT)
             bad |= ((inner < CONV3X3) | (inner >= OUTPUT)).any(1) | (operations[:, -1] != OUTPUT)
         if bad.any():
-            self.validate(architectures.architecture(int(np.argmax(bad))))  # says what is wrong with it
+            self.validate(architectures.architecture(int(np.argmax(bad))))  # its message says what is wrong
         return pruned
 
     def md5_hash(self, architecture: Architecture) -> str:
@@ -196,10 +195,9 @@ class NASBench101(GraphSpace):
         """
         return super().to_parameters(self.completed(architecture))
 
-    def _slots(self) -> list[Slot]:
-        slots: list[Slot] = [(f"{self.name}/op_{j}", j, j, _OPERATIONS) for j in range(1, VERTICES - 1)]
-        edges = [(i, j) for j in range(VERTICES) for i in range(j)]
-        return [(f"{self.name}/edge_{i}_{j}", i, j, range(2)) for i, j in edges] + slots
+    def _places(self) -> list[tuple[str, int, int]]:
+        edges = [(f"{self.name}/edge_{i}_{j}", i, j) for j in range(VERTICES) for i in range(j)]
+        return edges + [(f"{self.name}/op_{j}", j, j) for j in range(VERTICES)]
 
     # ---------------------------------------------------------------- moving about in the space
 
@@ -210,9 +208,9 @@ class NASBench101(GraphSpace):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture, uniform over the valid ways to write a cell with 7 nodes.
 
-        Every edge and operation is drawn uniformly, and the whole again until it is valid: the random search
-        of the benchmark's authors. It is not uniform over cells, since they differ in how many ways they can
-        be written; for that, use ``space.restricted_to(table)``.
+        Every edge and operation is drawn uniformly, and the cell again until it is valid, as in the random
+        search of the benchmark's authors. It is not uniform over cells, which can be written in different
+        numbers of ways; for that, use ``space.restricted_to(table)``.
         """
         adjacency, operations = self._sample_arrays(rng, 1)
         return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
@@ -249,7 +247,7 @@ class NASBench101(GraphSpace):
         return super().neighbors(self.completed(architecture))
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Each of the 423,624 cells once, pruned, found from the rules alone; takes some seconds."""
+        """Each of the 423,624 cells once, pruned, generated from the rules alone; takes some seconds."""
         for adjacency, operations in cells.enumerate_cells():
             yield Architecture.from_trusted(adjacency, operations)
 
@@ -267,9 +265,9 @@ class NASBench101(GraphSpace):
     ) -> nn.Module:
         """The benchmark's network; with the defaults, exactly the one its results were measured on.
 
-        Where channels do not divide evenly among the nodes that feed the output, the first of them get one
-        more each; so isomorphic cells whose nodes stand in another order can differ by a few weights, here as
-        in the benchmark.
+        If the channels do not divide evenly among the nodes that feed the output, the first of them get one
+        more each. So isomorphic cells with their nodes in another order can differ by a few weights, as in
+        the benchmark.
 
         Args:
             architecture: A member of the space.

@@ -1,7 +1,7 @@
 """NAS-Bench-101 cells as arrays, whole batches at a time: pruning, identity, and the size of the network.
 
 All functions take cells in the complete form: 7 vertices, the input first and the output last, vertices that
-a smaller cell lacks without any edge.
+a smaller cell lacks have no edges.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PrunedCells(NamedTuple):
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """``(B,)`` whether the benchmark takes the cell: connected, with at most 9 edges."""
+        """``(B,)`` whether the benchmark accepts the cell: connected, with at most 9 edges."""
         valid: NDArray[np.bool_] = self.connected & (self.num_edges <= MAX_EDGES)
         return valid
 
@@ -69,7 +69,7 @@ def complete(
 
 
 def prune(adjacency: NDArray[np.int8], operations: NDArray[np.int16]) -> PrunedCells:
-    """Remove what is off every path from input to output, as the benchmark does before anything else.
+    """Remove what is on no path from input to output, as the benchmark does first.
 
     Args:
         adjacency: ``(B, 7, 7)``, complete form.
@@ -133,15 +133,15 @@ def codes(cells: PrunedCells) -> NDArray[np.int64]:
 
     It is the smallest code over all 120 orders of the inner vertices, hence free of collisions.
     """
-    found = np.empty(len(cells.labels), np.int64)
-    for start in range(0, len(found), _PIECE):
+    smallest = np.empty(len(cells.labels), np.int64)
+    for start in range(0, len(smallest), _PIECE):
         piece = slice(start, start + _PIECE)
         present = cells.adjacency[piece, _EDGE_SOURCES, _EDGE_TARGETS]
         of_label = cells.labels[piece, :, None] == np.array([CONV3X3, CONV1X1, MAXPOOL3X3])
         features = np.concatenate([present, of_label.reshape(len(present), -1)], axis=1)
         # Sums of distinct powers of two below 2**53: exact in floating point, and so a matrix product.
-        found[piece] = (features.astype(np.float64) @ _float_weights()).min(1).astype(np.int64)
-    return found
+        smallest[piece] = (features.astype(np.float64) @ _float_weights()).min(1).astype(np.int64)
+    return smallest
 
 
 def code_of(edges: Sequence[tuple[int, int]], labels: Sequence[int]) -> int:
@@ -191,7 +191,7 @@ def vertex_channels(cells: PrunedCells, channels: int) -> NDArray[np.int64]:
     """``(B, 5)`` channels of the inner vertices of cells with ``channels`` at the output.
 
     The benchmark's rule: vertices that feed the output share its channels evenly, the first ones getting one
-    more where the division leaves a rest; any other vertex has the most that a vertex it feeds has.
+    more if the division leaves a remainder; any other vertex has as many as the widest vertex that it feeds.
     """
     feeds_output = cells.adjacency[:, 1:-1, -1]
     parts = np.maximum(feeds_output.sum(1), 1)[:, None]

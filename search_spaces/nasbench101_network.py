@@ -71,10 +71,10 @@ class NASBench101Network(StagedNetwork):
 class Cell(nn.Module):
     """One cell.
 
-    An inner node adds up what it gets, applies its operation and hands the result on. What comes from the
-    input passes a projection (1x1 convolution) to the node's width; what comes from a wider inner node is cut
-    to its first channels. The output concatenates its inner nodes and adds the projected input where an edge
-    leads straight to it.
+    An inner node adds up its inputs and applies its operation. The cell's input is first projected to the
+    node's width by a 1x1 convolution; an input from a wider inner node is cut to its first channels. The
+    output concatenates the inner nodes that feed it and adds the projected input of the cell if there is a
+    direct edge.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Cell(nn.Module):
 def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[int]:
     """Channels of each node of a pruned cell; the first and the last stand for ``out_channels``.
 
-    Nodes that feed the output share its channels evenly, the first ones getting one more where the division
-    leaves a rest; any other inner node has the most that a node it feeds has.
+    Nodes that feed the output share its channels evenly; the first ones get one more if the division leaves a
+    remainder. Any other inner node has as many as the widest node that it feeds.
 
     Raises:
         InvalidArgument: There are fewer channels than nodes that feed the output.

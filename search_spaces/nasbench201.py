@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
@@ -44,15 +43,15 @@ class NASBench201(GraphSpace):
     Parameters are ``nasbench201/op_0_1`` to ``nasbench201/op_2_3``; their choices are the official names.
 
     Args:
-        identity: What :meth:`key` calls the same cell, and what a search therefore evaluates once.
-            "function": cells of the same simplified string (:meth:`function_string`), the 6,466 classes of
-            the benchmark (``iso_class`` in the table), which trained each cell all the same and has another
-            result for each. "graph": isomorphic cells (:meth:`graph_key`), 14,125 classes. Neither contains
-            the other: of the 1,500 pairs of cells that are mirror images of each other, the benchmark's
-            classes tell 1,436 apart, although both cells of a pair build the same network.
+        identity: Which cells have the same :meth:`key`, so that a search evaluates only one of them.
+            "function": cells with the same simplified string (:meth:`function_string`), the benchmark's
+            6,466 classes (``iso_class`` in the table); the benchmark still trained each cell and has a result
+            for each. "graph": isomorphic cells (:meth:`graph_key`), 14,125 classes. Neither refines the
+            other: 1,436 of the 1,500 pairs of mirror images are in different classes of the benchmark,
+            although both cells of a pair build the same network.
 
     Raises:
-        InvalidArgument: ``identity`` is neither.
+        InvalidArgument: Another ``identity``.
     """
 
     name = "nasbench201"
@@ -95,14 +94,14 @@ class NASBench201(GraphSpace):
         return min(digits, "".join(str(labels[k]) for k in _SWAPPED))
 
     def function_string(self, architecture: Architecture) -> str:
-        """What the output computes, as a simplified sum: equal for cells that the benchmark counts as one.
+        """What the output computes, as a simplified sum: equal for cells of one class of the benchmark.
 
         Source: Dong and Yang (2020), section 2.1, "6,466 unique topology structures". A node is the sorted
         sum of its edges: ``#`` (zero) from a ``none`` or a node that is zero, the node itself from a skip
-        connection, otherwise the operation applied to it. Sums within sums are not merged and zeros in a sum
-        not dropped, so that some cells that compute the same still differ, even mirror images of each other:
-        node 2 has the zero of a ``none`` from node 1 in its sum, and in the mirror image node 2 is the other
-        node. Merging all cells that compute the same would leave 4,930 classes.
+        connection, otherwise the operation applied to it. Sums within sums are not merged and zeros are not
+        dropped, so some cells that compute the same still differ, even mirror images: node 2 has the zero of
+        a ``none`` from node 1 in its sum, and in the mirror image node 2 is the other node. Merging all cells
+        that compute the same would leave 4,930 classes.
         """
         nodes = ["0"]
         for target in range(1, NUM_NODES):
@@ -118,8 +117,8 @@ class NASBench201(GraphSpace):
 
     # ---------------------------------------------------------------- parameters of the host
 
-    def _slots(self) -> list[Slot]:
-        return [(f"{self.name}/op_{i}_{j}", i, j, range(len(OPERATIONS))) for i, j in EDGES]
+    def _places(self) -> list[tuple[str, int, int]]:
+        return [(f"{self.name}/op_{i}_{j}", i, j) for i, j in EDGES]
 
     # ---------------------------------------------------------------- official string form
 
@@ -210,7 +209,7 @@ class NASBench201(GraphSpace):
         else:
             stacked = architectures.to_arrays()[0].astype(np.int64)
             if stacked.shape[1:] != (NUM_NODES, NUM_NODES) or stacked.max(initial=0) >= len(OPERATIONS):
-                raise InvalidArchitecture(f"{self.name}: the batch holds architectures that are no cells")
+                raise InvalidArchitecture(f"{self.name}: the batch holds architectures that are not cells")
         return stacked[:, _SOURCES, _TARGETS] @ _PLACE_VALUES
 
     # ---------------------------------------------------------------- the network

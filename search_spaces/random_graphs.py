@@ -2,7 +2,7 @@
 
 Xie et al., "Exploring Randomly Wired Neural Networks for Image Recognition" (ICCV 2019), section 3.2: an
 undirected random graph becomes a DAG by directing each edge from the smaller to the larger node index. In
-Erdos-Renyi graphs the indices are a random permutation, which leaves their distribution as it is, so none is
+Erdos-Renyi graphs the indices are a random permutation, which does not change their distribution, so none is
 drawn here; in Watts-Strogatz graphs they go around the ring; in Barabasi-Albert graphs they are the order in
 which the nodes were added.
 """
@@ -41,8 +41,8 @@ def watts_strogatz(
 ) -> NDArray[np.int8]:
     """A ring in which each node is connected to its ``k`` nearest nodes, then rewired edge by edge.
 
-    For each distance 1 to k/2 and, clockwise, each node u, the edge to the node at that distance is moved
-    with the given probability to a node that is drawn uniformly among those not yet connected to u.
+    For each distance 1 to k/2 and, clockwise, each node u, the edge to the node at that distance is moved,
+    with the rewiring probability, to a node that is drawn uniformly among those not yet connected to u.
 
     Args:
         rng: Source of randomness.
@@ -109,7 +109,7 @@ def barabasi_albert(
     return adjacency
 
 
-# On a single graph, array operations cost more than they compute; these make it with plain numbers.
+# For a single graph, array operations cost more than plain Python numbers.
 
 
 def watts_strogatz_singly(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import Slot
 from graphnas.graph.space import GraphSpace
 from search_spaces.random_graphs import (
     barabasi_albert,
@@ -47,7 +46,7 @@ NETWORKS: dict[str, dict[str, tuple[int, ...]]] = {
 """GraphPNAS, Table 7; the network's input has 224 x 224 pixels, and the stem's strides are 2 and 2."""
 
 FEW = 4
-"""Up to so many graphs are made one by one, which is quicker than array operations on so few."""
+"""Largest number of graphs made one by one, which is quicker than array operations on so few."""
 
 
 class RandWire(GraphSpace):
@@ -55,13 +54,13 @@ class RandWire(GraphSpace):
 
     Any node may feed any later one, and every such graph is valid, the one without edges included: a node
     without inputs (a source) reads the input of its stage, and the output of a stage is the mean of its nodes
-    without outputs (its sinks). An isolated node is both: it reads the stage's input and counts in its mean.
-    So nothing is ever dropped, and the space has ``2^(N(N-1)/2)`` architectures for each graph.
+    without outputs (its sinks). An isolated node is both: it reads the stage's input and is part of the mean.
+    So no node is ever dropped, and the space has ``2^(N(N-1)/2)`` architectures for each graph.
 
     By default one graph is shared by all stages of the network, as in GraphPNAS. With ``stages=n`` each of
     the n stages has its own. The architecture is then one block-diagonal DAG of ``n N`` nodes, the nodes of
-    stage s being s N to (s + 1) N - 1: that keeps an architecture one graph with ordinary edges, which every
-    method can read, and the edges that no stage can have are no parameters. :meth:`active_batch` gives the
+    stage s being s N to (s + 1) N - 1. So an architecture remains one graph that every method can read, and
+    edges between stages are not parameters. :meth:`active_batch` gives the
     graph in which the stages are connected.
 
     Parameters are ``randwire/edge_3_17``, or ``randwire/stage_0/edge_3_17`` with ``stages`` above 1.
@@ -71,9 +70,8 @@ class RandWire(GraphSpace):
         stages: 1 for one graph shared by the stages, else the number of stages, each with its own graph.
         prior: What :meth:`sample` draws from, one of :data:`PRIORS`.
         prior_ranges: Other ranges for the parameters of ``prior``, ``{name: (low, high)}``. For each graph
-            they are drawn uniformly: probabilities from the interval, ``attachments`` (m) from its integers,
-            ``neighbors`` (k) from its even integers. Integers that are too large for ``num_nodes`` are left
-            out.
+            they are drawn uniformly: probabilities from the interval, ``attachments`` (m) from the integers
+            in it, ``neighbors`` (k) from the even ones. Integers too large for ``num_nodes`` are left out.
 
     Raises:
         InvalidArgument: Fewer than 2 nodes, no stage, an unknown prior, or a range with nothing to draw.
@@ -120,7 +118,7 @@ class RandWire(GraphSpace):
     # ---------------------------------------------------------------- membership and identity
 
     def check(self, architecture: Architecture) -> None:
-        """All nodes are there."""
+        """Every architecture has all nodes."""
         if architecture.num_nodes != self.max_nodes:
             raise InvalidArchitecture(
                 f"{self.name}: expected {self.max_nodes} nodes"
@@ -129,7 +127,7 @@ class RandWire(GraphSpace):
             )
 
     def stage_graphs(self, architecture: Architecture) -> list[Architecture]:
-        """The graph of each stage; a list of one where the stages share it.
+        """The graph of each stage; a single one if the stages share it.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -181,18 +179,17 @@ class RandWire(GraphSpace):
     # ---------------------------------------------------------------- parameters of the host
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
-        """Any edge inside of a stage; none between stages."""
+        """Any edge within a stage; none between stages."""
         return range(2) if source // self.num_nodes == target // self.num_nodes else range(1)
 
-    def _slots(self) -> list[Slot]:
+    def _places(self) -> list[tuple[str, int, int]]:
         n = self.num_nodes
-        slots: list[Slot] = []
+        places = []
         for stage in range(self.stages):
             prefix = self.name if self.stages == 1 else f"{self.name}/stage_{stage}"
             for j in range(n):
-                for i in range(j):
-                    slots.append((f"{prefix}/edge_{i}_{j}", stage * n + i, stage * n + j, range(2)))
-        return slots
+                places += [(f"{prefix}/edge_{i}_{j}", stage * n + i, stage * n + j) for i in range(j)]
+        return places
 
     # ---------------------------------------------------------------- moving about in the space
 
@@ -203,8 +200,8 @@ class RandWire(GraphSpace):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture from :attr:`prior`, see :mod:`search_spaces.random_graphs`.
 
-        Each graph, also each stage of one architecture, has parameters of its own, drawn from
-        :attr:`prior_ranges`.
+        The parameters of the prior are drawn from :attr:`prior_ranges` for each graph, so also for each stage
+        of an architecture.
         """
         adjacency, operations = self._sample_arrays(rng, 1)
         return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
@@ -276,8 +273,7 @@ class RandWire(GraphSpace):
             stem_widths: Widths of the two 3x3 convolutions before the first stage, instead of the network's.
             stem_strides: Their strides.
             widths: Width of each stage, instead of the network's.
-            strides: Stride of each stage; by default the network's, or 2 where ``widths`` are of another
-                number.
+            strides: Stride of each stage; by default the network's, or 2 for another number of ``widths``.
             head_width: Width of the 1x1 convolution before the classifier.
             aggregation: ``weighted_sum`` (each edge has a weight in 0..1, the sigmoid of a parameter; Xie et
                 al.) or ``sum``.
@@ -285,7 +281,7 @@ class RandWire(GraphSpace):
         Raises:
             InvalidArchitecture: The architecture is not in the space.
             InvalidArgument: An unknown network or aggregation, a size that is not positive, or a number of
-                widths that is not the number of strides, or of graphs where each stage has its own.
+                widths other than that of strides, or of graphs if each stage has its own.
         """
         graphs = self.stage_graphs(architecture)
         from search_spaces.randwire_network import RandWireNetwork
@@ -318,9 +314,9 @@ class RandWire(GraphSpace):
         return f"RandWire(num_nodes={self.num_nodes}, stages={self.stages}, prior={self.prior!r})"
 
 
-def _checked_ranges(prior: str, given: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
+def _checked_ranges(prior: str, changes: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
     ranges = dict(PRIORS[prior])
-    for name, bounds in given.items():
+    for name, bounds in changes.items():
         if name not in ranges:
             raise InvalidArgument(f"{prior} graphs have no {name!r}; known: {', '.join(ranges)}")
         lowest, highest = (0.0, 1.0) if "probability" in name else (1.0, np.inf)

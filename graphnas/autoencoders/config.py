@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
-from graphnas.configuration import check_choices, from_preset
+from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
 from graphnas.errors import InvalidArgument
 
 SCHEDULES = ("one_cycle", "plateau", "constant")
@@ -14,20 +14,6 @@ PRECISIONS = ("float32", "bfloat16")
 PROPAGATIONS = ("in_place", "simultaneous")
 
 Presets = Mapping[str, Mapping[str, Any]]
-
-
-def check_integers(config: object, least: Mapping[str, int], *, optional: bool = False) -> None:
-    """Check that the named fields of ``config`` are integers of at least their bounds, or None if optional.
-
-    Raises:
-        InvalidArgument: Naming the first field that is not.
-    """
-    for name, bound in least.items():
-        value = getattr(config, name)
-        if value is None and optional:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-            raise InvalidArgument(f"{name} must be an integer of at least {bound}, got {value!r}")
 
 
 class WithPresets:
@@ -91,13 +77,8 @@ class TrainingConfig(WithPresets):
     def __post_init__(self) -> None:
         check_integers(self, {"epochs": 1, "batch_size": 1, "patience": 0})
         check_choices(self, {"schedule": SCHEDULES, "precision": PRECISIONS})
-        if not self.learning_rate > 0:
-            raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
-        for name in ("warmup", "factor"):
-            if not 0 < getattr(self, name) < 1:
-                raise InvalidArgument(f"{name} must be in 0..1, exclusive, got {getattr(self, name)}")
-        if self.clip is not None and not self.clip > 0:
-            raise InvalidArgument(f"clip must be positive or None, got {self.clip}")
+        check_numbers(self, {"learning_rate": "(0, inf)", "warmup": "(0, 1)", "factor": "(0, 1)"})
+        check_numbers(self, {"clip": "(0, inf)"}, optional=True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START, VertexAdapter, slot_ends
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.restricted import RestrictedSpace
 
 
 class DrawingMasks:
@@ -37,7 +36,7 @@ class DrawingMasks:
         forced, forbidden = np.zeros((n, n), bool), np.zeros((n, n), bool)
         self.all_active = adapter.reads_active
         self.patterns: tuple[Tensor, Tensor, Tensor] | None = None
-        space = adapter.space.base if isinstance(adapter.space, RestrictedSpace) else adapter.space
+        layout = adapter.space.layout
         types[1:-1, FIRST_OPERATION:] = True
         types[-1, END] = True
         if adapter.on_edges:
@@ -45,15 +44,12 @@ class DrawingMasks:
             self.patterns = self._edge_patterns(adapter)
         elif adapter.fixed_size:
             shift = int(adapter.virtual_start)
-            for j in range(space.max_nodes):
-                v = j + shift
-                if 0 < v < n - 1:
-                    types[v] = False
-                    types[v, adapter._type_of[list(space.node_choices(j))]] = True
-                for i in range(j):
-                    allowed = tuple(space.edge_choices(i, j))
-                    forced[i + shift, v] = 0 not in allowed
-                    forbidden[i + shift, v] = allowed == (0,)
+            for v in range(1, n - 1):
+                types[v] = False
+                types[v, adapter._type_of[np.flatnonzero(layout.allowed_nodes[v - shift])]] = True
+            own = slice(shift, shift + len(layout.operations))
+            forced[own, own] = ~layout.allowed_edges[..., 0]
+            forbidden[own, own] = np.triu(~layout.allowed_edges[..., 1:].any(2), 1)
         else:
             types[1:, END] = True
         self.types = torch.from_numpy(types)
@@ -61,14 +57,10 @@ class DrawingMasks:
 
     @staticmethod
     def _edge_patterns(adapter: VertexAdapter) -> tuple[Tensor, Tensor, Tensor]:
-        space, n = adapter.space, adapter.max_vertices
+        n = adapter.max_vertices
         edges, sizes = adapter.pattern_graphs
-        sources, targets = slot_ends(space.max_nodes)
-        choices = [
-            set(space.edge_choices(i, j)) for i, j in zip(sources.tolist(), targets.tolist(), strict=True)
-        ]
-        labels = np.array([[k in allowed for k in range(len(space.edge_ops))] for allowed in choices])
-        # A set is possible if each edge in it has a label, and each edge not in it may be missing.
+        labels = adapter.space.layout.allowed_edges[slot_ends(adapter.space.max_nodes)]
+        # A set is possible where each edge in it has a label, and each edge not in it may be missing.
         possible = np.where(adapter.patterns, labels[:, 1:].any(1), labels[:, 0]).all(1)
         allowed_types = np.zeros((len(sizes), n, adapter.num_types), bool)
         # Vertex k + 1 is the k-th edge present.

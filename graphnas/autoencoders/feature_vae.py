@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphnas.autoencoders.base import ELBO, Decoded, GraphAutoencoder, divergence
-from graphnas.autoencoders.config import AutoencoderConfig, TrainingConfig, check_integers
+from graphnas.autoencoders.config import AutoencoderConfig, TrainingConfig
 from graphnas.autoencoders.estimates import fit_estimates
 from graphnas.autoencoders.model import CHUNK, Graphs
 from graphnas.autoencoders.networks import mlp
 from graphnas.autoencoders.principal import PrincipalFeatures
 from graphnas.autoencoders.trainer import AnnotatedBatch, checked_targets, train
+from graphnas.configuration import check_integers
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.flatten import Flattener
-from graphnas.graph.slots import Slots
 
 _LEAST_SCALE = 1e-6
 _FITTED_TO = 2000
@@ -78,13 +78,13 @@ class FeatureVAE(GraphAutoencoder):
 
     def _build(self) -> None:
         config = self.config
-        self.slots = Slots(self.space)
+        self.layout = self.space.layout
         self.principal: PrincipalFeatures | None = None
         self._bits = Flattener(self.space)
         self._estimated = False
         self._scale = torch.ones(config.latent)
         self.spread = nn.Linear(config.latent, config.latent)
-        outputs = max(len(self.slots), 1) * self.slots.width
+        outputs = max(self.layout.labels.size, 1)
         self.decoder = mlp(config.latent, config.hidden, config.hidden, outputs)
         width, h = max(self._bits.width, 1), config.hidden
         self.estimators = nn.ModuleList(mlp(width, h, h, h, 1) for _ in range(config.estimates))
@@ -124,7 +124,7 @@ class FeatureVAE(GraphAutoencoder):
             TrainingFailed: The loss is no longer finite.
         """
         batch = self._read(architectures)
-        choices = torch.from_numpy(self.slots.read(batch))
+        choices = torch.from_numpy(self.layout.choices(batch))
         values = None if targets is None else checked_targets(targets, len(batch))
         self._estimated = values is not None and self.config.estimates > 0
         chosen = np.random.default_rng([self.seed, 4]).permutation(len(batch))[:_FITTED_TO]
@@ -156,13 +156,13 @@ class FeatureVAE(GraphAutoencoder):
     # ---------------------------------------------------------------- the model
 
     def _read(self, architectures: Graphs) -> ArchitectureBatch:
-        return self.slots.completed(architectures)
+        return self.space.completed_batch(architectures)
 
     def _annotated(self, batch: ArchitectureBatch) -> AnnotatedBatch:
         """The batch with posterior means ``(B, d)`` and choices ``(B, S)``, which training computes once."""
         if isinstance(batch, AnnotatedBatch):
             return batch
-        choices = torch.from_numpy(self.slots.read(batch)).to(self.device)
+        choices = torch.from_numpy(self.layout.choices(batch)).to(self.device)
         return AnnotatedBatch(batch, means=self._means(batch), choices=choices)
 
     def _components(self) -> PrincipalFeatures:
@@ -203,18 +203,18 @@ class FeatureVAE(GraphAutoencoder):
 
     def _logits(self, z: Tensor) -> Tensor:
         """``(B, S, K)``, minus infinity for choices that a slot does not have."""
-        shape = (len(z), len(self.slots), self.slots.width)
+        shape = (len(z), *self.layout.labels.shape)
         logits: Tensor = (
             self.decoder(z / self._scale.to(z.device))[:, : shape[1] * shape[2]].reshape(shape).float()
         )
-        return logits.masked_fill(~torch.from_numpy(self.slots.allowed).to(z.device), -torch.inf)
+        return logits.masked_fill(~torch.from_numpy(self.layout.allowed).to(z.device), -torch.inf)
 
     def _decode(
         self, z: Tensor, rng: torch.Generator, *, stochastic: bool, constrained: bool, flatten: float
     ) -> DecodedSlots:
         # Every slot takes one of its own choices, so there is nothing to mask.
         parts = [self._draw(part, rng, stochastic, flatten) for part in torch.split(z, CHUNK)]
-        decoded = self.slots.architectures(np.concatenate(parts))
+        decoded = self._architectures(np.concatenate(parts))
         return DecodedSlots(self._vertex_graphs(decoded), self.adapter, tuple(decoded))
 
     def _draw(self, z: Tensor, rng: torch.Generator, stochastic: bool, flatten: float) -> NDArray[np.int64]:
@@ -224,6 +224,14 @@ class FeatureVAE(GraphAutoencoder):
             uniform = torch.rand(logits.shape, generator=rng, device=rng.device).clamp(1e-12, 1 - 1e-7)
             logits = logits * (1 - flatten) - torch.log(-torch.log(uniform)).to(logits.device)
         return logits.argmax(2).cpu().numpy()
+
+    def _architectures(self, choices: NDArray[np.int64]) -> list[Architecture | None]:
+        """The architecture of each row ``(B, S)``; None where the space's rule refuses it."""
+        # Rows repeat in decoding, and checking is the slow part: each different row is checked once.
+        distinct, inverse = np.unique(choices, axis=0, return_inverse=True)
+        built = self.layout.from_choices(distinct).to_architectures()
+        checked = [architecture if self.space.is_valid(architecture) else None for architecture in built]
+        return [checked[k] for k in inverse.reshape(-1).tolist()]
 
     def _vertex_graphs(self, decoded: list[Architecture | None]) -> ArchitectureBatch:
         """Vertex graphs of the decoded architectures; a single vertex, which is invalid, for None."""

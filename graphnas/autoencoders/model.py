@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.autoencoders.config import ModelConfig
-from graphnas.autoencoders.networks import generator_of, initialise
+from graphnas.autoencoders.networks import initialise
 from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.seeds import torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
@@ -117,7 +118,7 @@ class GraphModel(nn.Module):
 
     def generator(self, *purpose: int) -> torch.Generator:
         """A CPU generator that depends only on the seed and ``purpose``."""
-        return generator_of(self.seed, *self.stream, *purpose)
+        return torch_generator(self.seed, *self.stream, *purpose)
 
     # ---------------------------------------------------------------- size, device, files
 

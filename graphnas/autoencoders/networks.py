@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -112,12 +111,6 @@ def mlp(*widths: int) -> nn.Sequential:
     for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
-
-
-def generator_of(*numbers: int) -> torch.Generator:
-    """A CPU generator that depends only on ``numbers``: a seed, and numbers for the purpose."""
-    words = np.random.SeedSequence(numbers).generate_state(2)
-    return torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
 
 
 @torch.no_grad()

@@ -19,7 +19,6 @@ from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.active import edges_to_nodes
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 
 START, END, FIRST_OPERATION = 0, 1, 2
@@ -58,7 +57,7 @@ class VertexAdapter:
 
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
-        base = space.base if isinstance(space, RestrictedSpace) else space
+        base = space.whole
         self.on_edges = len(space.edge_ops) > 2
         if self.on_edges:
             self._read_edge_labels(base)

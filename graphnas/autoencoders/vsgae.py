@@ -12,14 +12,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from graphnas.autoencoders.base import ELBO, StepwiseAutoencoder
-from graphnas.autoencoders.config import AutoencoderConfig, Presets, TrainingConfig, check_integers
+from graphnas.autoencoders.config import AutoencoderConfig, Presets, TrainingConfig
 from graphnas.autoencoders.drawing import GraphDrawing
 from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.autoencoders.vsgae_decoder import VSGAEDecoder
 from graphnas.autoencoders.vsgae_layers import GraphEncoder
-from graphnas.configuration import check_choices
+from graphnas.configuration import check_choices, check_integers
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.restricted import RestrictedSpace
 
 KL_REDUCTIONS = ("mean", "sum")
 
@@ -109,5 +108,4 @@ def first_edge_given(adapter: VertexAdapter) -> bool:
     if adapter.on_edges:
         edges, _ = adapter.pattern_graphs
         return bool(edges[:, 0, 1].all())
-    space = adapter.space.base if isinstance(adapter.space, RestrictedSpace) else adapter.space
-    return 0 not in tuple(space.edge_choices(0, 1))
+    return not adapter.space.layout.allowed_edges[0, 1, 0]

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from graphnas.errors import GraphNASError, InvalidArgument, TrainingFailed
+from graphnas.configuration import replaced
+from graphnas.errors import GraphNASError, TrainingFailed
+from graphnas.evaluate.network_evaluator import NetworkEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
-from graphnas.graph.space import GraphSpace
-from graphnas.training.arguments import build_arguments, choose_device
-from graphnas.training.datasets import load_dataset
+from graphnas.seeds import derived_seed
 from graphnas.training.failures import network_errors
 from graphnas.training.loop import EpochResult, measure_accuracy, train_epochs
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import stratified_split
 from graphnas.training.trained_model import TrainedModel
 from graphnas.training.training_config import PRESETS, TrainingConfig
@@ -29,10 +28,10 @@ from search_spaces.complexity import count_complexity
 _logger = logging.getLogger(__name__)
 
 Report = Callable[[int, float], bool]
-"""``report(epoch, accuracy) -> stop``: told the accuracy after each epoch; True ends the training."""
+"""``report(epoch, accuracy) -> stop``, called after each epoch; returning True ends the training."""
 
 
-class OracleEvaluator:
+class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
     """Trains the network of an architecture from scratch and measures it on validation images.
 
     The low-data split of GraphPNAS (its RandWire experiments): a fraction of the training images of each
@@ -41,77 +40,37 @@ class OracleEvaluator:
 
     The same architecture under the same seed gives the same result to the last bit on a CPU with the same
     number of threads, in any process and beside other threads. Neither torch's global random numbers nor its
-    number of threads are changed. On CUDA the draws are the same, but torch's sums are only repeatable if the
+    number of threads are changed. On CUDA the draws are the same, but torch's sums are repeatable only if the
     user asks torch for that.
 
-    Args:
-        space: Builds the networks.
-        dataset: See :func:`graphnas.training.datasets.load_dataset`.
-        config: A :class:`~graphnas.training.training_config.TrainingConfig` or the name of a preset; by
-            default the preset of the data set, otherwise ``"cifar10"``.
-        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
-        shape: Further arguments of ``space.build``, such as widths. ``in_channels`` is added.
-        image_size: Side that images from a folder or from torchvision are scaled to.
-        download: Let torchvision download its data set.
-        dataset_options: Further arguments of a torchvision class.
-        seed: Of the split, the initial weights, the order of the images and their random changes.
-        device: ``"auto"`` (CUDA where there is one, otherwise the CPU) or a torch device.
-        progress: Show a progress bar of epochs.
-        **training: Single fields of the configuration, such as ``epochs=5``.
-
-    Raises:
-        InvalidArgument: An argument that does not fit, before any network is built.
-        DataNotFound: The data set is not there.
-        CorruptData: A file of it is damaged.
-        MissingExtra: torchvision or Pillow is needed and not installed.
+    The arguments are those of :class:`.NetworkEvaluator`; ``config`` is a
+    :class:`~graphnas.training.training_config.TrainingConfig`.
     """
 
-    def __init__(
-        self,
-        space: GraphSpace,
-        dataset: Any = "digits",
-        *,
-        config: TrainingConfig | str | None = None,
-        data_dir: str | os.PathLike[str] | None = None,
-        shape: Mapping[str, Any] | None = None,
-        image_size: int | None = None,
-        download: bool = False,
-        dataset_options: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "auto",
-        progress: bool = True,
-        **training: Any,
-    ) -> None:
-        if not isinstance(space, GraphSpace):
-            raise InvalidArgument(f"space must be a GraphSpace, got {type(space).__name__}")
-        self.space = space
-        self.config = _configuration(config, dataset).replace(**training)
-        self.seed = seed
-        self.device = choose_device(device)
-        self.progress = progress
-        split_seed = derived_seed(seed, "split")
-        self.data = load_dataset(
-            dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
-        )
-        self.shape = build_arguments(space.name, space.build, dict(shape or {}), self.data.in_channels)
-        self.train_indices, self.validation_indices = stratified_split(
+    config_class = TrainingConfig
+    presets = PRESETS
+
+    def _builder(self) -> Callable[..., nn.Module]:
+        return self.space.build
+
+    def _split(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return stratified_split(
             self.data.train.labels,
             self.config.train_fraction,
-            seed=split_seed,
+            seed=derived_seed(self.seed, "split"),
             rest_limit=self.config.validation_limit,
         )
-        self._images = self.data.train.to(self.device)
 
     def evaluate(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
         """Train on the low-data split and measure the validation accuracy.
 
-        Training that diverges, runs out of memory, or whose network raises an error gives a failed evaluation
-        that says why, so that a search goes on. An interrupt and an error of ``report`` are passed on.
+        If training diverges, memory runs out or the network raises an error, the evaluation is a failed one
+        that says why, so that a search can continue. Interrupts and errors of ``report`` are raised.
 
         Args:
             architecture: A member of the space.
-            report: Told the accuracy after each epoch; returning True ends the training there, and the value
-                is the mean over the last epochs that were run.
+            report: Called with the accuracy after each epoch; returning True ends the training there, and the
+                value is the mean over the last epochs that were run.
 
         Returns:
             The value in percent, parameters, multiply-accumulates, seconds, and the metrics ``train_loss``
@@ -144,7 +103,7 @@ class OracleEvaluator:
             reason = str(failure)
         seconds = time.perf_counter() - started
         if reason:
-            if self.device.type == "cuda":  # only now, when the error no longer holds the network's tensors
+            if self.device.type == "cuda":  # only now: the error held the network's tensors
                 module = None
                 torch.cuda.empty_cache()
             _logger.warning("%s: an evaluation failed: %s", self.space.name, reason)
@@ -167,18 +126,18 @@ class OracleEvaluator:
     def train(
         self, architecture: Architecture, *, full: bool = True, epochs: int | None = None, **training: Any
     ) -> TrainedModel:
-        """Train once more, to keep the network, and measure it on the test images.
+        """Train the network to keep it, and measure it on the test images.
 
         Args:
             architecture: A member of the space.
-            full: Train on all training images; False trains on the search's part of them only, and then also
+            full: Train on all training images; False trains on the search's part of them only, and also
                 reports the validation accuracy.
-            epochs: Other than the configuration's.
-            **training: Other fields of the configuration for this training. ``patience`` and
-                ``reward_epochs`` play no part in it.
+            epochs: Number of epochs, instead of the configuration's.
+            **training: Other fields of the configuration to replace. ``patience`` and ``reward_epochs`` have
+                no effect here.
 
         Returns:
-            The network, and as the value of its evaluation the test accuracy in percent.
+            The network, with the test accuracy in percent as the value of its evaluation.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -186,7 +145,7 @@ class OracleEvaluator:
             TrainingFailed: It diverged, ran out of memory, or the network raised an error.
         """
         self.space.validate(architecture)
-        config = self.config.replace(**({} if epochs is None else {"epochs": epochs}), **training)
+        config = replaced(self.config, **({} if epochs is None else {"epochs": epochs}), **training)
         test = self.data.test
         started = time.perf_counter()
         indices = torch.arange(len(self.data.train)) if full else self.train_indices
@@ -194,7 +153,7 @@ class OracleEvaluator:
         passes = self._epochs(module, config, indices, None)
         for result in tqdm(passes, "training", config.epochs, leave=False, disable=not self.progress):
             metrics = {"train_loss": result.train_loss, "epochs": float(result.epoch)}
-        # Plain layout, as a loaded model has it, so that both give the same output to the last bit.
+        # The layout that a loaded model has, so that both give the same output to the last bit.
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         with network_errors():
             if not full:
@@ -239,7 +198,7 @@ class OracleEvaluator:
             except GraphNASError:
                 raise
             except Exception as error:
-                # A user's own network may do what cannot be counted without weights, and still train.
+                # A user's own network may be trainable although it cannot be run without weights.
                 _logger.warning("%s: multiply-accumulates not counted: %s", self.space.name, error)
                 macs = None
             return module.to(self.device), Size(parameters, macs)
@@ -251,7 +210,7 @@ class OracleEvaluator:
         indices: torch.Tensor,
         validation: torch.Tensor | None,
     ) -> Iterator[EpochResult]:
-        """The epochs of training; what goes wrong in one is raised as TrainingFailed."""
+        """The epochs of training; errors in them are raised as TrainingFailed."""
         results = train_epochs(
             module,
             self._images,
@@ -273,27 +232,15 @@ class OracleEvaluator:
 
 
 class Size(NamedTuple):
-    """Trainable parameters and multiply-accumulates of a network, each None if it is not known."""
+    """Trainable parameters and multiply-accumulates of a network, each None if unknown."""
 
     parameters: int | None
     macs: int | None
 
 
 def _stalled(history: list[EpochResult], patience: int | None) -> bool:
-    """Whether the last ``patience`` epochs brought no better validation accuracy."""
+    """Whether the last ``patience`` epochs did not improve the validation accuracy."""
     if patience is None or len(history) <= patience:
         return False
     accuracies = [result.validation_accuracy for result in history]
     return max(accuracies[-patience:]) <= max(accuracies[:-patience])
-
-
-def _configuration(config: TrainingConfig | str | None, dataset: Any) -> TrainingConfig:
-    if config is None:
-        return TrainingConfig.preset(
-            dataset if isinstance(dataset, str) and dataset in PRESETS else "cifar10"
-        )
-    if isinstance(config, str):
-        return TrainingConfig.preset(config)
-    if not isinstance(config, TrainingConfig):
-        raise InvalidArgument(f"config must be a TrainingConfig or a preset's name, got {config!r}")
-    return config

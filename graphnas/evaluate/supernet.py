@@ -16,6 +16,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.errors import CorruptData, InvalidArgument, TrainingFailed
+from graphnas.evaluate.network_evaluator import NetworkEvaluator
 from graphnas.evaluate.supernet_config import PRESETS, SupernetConfig
 from graphnas.evaluate.supernet_training import (
     SharedWeights,
@@ -27,11 +28,9 @@ from graphnas.evaluate.supernet_training import (
 )
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
-from graphnas.graph.space import GraphSpace
-from graphnas.training.arguments import build_arguments, choose_device
-from graphnas.training.datasets import load_dataset
+from graphnas.seeds import derived_seed
 from graphnas.training.failures import network_errors
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import last_part, stratified_split
 from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
@@ -41,84 +40,44 @@ FORMAT = "graphnas.supernet"
 VERSION = 1
 
 Source = Sequence[Architecture] | Callable[[int, np.random.Generator], Sequence[Architecture]]
-"""What is trained: any architecture of a list, at random, or what ``source(count, rng)`` gives."""
+"""What to train: random architectures of a list, or those that ``source(count, rng)`` returns."""
 
 
-class SupernetEvaluator:
+class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     """Trains one network whose weights all architectures share, and measures each with its part of them.
 
     Weight sharing of ENAS (Pham et al., ICML 2018) as GraphPNAS uses it for the ENAS macro space: each step
     trains the sub-network of an architecture drawn from a given distribution (a method's samples, or the
     space's), and an architecture is measured, without training of its own, on images held out of the training
     set. GraphPNAS measures on the test set; that would leak it into the search, so no test image is read
-    here. Training and measuring take turns as the caller likes; see
+    here. The caller decides how training and measuring alternate; see
     :class:`graphnas.methods.graphpnas.SupernetSearch` for the turns of GraphPNAS.
 
     Every epoch's randomness follows from ``seed`` and its number. So the same seed and the same architectures
-    give the same weights, and a checkpoint that is loaded goes on as if it had not been away: to the last bit
-    on a CPU with the same number of threads. Neither torch's global random numbers nor its number of threads
-    are changed. :meth:`evaluate` may be called from several threads, but not while :meth:`train` runs.
+    give the same weights, and training resumed from a checkpoint gives the same weights as training without a
+    break, to the last bit on a CPU with the same number of threads. Neither torch's global random numbers nor
+    its number of threads are changed. :meth:`evaluate` may be called from several threads, but not while
+    :meth:`train` runs.
 
-    Args:
-        space: A space that has a ``supernet``, such as ENASMacro.
-        dataset: See :func:`graphnas.training.datasets.load_dataset`.
-        config: A :class:`~graphnas.evaluate.supernet_config.SupernetConfig` or the name of a preset; by
-            default the preset of the data set, otherwise ``"cifar10"``.
-        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
-        shape: Further arguments of ``space.supernet``, such as ``width``. ``in_channels`` is added.
-        image_size: Side that images from a folder or from torchvision are scaled to.
-        download: Let torchvision download its data set.
-        dataset_options: Further arguments of a torchvision class.
-        seed: Of the initial weights, the order of the images, their random changes and the architectures.
-        device: ``"auto"`` (CUDA where there is one, otherwise the CPU) or a torch device.
-        progress: Show a progress bar.
-        **training: Single fields of the configuration, such as ``epochs=5``.
-
-    Raises:
-        InvalidArgument: An argument that does not fit, before any network is built.
-        DataNotFound: The data set is not there.
-        CorruptData: A file of it is damaged.
-        MissingExtra: torchvision or Pillow is needed and not installed.
+    The arguments are those of :class:`.NetworkEvaluator`, for a space that has a ``supernet``, such as
+    ENASMacro; ``config`` is a :class:`~graphnas.evaluate.supernet_config.SupernetConfig`.
     """
 
-    def __init__(
-        self,
-        space: GraphSpace,
-        dataset: Any = "digits",
-        *,
-        config: SupernetConfig | str | None = None,
-        data_dir: str | os.PathLike[str] | None = None,
-        shape: Mapping[str, Any] | None = None,
-        image_size: int | None = None,
-        download: bool = False,
-        dataset_options: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str | torch.device = "auto",
-        progress: bool = True,
-        **training: Any,
-    ) -> None:
-        if not isinstance(space, GraphSpace):
-            raise InvalidArgument(f"space must be a GraphSpace, got {type(space).__name__}")
-        make: Callable[..., nn.Module] | None = getattr(space, "supernet", None)
+    config_class = SupernetConfig
+    presets = PRESETS
+
+    def _builder(self) -> Callable[..., nn.Module]:
+        make: Callable[..., nn.Module] | None = getattr(self.space, "supernet", None)
         if make is None:
             raise InvalidArgument(
-                f"the architectures of {space.name} share no weights: the space has no supernet(); "
+                f"the architectures of {self.space.name} share no weights: the space has no supernet(); "
                 "enas and enas6 have"
             )
-        self.space = space
-        self.config = _configuration(config, dataset).replace(**training)
-        self.seed = seed
-        self.device = choose_device(device)
-        self.progress = progress
-        weights_seed = derived_seed(seed, "weights")
-        self.data = load_dataset(
-            dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
-        )
-        self.shape = build_arguments(space.name, make, dict(shape or {}), self.data.in_channels)
-        self.train_indices, self.validation_indices = self._split()
-        self._images = self.data.train.to(self.device)
-        with SeededRandomness(weights_seed):
-            network = make(self.data.num_classes, **self.shape)
+        return make
+
+    def _prepare(self) -> None:
+        with SeededRandomness(derived_seed(self.seed, "weights")):
+            network = self._builder()(self.data.num_classes, **self.shape)
         # Channels last saves a third of the time of small convolutions on a CPU, and more on CUDA.
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._view = measuring_view(self.network, self.config.statistics)
@@ -131,7 +90,7 @@ class SupernetEvaluator:
     # ---------------------------------------------------------------- training
 
     def train(self, epochs: int = 1, architectures: Source | None = None) -> list[SupernetEpoch]:
-        """Train the shared weights for some more epochs.
+        """Train the shared weights for further epochs.
 
         Args:
             epochs: How many.
@@ -140,13 +99,12 @@ class SupernetEvaluator:
                 architectures of the space.
 
         Returns:
-            What each epoch gave.
+            The result of each epoch.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.
             InvalidArgument: No epoch, no architecture, or a source that gives another number of them.
-            TrainingFailed: It diverged or ran out of memory. The weights are then of no more use; go back to
-                a checkpoint.
+            TrainingFailed: It diverged or ran out of memory. The weights are useless then: load a checkpoint.
         """
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
             raise InvalidArgument(f"epochs must be an integer of at least 1, got {epochs!r}")
@@ -192,11 +150,11 @@ class SupernetEvaluator:
             return self.space.sample_batch(rng, count).to_architectures()
         if not callable(source):
             return [source[int(k)] for k in rng.integers(len(source), size=count)]
-        given = source(count, rng)
-        if len(given) != count:
-            raise InvalidArgument(f"the source of architectures gave {len(given)}, asked for were {count}")
-        self._validate(given)
-        return given
+        chosen = source(count, rng)
+        if len(chosen) != count:
+            raise InvalidArgument(f"the source of architectures gave {len(chosen)} instead of {count}")
+        self._validate(chosen)
+        return chosen
 
     # ---------------------------------------------------------------- measuring
 
@@ -207,16 +165,15 @@ class SupernetEvaluator:
     def evaluate_batch(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         """Measure architectures with their parts of the shared weights, on the images held out.
 
-        What they have in common from the first layer on is computed once for all of them, with the result
-        that each would have on its own.
+        Layers that they have in common from the first one on are computed only once, with the same result.
 
         Args:
             architectures: Members of the space.
 
         Returns:
-            For each, in order: as value its accuracy in percent, parameters, multiply-accumulates, its share
-            of the seconds, and the metric ``supernet_epochs``. An output that is not finite, or memory that
-            runs out, is a failed evaluation that says why.
+            For each, in order: the accuracy in percent as value, parameters, multiply-accumulates, its share
+            of the seconds, and the metric ``supernet_epochs``. If the output is not finite or memory runs
+            out, the evaluation is a failed one that says why.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.
@@ -224,7 +181,7 @@ class SupernetEvaluator:
         """
         self._validate(architectures)
         if self.epoch == 0:
-            _logger.warning("%s: the shared weights are those of the start; train first", self.space.name)
+            _logger.warning("%s: the shared weights are untrained; call train first", self.space.name)
         started = time.perf_counter()
         reason = "diverged: the network's output on validation images is not finite"
         accuracies = [math.nan] * len(architectures)
@@ -258,7 +215,7 @@ class SupernetEvaluator:
     # ---------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that training goes on from: tensors, numbers and text only."""
+        """Everything needed to resume training: tensors, numbers and text only."""
         return {
             **self._identity(),
             "epoch": self.epoch,
@@ -268,7 +225,7 @@ class SupernetEvaluator:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of :meth:`state_dict`.
+        """Resume from a state of :meth:`state_dict`.
 
         Raises:
             InvalidArgument: It is the state of another space, data set, shape, configuration or seed.
@@ -289,7 +246,7 @@ class SupernetEvaluator:
         _check_momentum(optimiser, list(self.network.parameters()))
         load_weights(self.network, weights)
         self._optimiser.load_state_dict(optimiser)
-        if scaler:  # empty where it was written without mixed precision; then the loss's scale starts anew
+        if scaler:  # empty if written without mixed precision: the loss's scale then starts anew
             self._scaler.load_state_dict(scaler)
         self.epoch = epoch
 
@@ -298,7 +255,7 @@ class SupernetEvaluator:
         write_tensor_file(path, FORMAT, VERSION, self.state_dict())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint of :meth:`save`.
+        """Resume from a checkpoint of :meth:`save`.
 
         Raises:
             DataNotFound: There is no such file.
@@ -310,7 +267,7 @@ class SupernetEvaluator:
     # ---------------------------------------------------------------- parts
 
     def _identity(self) -> dict[str, Any]:
-        """What a state must agree with to be loaded; what it is computed with may differ."""
+        """What must be the same for a state to be loaded; the device and the precision may differ."""
         config = dataclasses.asdict(self.config)
         del config["mixed_precision"]
         return {
@@ -350,16 +307,6 @@ class SupernetEvaluator:
         )
 
 
-def _configuration(config: SupernetConfig | str | None, dataset: Any) -> SupernetConfig:
-    if config is None:
-        config = dataset if isinstance(dataset, str) and dataset in PRESETS else "cifar10"
-    if isinstance(config, str):
-        return SupernetConfig.preset(config)
-    if not isinstance(config, SupernetConfig):
-        raise InvalidArgument(f"config must be a SupernetConfig or a preset's name, got {config!r}")
-    return config
-
-
 def _optimiser(network: nn.Module, config: SupernetConfig, device: torch.device) -> torch.optim.SGD:
     optimiser = torch.optim.SGD(
         network.parameters(),
@@ -369,15 +316,15 @@ def _optimiser(network: nn.Module, config: SupernetConfig, device: torch.device)
         fused=device.type in ("cpu", "cuda"),
     )
     if config.momentum:
-        # The first gradient of an operation comes in any step; torch's fused SGD expects all of them in the
-        # first. From zero, the momentum after one gradient is that gradient, as without this.
+        # An operation may get its first gradient in any step, but torch's fused SGD expects all of them in
+        # the first one. Starting from zero gives the same momentum after one gradient: that gradient.
         for parameter in network.parameters():
             optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimiser
 
 
 def _check_momentum(optimiser: object, parameters: Sequence[nn.Parameter]) -> None:
-    """Refuse the state of an optimiser of other parameters before it is loaded.
+    """Refuse, before loading it, the state of an optimiser of other parameters.
 
     Raises:
         CorruptData: It is not that of SGD on ``parameters``.

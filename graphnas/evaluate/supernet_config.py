@@ -7,27 +7,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.errors import InvalidArgument
-from graphnas.training.checked_config import CheckedConfig
+from graphnas.configuration import (
+    check_booleans,
+    check_choices,
+    check_integers,
+    check_numbers,
+    from_preset,
+)
 
 SPLITS = ("last", "stratified")
 STATISTICS = ("batch", "running")
 
 
 @dataclass(frozen=True)
-class SupernetConfig(CheckedConfig):
+class SupernetConfig:
     """How the weights that all architectures share are trained and used.
 
     Attributes:
-        epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may go on after
-            it, at the final rate: GraphPNAS trains 1,500 epochs where the schedule of NNI ends after 310.
+        epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may
+            continue after it at the final rate: GraphPNAS trains 1,500 epochs, NNI's schedule ends after 310.
         steps_per_epoch: Batches in an epoch; None means one pass over the training part.
         batch_size: Images per step.
-        learning_rate: In the first epoch.
-        final_learning_rate: After the last one.
-        momentum: Of SGD (not Nesterov's).
-        weight_decay: L2 penalty. It reaches, as the gradient and its momentum do, only the operations that a
-            step has run; in the torch of NNI 1.6 it went on to pull at those that rest.
+        learning_rate: Learning rate of the first epoch.
+        final_learning_rate: Learning rate after the last epoch of the cosine.
+        momentum: SGD's momentum (not Nesterov's).
+        weight_decay: L2 penalty. Like the gradient, it changes only the operations that a step has run; the
+            torch release that NNI 1.6 used also applied it to the others.
         gradient_clip: Largest norm of the gradient; None does not clip.
         architectures_per_step: Sub-networks that see each batch; their gradients are averaged. ENAS has 1.
         flip: Mirror images left to right at random. Wrong for digits and letters.
@@ -67,24 +72,23 @@ class SupernetConfig(CheckedConfig):
     mixed_precision: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "architectures_per_step", "validation_batch_size"):
-            self._integer(name, 1)
-        for name in ("crop_padding", "cutout"):
-            self._integer(name, 0)
-        for name in ("steps_per_epoch", "validation_limit"):
-            if getattr(self, name) is not None:
-                self._integer(name, 1)
-        for name in ("flip", "validation_augmentation", "mixed_precision"):
-            self._boolean(name)
-        self._number("learning_rate", "above 0", lambda x: x > 0)
-        self._number("final_learning_rate", "in 0..learning_rate", lambda x: 0 <= x <= self.learning_rate)
-        self._number("momentum", "in 0..1, below 1", lambda x: 0 <= x < 1)
-        self._number("weight_decay", "at least 0", lambda x: x >= 0)
-        self._number("validation_fraction", "between 0 and 1, exclusive", lambda x: 0 < x < 1)
-        if self.gradient_clip is not None:
-            self._number("gradient_clip", "above 0 or None", lambda x: x > 0)
-        self._one_of("validation_split", SPLITS)
-        self._one_of("statistics", STATISTICS)
+        counts = ("epochs", "batch_size", "architectures_per_step", "validation_batch_size")
+        check_integers(self, dict.fromkeys(counts, 1))
+        check_integers(self, dict.fromkeys(("crop_padding", "cutout"), 0))
+        check_integers(self, dict.fromkeys(("steps_per_epoch", "validation_limit"), 1), optional=True)
+        check_booleans(self, "flip", "validation_augmentation", "mixed_precision")
+        check_numbers(self, {"learning_rate": "(0, inf)"})
+        check_numbers(
+            self,
+            {
+                "final_learning_rate": f"[0, {self.learning_rate}]",
+                "momentum": "[0, 1)",
+                "weight_decay": "[0, inf)",
+                "validation_fraction": "(0, 1)",
+            },
+        )
+        check_numbers(self, {"gradient_clip": "(0, inf)"}, optional=True)
+        check_choices(self, {"validation_split": SPLITS, "statistics": STATISTICS})
 
     def learning_rate_at(self, epoch: int) -> float:
         """Learning rate of ``epoch`` (from 1): half a cosine, then the final rate.
@@ -109,9 +113,7 @@ class SupernetConfig(CheckedConfig):
         Raises:
             InvalidArgument: An unknown preset or field, or a value out of range.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"unknown supernet preset {name!r}; allowed: {', '.join(PRESETS)}")
-        return cls().replace(**{**PRESETS[name], **changes})
+        return from_preset(cls, PRESETS, name, changes)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -15,14 +15,15 @@ from torch.nn.functional import cross_entropy
 
 from graphnas.evaluate.supernet_config import SupernetConfig
 from graphnas.graph.architecture import Architecture
+from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training.augment import augmented
 from graphnas.training.images import ImageSet, Normalisation
 from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite, device_of
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 
 
 class SharedWeights(Protocol):
-    """What the network of a space's ``supernet`` must offer besides being a module."""
+    """What the module of a space's ``supernet`` must offer."""
 
     def __call__(self, images: torch.Tensor, architecture: Architecture) -> torch.Tensor:
         """Logits ``(B, classes)`` of one sub-network."""
@@ -39,12 +40,12 @@ class SharedWeights(Protocol):
 
 @dataclass(frozen=True)
 class SupernetEpoch:
-    """What one epoch gave.
+    """The result of one epoch.
 
     Attributes:
-        epoch: From 1.
+        epoch: Its number, from 1.
         train_loss: Mean loss over the images of the epoch, as they were seen in training.
-        learning_rate: Of the epoch.
+        learning_rate: Learning rate of the epoch.
         seconds: Wall-clock seconds it took.
     """
 
@@ -88,28 +89,28 @@ def train_epoch(
 ) -> float:
     """Train for one epoch and return the mean loss.
 
-    Every random number of the epoch follows from ``seed`` and ``epoch``, so that an epoch repeated from the
-    state before it gives the same weights. Torch's own random numbers are not touched.
+    Every random number of the epoch follows from ``seed`` and ``epoch``: repeating an epoch from the same
+    state gives the same weights. Torch's own random numbers are not touched.
 
     Args:
         network: The shared weights, trained in place.
-        optimiser: Of its parameters.
-        scaler: Of the loss; enabled where mixed precision is.
+        optimiser: Optimiser of its parameters.
+        scaler: Scales the loss in mixed precision.
         images: All images.
         batches: Indices of each step; see :func:`batches_of_epoch`.
         architectures: ``config.architectures_per_step`` for each step, one after the other.
-        config: How.
+        config: How to train.
         normalisation: Applied to every batch.
         seed: An integer of at least 0.
-        epoch: From 1.
+        epoch: Its number, from 1.
         tick: Called after each step.
 
     Raises:
-        Diverged: The loss is not finite any more.
+        Diverged: The loss is no longer finite.
     """
     device = device_of(network)
     labels = images.labels.to(device)
-    changes = torch.Generator().manual_seed(derived_seed(seed, f"augmentation {epoch}"))
+    changes = torch_generator(seed, f"augmentation {epoch}")
     randomness = SeededRandomness(derived_seed(seed, f"dropout {epoch}"))
     rate, share = config.learning_rate_at(epoch), config.architectures_per_step
     for group in optimiser.param_groups:
@@ -120,7 +121,7 @@ def train_epoch(
         inputs = augmented(pixels.to(device), config, normalisation, changes)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         targets = labels[chosen.to(device)]
-        # Without gradients instead of zero ones, the operations that a step does not run are left alone.
+        # With gradients of None instead of zero, the operations that a step does not run keep their weights.
         optimiser.zero_grad(set_to_none=True)
         for architecture in architectures[step * share : (step + 1) * share]:
             # Redirecting random numbers costs time: only networks that draw any keep paying for it.
@@ -186,13 +187,13 @@ def measure_many(
         architectures: At least one.
         images: All images.
         indices: Those to measure on.
-        config: Of the batches and random changes.
+        config: Says how large the batches are and which random changes to apply.
         normalisation: Applied to every batch.
-        seed: Of the random changes, if any.
+        seed: Seed of the random changes.
         mixed: Whether to compute in mixed precision.
     """
     labels = images.labels.to(device)
-    changes = torch.Generator().manual_seed(derived_seed(seed, "validation changes"))
+    changes = torch_generator(seed, "validation changes")
     correct = torch.zeros(len(architectures), dtype=torch.int64, device=device)
     finite = torch.ones(len(architectures), dtype=torch.bool, device=device)
     # Equal parts: batch statistics of a small last batch would be poorer than those of the others.
@@ -212,5 +213,5 @@ def measure_many(
             finite &= torch.isfinite(logits).all(2).all(1)
     accuracies = 100 * correct.double() / len(indices)
     accuracies[~finite] = math.nan
-    found: list[float] = accuracies.tolist()
-    return found
+    percent: list[float] = accuracies.tolist()
+    return percent

@@ -24,23 +24,22 @@ if TYPE_CHECKING:
 class TabularEvaluator:
     """Values from a table of results, in percent.
 
-    For ENASMacro6 the value is the weight-sharing accuracy of D-VAE's table on CIFAR-10, of 19,020 networks
-    that share the weights of one supernet (the budget is 0 epochs of their own), not the accuracy of trained
-    networks; an architecture that the table does not have is a failed evaluation.
+    For ENASMacro6 the value is the weight-sharing accuracy on CIFAR-10 in D-VAE's table: 19,020 networks with
+    the weights of one supernet and no training of their own (a budget of 0 epochs). An architecture that is
+    not in the table is a failed evaluation.
 
-    For NAS-Bench-201 the value is the mean over the seeds that the table has. CIFAR-10's 200-epoch
-    validation accuracy in the compact file is that of one seed: its maximum is 91.57, whereas the papers'
-    91.61 is a mean of seeds.
+    For NAS-Bench-201 the value is the mean over the seeds in the table. CIFAR-10's 200-epoch validation
+    accuracy in the compact file is that of one seed, with a maximum of 91.57; the papers' 91.61 is a mean.
 
-    For NAS-Bench-101 the test accuracy is the mean of three repeats, known of every cell at 108 epochs. The
-    compact file has a validation accuracy, of one repeat, of 30,001 cells only: a search that selects on it
-    must keep to ``space.restricted_to(evaluator)``.
+    For NAS-Bench-101 the test accuracy is the mean of three repeats and known for every cell at 108 epochs.
+    The compact file has a validation accuracy (of one repeat) for 30,001 cells only: a search on it must use
+    ``space.restricted_to(evaluator)``.
 
     Args:
         space: The space of the table.
-        dataset: One of the table's; for NAS-Bench-201 ``cifar10``, ``cifar100`` or ``imagenet16-120``.
-        budget: Training epochs, by default the table's most; for NAS-Bench-201 12 or 200, for NAS-Bench-101
-            4, 12, 36 or 108.
+        dataset: A data set of the table; NAS-Bench-201 has ``cifar10``, ``cifar100`` and ``imagenet16-120``.
+        budget: Training epochs, by default the largest in the table; NAS-Bench-201 has 12 and 200,
+            NAS-Bench-101 4, 12, 36 and 108.
         metric: What ``Evaluation.value`` is: ``validation_accuracy`` or ``test_accuracy``.
         data_dir: Where the table is; by default ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``.
         device: One of :attr:`devices`, such as ``hwnb_c10_edgegpu``: the metrics of an evaluation then hold
@@ -86,7 +85,7 @@ class TabularEvaluator:
 
         ``seconds`` is the recorded training time of the run behind the value, ``macs`` counts the
         convolutions and the classifier (the official API calls the same number FLOPs), and ``metrics`` holds
-        the validation and the test accuracy as far as they are known, and what :attr:`device` adds.
+        the validation and test accuracies that are known, and the latency and energy on :attr:`device`.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -95,7 +94,7 @@ class TabularEvaluator:
         rows = self.table.rows([architecture])
         row = int(rows[0])
         if row < 0:
-            return Evaluation.failure(f"the table of {self.space.name} does not have it")
+            return Evaluation.failure(f"the table of {self.space.name} has no such architecture")
         metrics = {m: float(self.table.accuracy(self.dataset, self.budget, m, rows)[0]) for m in METRICS}
         parameters, macs = self.table.complexity(self.dataset, row)
         value = metrics[self.metric]

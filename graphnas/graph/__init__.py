@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from graphnas.graph.wl import wl_hash as wl_hash
 
 _HOMES = {
-    "Architecture": "architecture",
-    "ArchitectureBatch": "batch",
-    "Evaluation": "evaluation",
-    "GraphProperties": "properties",
-    "GraphSpace": "space",
-    "OperationFeatures": "operation_features",
-    "RestrictedSpace": "restricted",
-    "WeisfeilerLehman": "wl",
-    "canonical_key": "canonical",
-    "graph_properties": "properties",
-    "wl_hash": "wl",
+    "Architecture": "graphnas.graph.architecture",
+    "ArchitectureBatch": "graphnas.graph.batch",
+    "Evaluation": "graphnas.graph.evaluation",
+    "GraphProperties": "graphnas.graph.properties",
+    "GraphSpace": "graphnas.graph.space",
+    "OperationFeatures": "graphnas.graph.operation_features",
+    "RestrictedSpace": "graphnas.graph.restricted",
+    "WeisfeilerLehman": "graphnas.graph.wl",
+    "canonical_key": "graphnas.graph.canonical",
+    "graph_properties": "graphnas.graph.properties",
+    "wl_hash": "graphnas.graph.wl",
 }
 __all__ = [
     "Architecture",
@@ -49,6 +49,4 @@ __all__ = [
     "wl_hash",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__, {name: f"graphnas.graph.{home}" for name, home in _HOMES.items()}, __all__
-)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

@@ -68,7 +68,7 @@ class Architecture:
 
     @classmethod
     def from_trusted(cls, adjacency: NDArray[np.int8], operations: NDArray[np.int16]) -> Architecture:
-        """Wrap fresh arrays of the right type, known to be valid, without copying or checking them."""
+        """Wrap fresh arrays of the right type, which must be valid, without copying or checking them."""
         self = cls.__new__(cls)
         self._set(adjacency, operations)
         return self

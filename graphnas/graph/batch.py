@@ -1,4 +1,4 @@
-"""ArchitectureBatch: many architectures as padded tensors, the only thing a network of ours takes."""
+"""ArchitectureBatch: many architectures as padded tensors, the input of every network here."""
 
 from __future__ import annotations
 
@@ -168,5 +168,5 @@ class ArchitectureBatch:
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
-    # torch warns about memory that it could be made to write to although NumPy forbids it.
+    # torch warns about read-only arrays, because a tensor could write to their memory.
     return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -3,7 +3,7 @@
 Colour refinement on in- and out-neighbours (the labels of :mod:`graphnas.graph.wl_labels`) orders most graphs
 completely. Where nodes keep equal colours, one of them is individualised and the colours are refined again,
 keeping the smallest certificate over the choices. Two rules remove the exponential cases that search spaces
-really contain. Twins (same label, same neighbours) are told apart at once in any order, since swapping them
+really contain. Twins (same label, same neighbours) are numbered at once in any order, since swapping them
 changes nothing. And a choice that reaches a certificate seen below an earlier choice is equivalent to that
 choice and is not searched further (pruning by automorphisms: McKay and Piperno, "Practical graph isomorphism,
 II", Journal of Symbolic Computation 60, 2014).

@@ -1,4 +1,4 @@
-"""Evaluation, what measuring one architecture gave, and Observation, what a method learns of it."""
+"""Evaluation, the result of measuring one architecture, and Observation, what a method learns from it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Observation:
-    """One finished evaluation as a method was told of it.
+    """One finished evaluation, as a search method learns from it.
 
     Attributes:
         architecture: What was evaluated.

@@ -13,35 +13,38 @@ from graphnas.graph.space import GraphSpace
 class Flattener:
     """Turns a batch into one row of bits per architecture.
 
-    The strict upper triangle of the adjacency comes first, one bit per edge, or one bit per edge label where
-    a space labels edges (NASGEM, Tables 3-4, "upper triangle"); one-hot node labels follow where a space has
-    more than one. Slots that have only one choice carry no information and are left out.
+    The strict upper triangle of the adjacency comes first: one bit per edge, or one bit per edge label in a
+    space that labels edges (NASGEM, Tables 3-4, "upper triangle"). One-hot node labels follow. Nodes and
+    edges without a choice carry no information and are left out.
 
-    The paper says that the vector also represents the operations although its encoder reads only the
-    adjacency; ``node_ops="none"`` is the encoder as printed, ``"onehot"`` follows the text.
+    The paper's text says that the vector also represents the operations, but the printed encoder reads only
+    the adjacency: ``node_ops="none"`` is the printed encoder, ``"onehot"`` follows the text.
 
     Args:
         space: The search space.
         node_ops: ``"onehot"`` or ``"none"``.
-        absent_bit: Give "no edge" a bit of its own too, which is one-hot in the usual sense.
+        absent_bit: Whether "no edge" has a bit of its own too (the usual one-hot form).
     """
 
     def __init__(self, space: GraphSpace, node_ops: str = "onehot", *, absent_bit: bool = False) -> None:
         if node_ops not in ("onehot", "none"):
             raise InvalidArgument(f"node_ops must be 'onehot' or 'none', got {node_ops!r}")
-        n = space.max_nodes
-        edges = [(i, j, space.edge_choices(i, j)) for j in range(n) for i in range(j)]
-        nodes = [(j, space.node_choices(j)) for j in range(n)] if node_ops == "onehot" else []
-        # One entry per bit: which slot, and the label that sets it.
-        least = 0 if absent_bit else 1
-        edge_bits = [(i, j, k) for i, j, labels in edges if len(labels) > 1 for k in labels if k >= least]
-        node_bits = [(j, k) for j, labels in nodes if len(labels) > 1 for k in labels]
-        self._sources, self._targets, self._edge_labels = np.array(edge_bits, int).reshape(-1, 3).T
-        self._nodes, self._node_labels = np.array(node_bits, int).reshape(-1, 2).T
-        self._max_nodes = n
-        self.width = len(edge_bits) + len(node_bits)
+        layout = space.layout
+        order = np.lexsort((layout.sources, layout.targets, layout.is_node))
+        if node_ops == "none":
+            order = order[~layout.is_node[order]]
+        # One entry per bit: its slot, and the label that sets it.
+        least = np.where(layout.is_node | absent_bit, 0, 1)
+        slots, columns = np.nonzero(layout.labels[order] >= least[order, None])
+        slots = order[slots]
+        labels, edge = layout.labels[slots, columns], ~layout.is_node[slots]
+        self._sources, self._targets = layout.sources[slots[edge]], layout.targets[slots[edge]]
+        self._nodes = layout.sources[slots[~edge]]
+        self._edge_labels, self._node_labels = labels[edge], labels[~edge]
+        self._max_nodes = space.max_nodes
+        self.width = len(slots)
         """Length of a row."""
-        self.slots = len({bit[:2] for bit in edge_bits}) + len({bit[0] for bit in node_bits})
+        self.slots = len(order)
         """Number of edges and nodes that have a choice."""
 
     def __call__(self, batch: ArchitectureBatch) -> NDArray[np.float32]:

@@ -35,23 +35,23 @@ class FlowGraphs(NamedTuple):
 
 
 def chosen_operations(space: GraphSpace) -> tuple[int, ...]:
-    """Node labels of :meth:`GraphSpace.active_batch` that are a matter of choice; all, where none is.
+    """The node labels of :meth:`GraphSpace.active_batch` that some node may choose; all if none has a choice.
 
-    Input and output nodes have labels too, but every architecture has the same.
+    Input and output nodes have labels too, but the same in every architecture.
     """
     if len(space.edge_ops) > 2 and len(space.node_ops) == 1:
         return tuple(range(1, len(space.edge_ops)))
-    choices = [space.node_choices(node) for node in range(space.max_nodes)]
-    chosen = sorted({label for labels in choices if len(labels) > 1 for label in labels})
-    return tuple(chosen) or tuple(sorted({label for labels in choices for label in labels}))
+    layout = space.layout
+    free = layout.allowed_nodes.sum(1) > 1
+    return tuple(np.flatnonzero(layout.allowed_nodes[free if free.any() else ~free].any(0)).tolist())
 
 
 def flow_graphs(batch: ArchitectureBatch, operations: Sequence[int]) -> FlowGraphs:
     """Bring node-labelled graphs into the common form.
 
-    A node with another label than ``operations`` and without inputs is the input, one without outputs is the
-    output; whatever else has no inputs reads the common input, and what has no outputs feeds the common
-    output.
+    A node whose label is not in ``operations`` is the input if it has no inputs, and the output if it has no
+    outputs. Any other node without inputs reads the common input; any other node without outputs feeds the
+    common output.
 
     Args:
         batch: Graphs as :meth:`GraphSpace.active_batch` gives them.

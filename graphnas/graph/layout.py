@@ -1,8 +1,9 @@
-"""ParameterLayout: which parameter of a space is which entry of the graph, as arrays worked out once."""
+"""Layout: which nodes and edges of a space's graphs have a choice, and which labels, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,115 +11,199 @@ from numpy.typing import ArrayLike, NDArray
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
 
-Slot = tuple[str, int, int, Sequence[int]]
-"""Parameter name, source, target (a node's parameter has them equal) and the labels it may take."""
+if TYPE_CHECKING:
+    from graphnas.graph.batch import ArchitectureBatch
+    from graphnas.graph.space import GraphSpace
 
 
-class ParameterLayout:
-    """The parameters of a space of graphs with a fixed number of nodes, and the entries nobody chooses.
+class Slot(NamedTuple):
+    """A node (``source == target``) or an edge that has a choice: one parameter of the space."""
+
+    name: str
+    source: int
+    target: int
+    labels: tuple[int, ...]
+
+
+class Layout:
+    """The ``S`` slots of a space, in the order of its parameters, and what every graph of it has.
+
+    Graphs are read and written as arrays of ``N = max_nodes`` nodes, one or many at once: leading dimensions
+    are kept. A space of graphs of several sizes is read in its completed form
+    (:meth:`GraphSpace.completed_batch`).
 
     Args:
-        slots: The parameters; each has at least two labels.
-        num_nodes: Nodes of every graph.
-        node_labels: Number of node labels.
-        edge_labels: Number of edge labels, "no edge" included.
-        node_choices: Labels that a node may take.
-        edge_choices: Labels that the edge between two nodes may take.
+        space: The space; its choices are read once.
+        places: Name, source and target of the nodes and edges that may have a choice, in order.
+
+    Attributes:
+        space_name: Name of the space.
+        node_ops: Names of its node labels.
+        edge_ops: Names of its edge labels.
+        slots: The slots as tuples.
+        names: Their names.
+        sources: ``(S,)`` source of the edge, or the node.
+        targets: ``(S,)`` target of the edge, or the same node.
+        is_node: ``(S,)`` whether the slot is a node.
+        counts: ``(S,)`` number of labels that the slot may have, at least 2.
+        labels: ``(S, K)`` these labels, -1 beyond the last one.
+        allowed: ``(S, K)`` which entries of ``labels`` exist.
+        allowed_nodes: ``(N, node labels)`` which labels each node may have.
+        allowed_edges: ``(N, N, edge labels)`` which labels the edge between two nodes may have.
+        adjacency: ``(N, N)`` a graph with the first label in every slot.
+        operations: ``(N,)`` its node labels.
     """
 
-    def __init__(
-        self,
-        slots: Sequence[Slot],
-        num_nodes: int,
-        node_labels: int,
-        edge_labels: int,
-        node_choices: Callable[[int], Sequence[int]],
-        edge_choices: Callable[[int, int], Sequence[int]],
-    ) -> None:
-        self.slots = tuple(slots)
-        self.names = frozenset(name for name, _, _, _ in slots)
-        self.counts = np.array([len(labels) for _, _, _, labels in slots], np.int64)
-        self._sources = np.array([i for _, i, _, _ in slots], np.int64)
-        self._targets = np.array([j for _, _, j, _ in slots], np.int64)
-        self._is_node = self._sources == self._targets
-        self._table = np.zeros((len(self.slots), int(self.counts.max(initial=1))), np.int16)
-        for row, (_, _, _, labels) in zip(self._table, slots, strict=True):
-            row[: len(labels)] = labels
-
-        self._operations = np.zeros(num_nodes, np.int16)
-        self._adjacency = np.zeros((num_nodes, num_nodes), np.int8)
-        self.allowed_nodes = np.zeros((num_nodes, node_labels), bool)
-        self.allowed_edges = np.zeros((num_nodes, num_nodes, edge_labels), bool)
-        self.allowed_edges[..., 0] = True  # below the diagonal there is no edge
-        for j in range(num_nodes):
-            allowed = node_choices(j)
-            self._operations[j] = allowed[0]
-            self.allowed_nodes[j, list(allowed)] = True
+    def __init__(self, space: GraphSpace, places: Sequence[tuple[str, int, int]]) -> None:
+        self.space_name, self.node_ops, self.edge_ops = space.name, space.node_ops, space.edge_ops
+        n = space.max_nodes
+        self.operations = np.zeros(n, np.int16)
+        self.adjacency = np.zeros((n, n), np.int8)
+        self.allowed_nodes = np.zeros((n, len(space.node_ops)), bool)
+        self.allowed_edges = np.zeros((n, n, len(space.edge_ops)), bool)
+        self.allowed_edges[..., 0] = np.tri(n, dtype=bool)  # below the diagonal there is no edge
+        choices: dict[tuple[int, int], tuple[int, ...]] = {}
+        for j in range(n):
+            choices[j, j] = tuple(space.node_choices(j))
+            self.operations[j] = choices[j, j][0]
+            self.allowed_nodes[j, choices[j, j]] = True
             for i in range(j):
-                allowed = edge_choices(i, j)
-                self._adjacency[i, j] = allowed[0]
-                self.allowed_edges[i, j] = False
-                self.allowed_edges[i, j, list(allowed)] = True
-        self._any_edge_allowed = bool(self.allowed_edges[np.triu_indices(num_nodes, 1)].all())
+                choices[i, j] = tuple(space.edge_choices(i, j))
+                self.adjacency[i, j] = choices[i, j][0]
+                self.allowed_edges[i, j, choices[i, j]] = True
+        self._any_edge = bool(self.allowed_edges[np.triu_indices(n, 1)].all())
 
-    def assemble(self, labels: ArrayLike) -> Architecture:
-        """The architecture whose parameters have ``labels`` ``(slots,)``, not checked against any rule."""
+        self.slots = tuple(Slot(name, i, j, choices[i, j]) for name, i, j in places if len(choices[i, j]) > 1)
+        self.names = tuple(slot.name for slot in self.slots)
+        self.sources = np.array([slot.source for slot in self.slots], np.int64)
+        self.targets = np.array([slot.target for slot in self.slots], np.int64)
+        self.is_node = self.sources == self.targets
+        self.counts = np.array([len(slot.labels) for slot in self.slots], np.int64)
+        self.labels = np.full((len(self.slots), int(self.counts.max(initial=1))), -1, np.int64)
+        for row, slot in zip(self.labels, self.slots, strict=True):
+            row[: len(slot.labels)] = slot.labels
+        self.allowed = self.labels >= 0
+        self._known = frozenset(self.names)
+        self._edges, self._nodes = ~self.is_node, self.sources[self.is_node]
+        self._ends = self.sources[self._edges], self.targets[self._edges]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    # ---------------------------------------------------------------- graphs and labels of the slots
+
+    def read(self, adjacency: NDArray[np.int8], operations: NDArray[np.int16]) -> NDArray[np.int64]:
+        """The labels ``(..., S)`` of the slots in graphs ``(..., N, N)`` with node labels ``(..., N)``."""
+        at_edges = adjacency[..., self.sources, self.targets]
+        return np.where(self.is_node, operations[..., self.sources], at_edges).astype(np.int64)
+
+    def write(self, labels: ArrayLike) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        """The graphs with ``labels`` ``(..., S)`` in the slots, not checked against any rule."""
         values = np.asarray(labels, np.int16)
-        adjacency, operations = self._adjacency.copy(), self._operations.copy()
-        edges = ~self._is_node
-        adjacency[self._sources[edges], self._targets[edges]] = values[edges]
-        operations[self._sources[self._is_node]] = values[self._is_node]
-        return Architecture.from_trusted(adjacency, operations)
+        shape = values.shape[:-1]
+        adjacency = np.broadcast_to(self.adjacency, (*shape, *self.adjacency.shape)).copy()
+        operations = np.broadcast_to(self.operations, (*shape, *self.operations.shape)).copy()
+        adjacency[(..., *self._ends)] = values[..., self._edges]
+        operations[..., self._nodes] = values[..., self.is_node]
+        return adjacency, operations
 
-    def read(self, architecture: Architecture) -> NDArray[np.int64]:
-        """The labels ``(slots,)`` of the parameters of an architecture with all nodes."""
-        at_edges = architecture.adjacency[self._sources, self._targets]
-        return np.where(self._is_node, architecture.operations[self._sources], at_edges).astype(np.int64)
+    def architecture(self, labels: ArrayLike) -> Architecture:
+        """The architecture with ``labels`` ``(S,)`` in the slots, not checked against any rule."""
+        return Architecture.from_trusted(*self.write(labels))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Labels drawn uniformly and independently, not checked against any rule."""
-        return self.assemble(self._table[np.arange(len(self.slots)), rng.integers(self.counts)])
+        return self.architecture(self.labels[np.arange(len(self)), rng.integers(self.counts)])
 
-    def first_forbidden_node(self, architecture: Architecture) -> int | None:
-        """The first node with a label outside of its choices; labels must be in range."""
-        labels = architecture.operations
-        allowed = self.allowed_nodes[np.arange(len(labels)), labels]
-        return None if allowed.all() else int(np.argmin(allowed))
+    # ---------------------------------------------------------------- graphs and numbered choices
 
-    def first_forbidden_edge(self, architecture: Architecture) -> tuple[int, int] | None:
-        """The first edge (or lack of one) outside of its choices; labels must be in range."""
-        if self._any_edge_allowed:
-            return None
-        adjacency = architecture.adjacency.astype(np.int64)
-        n = len(adjacency)
-        allowed = np.take_along_axis(self.allowed_edges[:n, :n], adjacency[..., None], axis=2)[..., 0]
-        if allowed.all():
-            return None
-        source, target = np.argwhere(~allowed)[0].tolist()
-        return source, target
+    def choices(self, batch: ArchitectureBatch) -> NDArray[np.int64]:
+        """Which of its labels each slot has, ``(B, S)``, in a batch of completed architectures.
 
-    def check_names(self, parameters: object, space: str) -> None:
-        """Refuse what is no mapping, and names with the prefix ``space`` that are no parameter of it.
+        Raises:
+            InvalidArchitecture: A graph is not completed, or a label is not allowed where it stands.
+        """
+        adjacency, operations, _ = batch.to_arrays()
+        if operations.shape[1] != len(self.operations) or (batch.num_nodes != batch.max_nodes).any():
+            raise InvalidArchitecture(f"{self.space_name}: expected graphs of {len(self.operations)} nodes")
+        read = self.read(adjacency, operations)
+        choices = np.asarray((read[:, :, None] == self.labels).argmax(2))
+        # A label that its slot may not have, or that no slot decides, makes a difference when written back.
+        again = self.write(self.labels[np.arange(len(self)), choices])
+        same = (again[0] == adjacency).all((1, 2)) & (again[1] == operations).all(1)
+        if not same.all():
+            wrong = batch.architecture(int(np.argmin(same)))
+            raise InvalidArchitecture(f"{self.space_name}: the choices of the space do not allow {wrong!r}")
+        return choices
+
+    def from_choices(self, choices: NDArray[np.int64]) -> ArchitectureBatch:
+        """The inverse of :meth:`choices`; nothing is checked against the space's rule."""
+        from graphnas.graph.batch import ArchitectureBatch
+
+        return ArchitectureBatch.from_arrays(*self.write(self.labels[np.arange(len(self)), choices]))
+
+    # ---------------------------------------------------------------- checks
+
+    def check(self, architecture: Architecture) -> None:
+        """Check the number of nodes and every label.
+
+        Raises:
+            InvalidArchitecture: Naming the first label that is not allowed where it stands.
+        """
+        n, operations = architecture.num_nodes, architecture.operations
+        adjacency = architecture.adjacency
+        if n > len(self.operations):
+            raise InvalidArchitecture(
+                f"{self.space_name}: {n} nodes, at most {len(self.operations)} are allowed"
+            )
+        for what, label, names in (
+            ("node", operations.max(), self.node_ops),
+            ("edge", adjacency.max(), self.edge_ops),
+        ):
+            if label >= len(names):
+                raise InvalidArchitecture(
+                    f"{self.space_name}: {what} label {label} is not one of 0..{len(names) - 1} {names}"
+                )
+        allowed = self.allowed_nodes[np.arange(n), operations]
+        if not allowed.all():
+            node = int(np.argmin(allowed))
+            self._refuse(f"node {node}", operations[node], self.allowed_nodes[node], self.node_ops)
+        if self._any_edge:
+            return
+        labels = adjacency.astype(np.int64)[..., None]
+        allowed = np.take_along_axis(self.allowed_edges[:n, :n], labels, axis=2)[..., 0]
+        if not allowed.all():
+            i, j = np.argwhere(~allowed)[0].tolist()
+            self._refuse(f"edge {i} -> {j}", adjacency[i, j], self.allowed_edges[i, j], self.edge_ops)
+
+    def _refuse(self, what: str, label: int, allowed: NDArray[np.bool_], names: Sequence[str]) -> NoReturn:
+        choices = ", ".join(names[k] for k in np.flatnonzero(allowed).tolist())
+        raise InvalidArchitecture(f"{self.space_name}: {what} is {names[label]!r}, allowed: {choices}")
+
+    def check_names(self, parameters: object) -> None:
+        """Check that ``parameters`` is a mapping and has no unknown name with the space's prefix.
 
         Raises:
             InvalidArchitecture: Naming what is wrong.
         """
         if not isinstance(parameters, Mapping):
             raise InvalidArchitecture(
-                f"{space}: parameters must be a mapping of names to values, got {parameters!r}"
+                f"{self.space_name}: parameters must be a mapping of names to values, got {parameters!r}"
             )
+        prefix = f"{self.space_name}/"
         for name in parameters:
-            if name not in self.names and isinstance(name, str) and name.startswith(f"{space}/"):
-                first = ", ".join(slot[0] for slot in self.slots[:4])
+            if isinstance(name, str) and name.startswith(prefix) and name not in self._known:
+                first = ", ".join(self.names[:4])
                 raise InvalidArchitecture(
-                    f"unknown parameter {name!r}: {space} has {len(self.names)} parameters ({first}, ...)"
+                    f"unknown parameter {name!r}: {self.space_name} has {len(self)} parameters ({first}, ...)"
                 )
 
 
 def with_label(architecture: Architecture, i: int, j: int, label: int) -> Architecture | None:
-    """``architecture`` with ``label`` at the edge ``i -> j`` (at node ``i`` if they are equal).
+    """``architecture`` with ``label`` at the edge ``i -> j``, or at node ``i`` if they are equal.
 
-    None where it has that label already; the result is not checked against any rule.
+    Returns:
+        The changed architecture, not checked against any rule; None if it has that label already.
     """
     current = architecture.operations[i] if i == j else architecture.adjacency[i, j]
     if current == label:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import ParameterLayout, Slot
+from graphnas.graph.layout import Layout
 from graphnas.graph.space import Choice, GraphSpace
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
 
 KEPT = 1000
-"""Architectures whose known neighbors are kept."""
+"""Number of architectures whose known neighbors are cached."""
 
 
 @runtime_checkable
@@ -32,7 +32,7 @@ class KnowsArchitectures(Protocol):
 
 
 def known_architectures(table: KnowsArchitectures | Iterable[Architecture]) -> Iterable[Architecture]:
-    """What ``table`` knows: its list, or itself.
+    """The architectures that ``table`` lists, or ``table`` itself if it is a collection.
 
     Raises:
         InvalidArgument: It is neither a table nor a collection.
@@ -49,12 +49,12 @@ def known_architectures(table: KnowsArchitectures | Iterable[Architecture]) -> I
 class RestrictedSpace(GraphSpace):
     """The architectures of ``base`` whose key is that of a known one.
 
-    Where a table has a result for each architecture of a key (``one_result_per_key`` is false), it is the
-    known ones only.
+    If ``one_result_per_key`` is false, architectures of one key have different results in the table, and only
+    the known ones belong to the space.
 
-    Name, operations, parameters, key and networks are those of ``base``, and so is every other method that
-    only ``base`` has, such as an official string form. Architectures are given in the form that the
-    parameters describe (``base.completed``).
+    Name, operations, parameters, keys and networks are those of ``base``, and so is every method that only
+    ``base`` has, such as an official string form. Architectures come in their completed form
+    (:meth:`GraphSpace.completed`).
 
     Args:
         base: The whole space.
@@ -65,14 +65,11 @@ class RestrictedSpace(GraphSpace):
         InvalidArchitecture: A known architecture is not in ``base``.
     """
 
-    base: GraphSpace
-    """The whole space."""
-
     def __init__(self, base: GraphSpace, known: Iterable[Architecture]) -> None:
-        if isinstance(base, RestrictedSpace):
+        if base.whole is not base:
             known = [architecture for architecture in known if base.is_valid(architecture)]
-            base = base.base
-        self.base = base
+            base = base.whole
+        self._base = base
         self._known = list(dict.fromkeys(map(base.completed, known)))
         if not self._known:
             raise InvalidArgument(f"{base.name}: there is no known architecture to restrict the space to")
@@ -91,9 +88,14 @@ class RestrictedSpace(GraphSpace):
     def __getattr__(self, name: str) -> Any:
         # Only called for what neither this class nor GraphSpace has. Before __init__ (unpickling) there is no
         # base, and asking for it must not come back here.
-        if name.startswith("_") or name == "base":
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self.base, name)
+        return getattr(self.whole, name)
+
+    @property
+    def whole(self) -> GraphSpace:
+        """The space that this one is a part of."""
+        return self._base
 
     # ---------------------------------------------------------------- membership and identity
 
@@ -103,8 +105,8 @@ class RestrictedSpace(GraphSpace):
         Raises:
             InvalidArchitecture: Saying which rule broke, or that it is not in the table.
         """
-        self.base.validate(architecture)
-        if not self._knows(architecture, self.base.key(architecture)):
+        self.whole.validate(architecture)
+        if not self._knows(architecture, self.whole.key(architecture)):
             raise InvalidArchitecture(
                 f"{self.name}: the architecture is not in the table of {len(self._known)} that the space is "
                 f"restricted to: {architecture!r}"
@@ -115,36 +117,34 @@ class RestrictedSpace(GraphSpace):
 
     def key(self, architecture: Architecture) -> str:
         """The key of the whole space."""
-        return self.base.key(architecture)
+        return self.whole.key(architecture)
 
     def keys(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> list[str]:
         """The keys of the whole space."""
-        return self.base.keys(architectures)
+        return self.whole.keys(architectures)
 
     def completed(self, architecture: Architecture) -> Architecture:
         """As in the whole space."""
-        return self.base.completed(architecture)
+        return self.whole.completed(architecture)
 
     # ---------------------------------------------------------------- parameters of the host
 
     def node_choices(self, node: int) -> Sequence[int]:
         """As in the whole space."""
-        return self.base.node_choices(node)
+        return self.whole.node_choices(node)
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
         """As in the whole space."""
-        return self.base.edge_choices(source, target)
-
-    def _slots(self) -> list[Slot]:
-        return self.base._slots()
+        return self.whole.edge_choices(source, target)
 
     @property
-    def _layout(self) -> ParameterLayout:
-        return self.base._layout
+    def layout(self) -> Layout:
+        """As in the whole space."""
+        return self.whole.layout
 
     def parameters(self) -> dict[str, tuple[Choice, ...]]:
         """The parameters of the whole space."""
-        return self.base.parameters()
+        return self.whole.parameters()
 
     def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
         """As in the whole space.
@@ -153,7 +153,7 @@ class RestrictedSpace(GraphSpace):
             InvalidArchitecture: The architecture is not in the restricted space.
         """
         self.validate(architecture)
-        return self.base.to_parameters(architecture)
+        return self.whole.to_parameters(architecture)
 
     def from_parameters(self, parameters: Any) -> Architecture:
         """The inverse of :meth:`to_parameters`.
@@ -161,7 +161,7 @@ class RestrictedSpace(GraphSpace):
         Raises:
             InvalidArchitecture: As in the whole space, or the architecture is not in the table.
         """
-        architecture = self.base.from_parameters(parameters)
+        architecture = self.whole.from_parameters(parameters)
         self.validate(architecture)
         return architecture
 
@@ -172,7 +172,7 @@ class RestrictedSpace(GraphSpace):
         return len(self._known)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """The known architectures, in the order they were given."""
+        """The known architectures, in their original order."""
         return iter(self._known)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -180,7 +180,7 @@ class RestrictedSpace(GraphSpace):
         return self._known[int(rng.integers(len(self._known)))]
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
-        """The neighbors in the whole space that are known; none, where the table has none of them.
+        """The neighbors in the whole space that are known; possibly none.
 
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.
@@ -188,36 +188,37 @@ class RestrictedSpace(GraphSpace):
         return [neighbor for neighbor, _ in self._known_neighbors(architecture)]
 
     def _known_neighbors(self, architecture: Architecture) -> list[tuple[Architecture, str]]:
-        """The known neighbors and their keys; kept, because methods mutate the same parent many times."""
-        found = self._around.get(architecture)
-        if found is None:
+        """The known neighbors and their keys, cached because methods mutate the same parent many times."""
+        known = self._around.get(architecture)
+        if known is None:
             self.validate(architecture)
-            around = self.base.neighbors(architecture)
-            pairs = zip(around, self.base.keys(around), strict=True)
-            found = [(neighbor, key) for neighbor, key in pairs if self._knows(neighbor, key)]
+            around = self.whole.neighbors(architecture)
+            pairs = zip(around, self.whole.keys(around), strict=True)
+            known = [(neighbor, key) for neighbor, key in pairs if self._knows(neighbor, key)]
             if len(self._around) >= KEPT:
                 self._around.clear()
-            self._around[architecture] = found
-        return found
+            self._around[architecture] = known
+        return known
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A random known neighbor of another key; where there is none, one that differs in few parameters.
+        """A random known neighbor with another key, or else one of the nearest known architectures.
 
-        A table may know so small a part of a space that its architectures are no neighbors of each other.
-        Then one of the known architectures that differ in the fewest parameters is drawn.
+        A table may know so little of a space that its architectures are no neighbors of each other. One of
+        those that differ in the fewest parameters is drawn then.
 
         Raises:
             InvalidArchitecture: ``architecture`` is not in the restricted space.
             SpaceExhausted: The table knows no other architecture.
         """
-        own = self.base.key(architecture)
+        own = self.whole.key(architecture)
         others = [neighbor for neighbor, key in self._known_neighbors(architecture) if key != own]
         if others:
             return others[int(rng.integers(len(others)))]
         other = np.flatnonzero(self._known_keys != own)
         if not len(other):
             raise SpaceExhausted(f"{self.name}: there is no other known architecture than {architecture!r}")
-        wanted = self._layout.read(self.base.completed(architecture))
+        completed = self.whole.completed(architecture)
+        wanted = self.layout.read(completed.adjacency, completed.operations)
         differences = (self._known_labels[other] != wanted).sum(1)
         nearest = other[differences == differences.min()]
         return self._known[int(nearest[rng.integers(len(nearest))])]
@@ -225,7 +226,9 @@ class RestrictedSpace(GraphSpace):
     @functools.cached_property
     def _known_labels(self) -> NDArray[np.int16]:
         """``(known, parameters)``: the labels of the parameters of each known architecture."""
-        return np.array([self._layout.read(architecture) for architecture in self._known], np.int16)
+        adjacency = np.stack([architecture.adjacency for architecture in self._known])
+        operations = np.stack([architecture.operations for architecture in self._known])
+        return self.layout.read(adjacency, operations).astype(np.int16)
 
     # ---------------------------------------------------------------- what the whole space does
 
@@ -236,24 +239,24 @@ class RestrictedSpace(GraphSpace):
             InvalidArchitecture: The architecture is not in the restricted space.
         """
         self.validate(architecture)
-        return self.base.build(architecture, num_classes, **shape)
+        return self.whole.build(architecture, num_classes, **shape)
 
     def arguments(self) -> dict[str, Any]:
         """Those of the whole space: a saved model needs no table to be loaded."""
-        return self.base.arguments()
+        return self.whole.arguments()
 
     @property
     def node_labelled_ops(self) -> tuple[str, ...]:
         """As in the whole space."""
-        return self.base.node_labelled_ops
+        return self.whole.node_labelled_ops
 
     def to_node_labelled(self, architecture: Architecture) -> Architecture:
         """As in the whole space."""
-        return self.base.to_node_labelled(architecture)
+        return self.whole.to_node_labelled(architecture)
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
         """As in the whole space."""
-        return self.base.active_batch(batch)
+        return self.whole.active_batch(batch)
 
     def __repr__(self) -> str:
-        return f"{self.base!r}.restricted_to(<{len(self._known)} architectures>)"
+        return f"{self.whole!r}.restricted_to(<{len(self._known)} architectures>)"

@@ -1,8 +1,8 @@
-"""GraphSpace: the contract of a search space, with defaults that make one's own space about 30 lines.
+"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines.
 
 A subclass states its operations, a rule (:meth:`GraphSpace.check`) and a builder (:meth:`GraphSpace.build`).
-Everything else has a default that works for graphs of a fixed number of nodes, and that a space overrides
-where it can do better (a vectorised sampler, a countable size, an official string form).
+Everything else has a default that works for graphs of a fixed number of nodes. Spaces override what they can
+do better: a vectorised sampler, a closed-form size, an official string form.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import ParameterLayout, Slot, with_label
+from graphnas.graph.layout import Layout, with_label
 from graphnas.graph.node_labelled import edges_as_nodes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Choice = str | int | bool
 Parameters = Mapping[str, Choice]
 
 MAX_TRIES = 10_000
-"""Bound on rejection sampling, after which the rule is taken to be unsatisfiable by chance."""
+"""Tries of rejection sampling before it gives up."""
 
 
 class GraphSpace(ABC):
@@ -55,7 +55,7 @@ class GraphSpace(ABC):
     one_result_per_key = True
     terminal: int | None = None
 
-    # ---------------------------------------------------------------- what a space must state
+    # ---------------------------------------------------------------- what a space must define
 
     @abstractmethod
     def build(self, architecture: Architecture, num_classes: int, **shape: Any) -> torch.nn.Module:
@@ -64,14 +64,14 @@ class GraphSpace(ABC):
         Args:
             architecture: A member of the space.
             num_classes: Size of the output.
-            **shape: What else fixes the network, such as ``in_channels`` or widths; see the space.
+            **shape: Other settings of the network, such as ``in_channels`` or widths; see the space.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
         """
 
     def check(self, architecture: Architecture) -> None:  # noqa: B027  # a space without a rule needs none
-        """The rule of the space beyond labels and size; raise :class:`InvalidArchitecture` if broken."""
+        """The rule of the space beyond labels and size; raises :class:`InvalidArchitecture` if broken."""
 
     # ---------------------------------------------------------------- membership and identity
 
@@ -83,32 +83,7 @@ class GraphSpace(ABC):
         """
         if not isinstance(architecture, Architecture):
             raise InvalidArchitecture(f"expected an Architecture, got {type(architecture).__name__}")
-        if architecture.num_nodes > self.max_nodes:
-            raise InvalidArchitecture(
-                f"{self.name}: {architecture.num_nodes} nodes, at most {self.max_nodes} are allowed"
-            )
-        if architecture.operations.max() >= len(self.node_ops):
-            raise InvalidArchitecture(
-                f"{self.name}: node label {architecture.operations.max()} is not one of "
-                f"0..{len(self.node_ops) - 1} {self.node_ops}"
-            )
-        if architecture.adjacency.max() >= len(self.edge_ops):
-            raise InvalidArchitecture(
-                f"{self.name}: edge label {architecture.adjacency.max()} is not one of "
-                f"0..{len(self.edge_ops) - 1} {self.edge_ops}"
-            )
-        node = self._layout.first_forbidden_node(architecture)
-        if node is not None:
-            found = self.node_ops[architecture.operations[node]]
-            allowed = ", ".join(self.node_ops[k] for k in self.node_choices(node))
-            raise InvalidArchitecture(f"{self.name}: node {node} is {found!r}, allowed: {allowed}")
-        edge = self._layout.first_forbidden_edge(architecture)
-        if edge is not None:
-            found = self.edge_ops[architecture.adjacency[edge]]
-            allowed = ", ".join(self.edge_ops[k] for k in self.edge_choices(*edge))
-            raise InvalidArchitecture(
-                f"{self.name}: edge {edge[0]} -> {edge[1]} is {found!r}, allowed: {allowed}"
-            )
+        self.layout.check(architecture)
         self.check(architecture)
 
     def is_valid(self, architecture: Architecture) -> bool:
@@ -122,8 +97,8 @@ class GraphSpace(ABC):
     def key(self, architecture: Architecture) -> str:
         """A string that is equal for isomorphic architectures, which build the same network.
 
-        A search evaluates one architecture of each key. A space may group in another way where its benchmark
-        does, and says so (``NASBench201``).
+        A search evaluates one architecture of each key. A space whose benchmark groups architectures in
+        another way may follow it (``NASBench201``).
         """
         return canonical_key(architecture)
 
@@ -141,6 +116,26 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         return architecture
+
+    def completed_batch(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> ArchitectureBatch:
+        """The :meth:`completed` forms as one batch; where none is smaller, they are not validated.
+
+        Raises:
+            InvalidArchitecture: A smaller architecture is not in the space.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if not isinstance(architectures, ArchitectureBatch):
+            architectures = ArchitectureBatch.from_architectures(architectures, self.max_nodes)
+        if architectures.max_nodes == self.max_nodes and (architectures.num_nodes == self.max_nodes).all():
+            return architectures
+        completed = [self.completed(architecture) for architecture in architectures]
+        return ArchitectureBatch.from_architectures(completed, self.max_nodes)
+
+    @property
+    def whole(self) -> GraphSpace:
+        """This space; for a restricted one, the space that it is a part of."""
+        return self
 
     def restricted_to(self, table: KnowsArchitectures | Iterable[Architecture]) -> RestrictedSpace:
         """The part of this space that ``table`` knows; see :attr:`one_result_per_key`.
@@ -186,42 +181,41 @@ class GraphSpace(ABC):
     # ---------------------------------------------------------------- parameters of the host
 
     def node_choices(self, node: int) -> Sequence[int]:
-        """Labels that node ``node`` may take; one label means there is nothing to choose."""
+        """Labels that node ``node`` may take; a single one leaves no choice."""
         return range(len(self.node_ops))
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
-        """Labels that the edge ``source -> target`` may take; one label means there is nothing to choose."""
+        """Labels that the edge ``source -> target`` may take; a single one leaves no choice."""
         return range(len(self.edge_ops))
 
-    def _slots(self) -> list[Slot]:
-        """The parameters in order; called once per space."""
-        slots = []
+    def _places(self) -> list[tuple[str, int, int]]:
+        """Names of the parameters, in order, and the node (twice) or the edge that each one chooses.
+
+        Those with nothing to choose are left out by :attr:`layout`.
+        """
+        places = []
         for j in range(self.max_nodes):
-            slots.append((f"{self.name}/op_{j}", j, j, self.node_choices(j)))
-            slots += [(f"{self.name}/edge_{i}_{j}", i, j, self.edge_choices(i, j)) for i in range(j)]
-        return [slot for slot in slots if len(slot[3]) > 1]
+            places.append((f"{self.name}/op_{j}", j, j))
+            places += [(f"{self.name}/edge_{i}_{j}", i, j) for i in range(j)]
+        return places
 
     @functools.cached_property
-    def _layout(self) -> ParameterLayout:
-        return ParameterLayout(
-            self._slots(),
-            self.max_nodes,
-            len(self.node_ops),
-            len(self.edge_ops),
-            self.node_choices,
-            self.edge_choices,
-        )
+    def layout(self) -> Layout:
+        """The nodes and edges that have a choice, and their labels, as arrays."""
+        return Layout(self, self._places())
 
-    def _choice_names(self, source: int, target: int, labels: Sequence[int]) -> tuple[Choice, ...]:
-        if source == target:
-            return tuple(self.node_ops[k] for k in labels)
-        if len(self.edge_ops) == 2:
-            return tuple(bool(k) for k in labels)
-        return tuple(self.edge_ops[k] for k in labels)
+    @functools.cached_property
+    def _choices(self) -> tuple[tuple[Choice, ...], ...]:
+        """The values of each parameter, in the order of its labels."""
+        edge_ops = (False, True) if len(self.edge_ops) == 2 else self.edge_ops
+        return tuple(
+            tuple((self.node_ops if slot.source == slot.target else edge_ops)[k] for k in slot.labels)
+            for slot in self.layout.slots
+        )
 
     def parameters(self) -> dict[str, tuple[Choice, ...]]:
         """Categorical parameters, ``{readable name: choices}``, in a fixed order."""
-        return {name: self._choice_names(i, j, labels) for name, i, j, labels in self._layout.slots}
+        return dict(zip(self.layout.names, self._choices, strict=True))
 
     def to_parameters(self, architecture: Architecture) -> dict[str, Choice]:
         """``architecture`` as values of :meth:`parameters`.
@@ -231,11 +225,11 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         self._check_complete(architecture)
-        values: dict[str, Choice] = {}
-        read = self._layout.read(architecture).tolist()
-        for (name, i, j, labels), label in zip(self._layout.slots, read, strict=True):
-            values[name] = self._choice_names(i, j, labels)[list(labels).index(label)]
-        return values
+        labels = self.layout.read(architecture.adjacency, architecture.operations).tolist()
+        return {
+            slot.name: choices[slot.labels.index(label)]
+            for slot, choices, label in zip(self.layout.slots, self._choices, labels, strict=True)
+        }
 
     def _check_complete(self, architecture: Architecture) -> None:
         """The default parameters describe all nodes; a space of graphs of several sizes has its own."""
@@ -247,28 +241,32 @@ class GraphSpace(ABC):
     def from_parameters(self, parameters: Parameters) -> Architecture:
         """The inverse of :meth:`to_parameters`.
 
-        Names without the space's prefix are ignored, because a study may hold other hyper-parameters too;
-        a name with it that is none of :meth:`parameters` is an error.
+        Names without the space's prefix are ignored, because a study may have other hyper-parameters too. An
+        unknown name with that prefix is an error.
 
         Raises:
-            InvalidArchitecture: A missing or unknown parameter, a value that is no choice, or a graph the
-                rule refuses.
+            InvalidArchitecture: A missing or unknown parameter, a value that is not one of its choices, or a
+                graph that the rule refuses.
         """
-        self._layout.check_names(parameters, self.name)
-        chosen = []
-        for name, i, j, labels in self._layout.slots:
-            if name not in parameters:
-                raise InvalidArchitecture(f"parameter {name!r} is missing")
-            choices = self._choice_names(i, j, labels)
+        self.layout.check_names(parameters)
+        labels = []
+        for slot, choices in zip(self.layout.slots, self._choices, strict=True):
+            if slot.name not in parameters:
+                raise InvalidArchitecture(f"parameter {slot.name!r} is missing")
+            value = parameters[slot.name]
             try:
-                chosen.append(labels[choices.index(parameters[name])])
-            except (TypeError, ValueError, RuntimeError) as error:  # not there, or an array to compare with
-                raise InvalidArchitecture(f"{name} = {parameters[name]!r} is not one of {choices}") from error
-        architecture = self._layout.assemble(chosen)
+                labels.append(slot.labels[choices.index(value)])
+            except (
+                TypeError,
+                ValueError,
+                RuntimeError,
+            ) as error:  # none, or an array
+                raise InvalidArchitecture(f"{slot.name} = {value!r} is not one of {choices}") from error
+        architecture = self.layout.architecture(labels)
         self.validate(architecture)
         return architecture
 
-    # ---------------------------------------------------------------- moving about in the space
+    # ---------------------------------------------------------------- sampling and moving
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """A random architecture; by default uniform over parameter values, rejected until valid.
@@ -277,7 +275,7 @@ class GraphSpace(ABC):
             SpaceExhausted: No valid architecture in :data:`MAX_TRIES` tries.
         """
         for _ in range(MAX_TRIES):
-            architecture = self._layout.sample(rng)
+            architecture = self.layout.sample(rng)
             if self.is_valid(architecture):
                 return architecture
         raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
@@ -312,7 +310,7 @@ class GraphSpace(ABC):
         return self._valid_changes(architecture)
 
     def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
-        slots = self._layout.slots
+        slots = self.layout.slots
         changes = (with_label(architecture, i, j, label) for _, i, j, labels in slots for label in labels)
         return [changed for changed in changes if changed is not None and self.is_valid(changed)]
 
@@ -325,7 +323,7 @@ class GraphSpace(ABC):
         """
         self.validate(architecture)
         self._check_complete(architecture)
-        slots = self._layout.slots
+        slots = self.layout.slots
         for _ in range(50 if slots else 0):
             _name, i, j, labels = slots[int(rng.integers(len(slots)))]
             changed = with_label(architecture, i, j, labels[int(rng.integers(len(labels)))])
@@ -337,9 +335,9 @@ class GraphSpace(ABC):
         return neighbors[int(rng.integers(len(neighbors)))]
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, JSON-ready, by which a saved model finds this space again.
+        """The constructor's arguments, JSON-ready, from which a saved model makes this space again.
 
-        A space whose constructor takes arguments overrides it.
+        Override it in a space whose constructor takes arguments.
         """
         return {}
 
@@ -349,8 +347,8 @@ class GraphSpace(ABC):
 
     def enumerate(self) -> Iterator[Architecture]:
         """Every architecture once, in a fixed order; for spaces small enough to be walked through."""
-        for labels in itertools.product(*(slot[3] for slot in self._layout.slots)):
-            architecture = self._layout.assemble(labels)
+        for labels in itertools.product(*(slot.labels for slot in self.layout.slots)):
+            architecture = self.layout.architecture(labels)
             if self.is_valid(architecture):
                 yield architecture
 

@@ -29,32 +29,23 @@ def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
 def changed_candidates(
     space: GraphSpace, parents: Sequence[Architecture], size: int, rng: np.random.Generator
 ) -> ArchitectureBatch:
-    """``size`` copies of ``parents`` in which one to four random slots got another label.
+    """``size`` copies of ``parents`` in which one to four random nodes or edges got a random label.
 
-    All copies are changed at once; whether a copy still obeys the space's rule is left to whoever picks one,
-    because only a few of them are ever looked at.
+    All copies are changed at once. They may break the space's rule: the caller checks those that it picks,
+    which are few.
     """
     batch = ArchitectureBatch.from_architectures(parents, space.max_nodes)
     adjacency, operations, num_nodes = batch[rng.integers(len(parents), size=size)].to_arrays()
     adjacency, operations = adjacency.copy(), operations.copy()
-    n = space.max_nodes
-    slots = [(i, j, tuple(space.edge_choices(i, j))) for j in range(n) for i in range(j)]
-    slots += [(j, j, tuple(space.node_choices(j))) for j in range(n)]
-    slots = [slot for slot in slots if len(slot[2]) > 1]
-    if not slots:
+    layout = space.layout
+    if not len(layout):
         return ArchitectureBatch.from_arrays(adjacency, operations, num_nodes)
-    sources = np.array([slot[0] for slot in slots])
-    targets = np.array([slot[1] for slot in slots])
-    counts = np.array([len(slot[2]) for slot in slots])
-    choices = np.zeros((len(slots), counts.max()), int)
-    for k, (_, _, labels) in enumerate(slots):
-        choices[k, : len(labels)] = labels
     changes = rng.integers(1, 5, size=size)
     for step in range(4):
         rows = np.flatnonzero(changes > step)
-        slot = rng.integers(len(slots), size=len(rows))
-        label = choices[slot, rng.integers(counts[slot])]
-        i, j = sources[slot], targets[slot]
+        slot = rng.integers(len(layout), size=len(rows))
+        label = layout.labels[slot, rng.integers(layout.counts[slot])]
+        i, j = layout.sources[slot], layout.targets[slot]
         inside = j < num_nodes[rows]
         edge, node = inside & (i < j), inside & (i == j)
         adjacency[rows[edge], i[edge], j[edge]] = label[edge]

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training.augment import augmented
 from graphnas.training.images import ImageSet, Normalisation
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 from graphnas.training.training_config import TrainingConfig
 
 STEPS_BETWEEN_CHECKS = 50
@@ -81,8 +82,8 @@ def train_epochs(
     device = device_of(module)
     layout = fastest_layout(module, images.shape)
     labels = images.labels.to(device)
-    order = torch.Generator().manual_seed(derived_seed(seed, "order"))
-    changes = torch.Generator().manual_seed(derived_seed(seed, "augmentation"))
+    order = torch_generator(seed, "order")
+    changes = torch_generator(seed, "augmentation")
     randomness = SeededRandomness(derived_seed(seed, "dropout"))
     optimiser = torch.optim.SGD(
         module.parameters(),

@@ -6,23 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from graphnas.errors import InvalidArgument
-
-
-def derived_seed(seed: int, stream: str) -> int:
-    """A 63-bit seed for one purpose, such as ``"weights"``: streams of one ``seed`` are independent.
-
-    Raises:
-        InvalidArgument: ``seed`` is not an integer of at least 0.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidArgument(f"seed must be an integer of at least 0, got {seed!r}")
-    sequence = np.random.SeedSequence([int(seed), *stream.encode()])
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class SeededRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]

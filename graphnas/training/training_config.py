@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.errors import InvalidArgument
-from graphnas.training.checked_config import CheckedConfig
+from graphnas.configuration import check_booleans, check_integers, check_numbers, from_preset
 
 
 @dataclass(frozen=True)
-class TrainingConfig(CheckedConfig):
+class TrainingConfig:
     """How one network is trained: SGD with Nesterov momentum and a learning rate that follows a cosine.
 
     The defaults are the CIFAR-10 proxy of NASGEM as far as the paper states it (a tenth of the training
@@ -55,23 +54,22 @@ class TrainingConfig(CheckedConfig):
     mixed_precision: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "reward_epochs"):
-            self._integer(name, 1)
-        for name in ("crop_padding", "cutout"):
-            self._integer(name, 0)
-        for name in ("validation_limit", "patience"):
-            if getattr(self, name) is not None:
-                self._integer(name, 1)
-        for name in ("flip", "mixed_precision"):
-            self._boolean(name)
-        self._number("learning_rate", "above 0", lambda x: x > 0)
-        self._number("momentum", "in 0..1, below 1", lambda x: 0 <= x < 1)
-        self._number("weight_decay", "at least 0", lambda x: x >= 0)
-        self._number("warmup_epochs", "in 0..epochs, below epochs", lambda x: 0 <= x < self.epochs)
-        self._number("label_smoothing", "in 0..1, below 1", lambda x: 0 <= x < 1)
-        self._number("train_fraction", "between 0 and 1, exclusive", lambda x: 0 < x < 1)
-        if self.gradient_clip is not None:
-            self._number("gradient_clip", "above 0 or None", lambda x: x > 0)
+        check_integers(self, dict.fromkeys(("epochs", "batch_size", "reward_epochs"), 1))
+        check_integers(self, dict.fromkeys(("crop_padding", "cutout"), 0))
+        check_integers(self, dict.fromkeys(("validation_limit", "patience"), 1), optional=True)
+        check_booleans(self, "flip", "mixed_precision")
+        check_numbers(
+            self,
+            {
+                "learning_rate": "(0, inf)",
+                "momentum": "[0, 1)",
+                "weight_decay": "[0, inf)",
+                "warmup_epochs": f"[0, {self.epochs})",
+                "label_smoothing": "[0, 1)",
+                "train_fraction": "(0, 1)",
+            },
+        )
+        check_numbers(self, {"gradient_clip": "(0, inf)"}, optional=True)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> TrainingConfig:
@@ -86,9 +84,7 @@ class TrainingConfig(CheckedConfig):
         Raises:
             InvalidArgument: An unknown preset or field, or a value out of range.
         """
-        if name not in PRESETS:
-            raise InvalidArgument(f"unknown training preset {name!r}; allowed: {', '.join(PRESETS)}")
-        return cls().replace(**{**PRESETS[name], **changes})
+        return from_preset(cls, PRESETS, name, changes)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -1,10 +1,12 @@
-"""Table: what every table of results offers, whatever file it was read from."""
+"""Table: what every table of results offers, whatever file it was read from, which is read only once."""
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
 
 METRICS = ("validation_accuracy", "test_accuracy")
+
+R = TypeVar("R")
+
+
+def read_once(read: Callable[[Path], R], path: Path) -> R:
+    """``read(path)``, once per version of the file: what it returns must be read-only, since it is shared."""
+    status = path.stat()
+    result: R = _read(read, path.resolve(), status.st_mtime_ns, status.st_size)
+    return result
+
+
+@functools.lru_cache(maxsize=4)
+def _read(read: Callable[[Path], Any], path: Path, _mtime: int, _size: int) -> Any:
+    return read(path)
 
 
 class Table(ABC):

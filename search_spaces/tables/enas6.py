@@ -42,23 +42,13 @@ _HOW_TO_GET = (
 
 
 def find_enas6(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The compact file where it is there, otherwise the official one, unread.
+    """Path of the compact file if there is one, otherwise of the official one.
 
     Raises:
         DataNotFound: Neither is in the data directory.
     """
     candidates = [f"{folder}{name}" for name in (COMPACT_FILE, OFFICIAL_FILE) for folder in ("enas/", "")]
     return find_data(candidates, what="ENAS 6-layer table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
-
-
-def open_enas6(data_dir: str | os.PathLike[str] | None = None) -> ENAS6Table:
-    """The table at :func:`find_enas6`.
-
-    Raises:
-        DataNotFound: It is not in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
-    """
-    return ENAS6Table(find_enas6(data_dir))
 
 
 class ENAS6Table(Table):
@@ -157,7 +147,7 @@ class ENAS6Table(Table):
 
 
 def _numbers(codes: NDArray[Any], skips: NDArray[Any]) -> NDArray[np.int64]:
-    """One integer per architecture: base 6 for the operations, base 2 for the skips."""
+    """An integer for each architecture: base 6 for the operations, base 2 for the skips."""
     operations = codes.astype(np.int64) @ 6 ** np.arange(codes.shape[1])
     return operations * 2 ** skips.shape[1] + skips.astype(np.int64) @ 2 ** np.arange(skips.shape[1])
 
@@ -182,7 +172,7 @@ def _read_compact(path: Path) -> _Columns:
 
 
 def _read_official(path: Path) -> _Columns:
-    """The same of the text file, whose lines are ``[[op], [op, bit], [op, bit, bit], ...], accuracy``."""
+    """The same from the text file, whose lines are ``[[op], [op, bit], [op, bit, bit], ...], accuracy``."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:

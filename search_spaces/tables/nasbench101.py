@@ -40,7 +40,7 @@ _HOW_TO_GET = (
 
 @dataclass(frozen=True)
 class Results:
-    """What every source is turned into; accuracies in percent, NaN where none is recorded.
+    """The results of any source; accuracies in percent, NaN where none is recorded.
 
     Attributes:
         adjacency: ``(N, 7, 7)`` pruned cells, padded at the end.
@@ -70,14 +70,14 @@ class Results:
 
     @functools.cached_property
     def sorted_codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The cells' codes in ascending order, and the row of each; worked out when first asked for."""
-        found = cells.codes(cells.prune(*cells.complete(self.adjacency, self.operations, self.num_nodes)))
-        order = np.argsort(found)
-        return found[order], order
+        """The cells' codes in ascending order, and the row of each."""
+        codes = cells.codes(cells.prune(*cells.complete(self.adjacency, self.operations, self.num_nodes)))
+        order = np.argsort(codes)
+        return codes[order], order
 
 
 def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The compact file where it is there, otherwise one of the benchmark's own, unread.
+    """Path of the compact file if there is one, otherwise of one of the benchmark's own.
 
     Raises:
         DataNotFound: None of them is in the data directory.
@@ -88,37 +88,15 @@ def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
     return find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
 
 
-def open_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> NASBench101Table:
-    """The table at :func:`find_nasbench101`; a file that was read before is not read again.
-
-    Raises:
-        DataNotFound: It is not in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
-    """
-    path = find_nasbench101(data_dir)
-    status = path.stat()
-    return NASBench101Table(_read(path.resolve(), status.st_mtime_ns, status.st_size))
-
-
-@functools.lru_cache(maxsize=2)
-def _read(path: Path, _mtime: int, _size: int) -> Results:
-    """The file's results, read once per version of it (they are read-only, so sharing them is safe)."""
-    if path.name == COMPACT_FILE:
-        return read_compact(path)
-    from search_spaces.tables.nasbench101_official import read_official
-
-    return read_official(path)
-
-
 class NASBench101Table(Table):
     """Results on CIFAR-10 of the cells of NAS-Bench-101.
 
     ``test_accuracy`` is the mean of the three repeats. The compact file has it at 108 epochs only; its
-    ``validation_accuracy`` is that of one repeat and known of 30,001 cells, at all four budgets. In the
-    benchmark's own files both are means of the repeats and known of every cell.
+    ``validation_accuracy`` is that of one repeat and known for 30,001 cells, at all four budgets. In the
+    benchmark's own files both are means of the repeats and known for every cell.
 
     Args:
-        results: What was read.
+        results: The contents of the file.
     """
 
     datasets = ("cifar10",)
@@ -148,7 +126,7 @@ class NASBench101Table(Table):
         return self.results.md5[row].tobytes().hex()
 
     def rows(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
-        """The row of each cell, however it is written; -1 where a file of part of the space lacks it.
+        """The row of each cell, however it is written; -1 if the file does not have it.
 
         Raises:
             InvalidArchitecture: An architecture is not in the space.

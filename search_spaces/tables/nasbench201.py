@@ -9,7 +9,7 @@ import functools
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from graphnas.data_directory import find_data
 from graphnas.errors import CorruptData
 from graphnas.graph.architecture import Architecture
 from search_spaces.nasbench201 import SIZE, NASBench201
-from search_spaces.tables.base import Table
+from search_spaces.tables.base import Table, read_once
 
 if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
@@ -39,7 +39,7 @@ _HOW_TO_GET = (
 
 
 def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The compact file where it is there, otherwise the official release, unread.
+    """Path of the compact file if there is one, otherwise of the official release.
 
     Raises:
         DataNotFound: Neither is in the data directory.
@@ -50,7 +50,7 @@ def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def find_nasbench201_latencies(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The file of latencies, unread.
+    """Path of the file of latencies.
 
     Raises:
         DataNotFound: It is not in the data directory.
@@ -63,27 +63,12 @@ def find_nasbench201_latencies(data_dir: str | os.PathLike[str] | None = None) -
     )
 
 
-def open_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> NASBench201Table:
-    """The table at :func:`find_nasbench201`.
-
-    Raises:
-        DataNotFound: It is not in the data directory.
-        CorruptData: The file is truncated, damaged or of another kind.
-    """
-    from search_spaces.tables.nats_bench import NATSBenchTable
-
-    path = find_nasbench201(data_dir)
-    if path.name == COMPACT_FILE:
-        return CompactTable(path, data_dir)
-    return NATSBenchTable(path.parent if path.name.startswith("meta.") else path, data_dir)
-
-
 class NASBench201Table(Table):
     """What both sources share: rows are in the order of ``NASBench201().enumerate()``.
 
     Args:
         official_index: ``(15625,)`` the benchmark's own index of each row.
-        data_dir: Where the file of latencies is looked for.
+        data_dir: Where to look for the file of latencies.
     """
 
     datasets = tuple(NUM_CLASSES)
@@ -139,24 +124,24 @@ class NASBench201Table(Table):
         }
 
     def _hardware(self) -> Mapping[str, NDArray[np.float64]]:
-        return _cached(_read_hardware, find_nasbench201_latencies(self._data_dir))
+        return read_once(_read_hardware, find_nasbench201_latencies(self._data_dir))
 
 
 class CompactTable(NASBench201Table):
-    """The compact file: accuracies after 12 and 200 epochs, averaged over the seeds there are.
+    """The compact file: accuracies after 12 and 200 epochs, averaged over the recorded seeds.
 
     The 200-epoch validation accuracy on CIFAR-10 is that of one seed; its maximum is 91.57.
 
     Args:
         path: The file ``nasbench201.csv.gz``.
-        data_dir: Where the file of latencies is looked for.
+        data_dir: Where to look for the file of latencies.
 
     Raises:
         CorruptData: The file is truncated, damaged or of another kind.
     """
 
     def __init__(self, path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None) -> None:
-        self._columns = _cached(_read_compact, Path(path))
+        self._columns = read_once(_read_compact, Path(path))
         super().__init__(self._columns["index"].astype(np.int64), data_dir)
 
     def accuracy(
@@ -188,16 +173,7 @@ def _column(dataset: str, budget: int, metric: str) -> str:
     return f"{_PREFIXES[dataset]}_{_SUFFIXES[metric]}" + ("_12" if budget == 12 else "")
 
 
-def _cached(
-    read: Callable[[Path, int, int], Mapping[str, NDArray[np.float64]]], path: Path
-) -> Mapping[str, NDArray[np.float64]]:
-    """``read`` the file, once per version of it (its arrays are read-only, so sharing them is safe)."""
-    status = path.stat()
-    return read(path.resolve(), status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=4)
-def _read_compact(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[np.float64]]:
+def _read_compact(path: Path) -> Mapping[str, NDArray[np.float64]]:
     """The numeric columns, rows in the order of ``NASBench201().enumerate()``."""
     wanted = [_column(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
     text = _read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
@@ -218,8 +194,7 @@ def _read_compact(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[n
     return _frozen(columns)
 
 
-@functools.lru_cache(maxsize=4)
-def _read_hardware(path: Path, _mtime: int, _size: int) -> Mapping[str, NDArray[np.float64]]:
+def _read_hardware(path: Path) -> Mapping[str, NDArray[np.float64]]:
     """The numeric columns, rows in the order of the benchmark's own index."""
     text = _read_columns(path, ["index"])
     columns = {name: _numbers(path, name, values) for name, values in text.items()}

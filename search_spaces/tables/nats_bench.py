@@ -44,13 +44,13 @@ _Result = tuple[float, float | None]
 
 
 class NATSBenchTable(NASBench201Table):
-    """The official files; a cell's file is read when it is first asked for.
+    """The official files; a cell's file is read on first use.
 
-    Accuracies are the mean over the seeds there are, seconds the mean of the runs' training times.
+    Accuracies are the mean over the recorded seeds, seconds the mean of the runs' training times.
 
     Args:
         path: The unpacked directory, or the single file (which takes minutes and several GB of memory).
-        data_dir: Where the file of latencies is looked for.
+        data_dir: Where to look for the file of latencies.
 
     Raises:
         DataNotFound: ``path`` is neither a directory nor a file.
@@ -63,9 +63,9 @@ class NATSBenchTable(NASBench201Table):
         meta = _load(meta_path)
         strings = meta.get("meta_archs") if isinstance(meta, dict) else None
         if not isinstance(strings, list) or len(strings) != SIZE:
-            found = "no list" if not isinstance(strings, list) else f"{len(strings)} cells"
+            content = "no list" if not isinstance(strings, list) else f"{len(strings)} cells"
             raise CorruptData(
-                f"{meta_path} is not of NATS-Bench's topology space: {found} under 'meta_archs', "
+                f"{meta_path} is not of NATS-Bench's topology space: {content} under 'meta_archs', "
                 f"expected {SIZE} cells"
             )
         index = {text: k for k, text in enumerate(strings)}
@@ -115,7 +115,7 @@ def _load(path: Path) -> Any:
 
 def _results(document: Any, text: str, source: object) -> dict[tuple[str, int, str], _Result]:
     """What the table needs of one cell's file; NaN where no run is recorded."""
-    found: dict[tuple[str, int, str], _Result] = {}
+    results: dict[tuple[str, int, str], _Result] = {}
     try:
         for budget in (12, 200):
             info = document[str(budget)]
@@ -126,7 +126,7 @@ def _results(document: Any, text: str, source: object) -> dict[tuple[str, int, s
                 runs = [info["all_results"][run_name, seed] for seed in seeds]
                 accuracies = [float(run["eval_acc1es"][f"{images}@{run['epochs'] - 1}"]) for run in runs]
                 times = [sum(run["train_times"].values()) for run in runs if run.get("train_times")]
-                found[dataset, budget, metric] = (
+                results[dataset, budget, metric] = (
                     sum(accuracies) / len(accuracies) if accuracies else float("nan"),
                     float(sum(times) / len(times)) if times else None,
                 )
@@ -134,4 +134,4 @@ def _results(document: Any, text: str, source: object) -> dict[tuple[str, int, s
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptData(f"{source} is not laid out as NATS-Bench's topology space ({error!r})") from error
-    return found
+    return results

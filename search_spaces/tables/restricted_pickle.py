@@ -1,4 +1,4 @@
-"""Reads the plain data of a pickle without running what the pickle could ask for.
+"""Reads the plain data of a pickle without importing or calling anything that it names.
 
 A pickle may name any function of any module, to be imported and called. Here nothing is imported: containers
 and numbers are read, and every other object becomes an inert :class:`Opaque`, which no table accepts as a
@@ -17,7 +17,7 @@ from graphnas.errors import CorruptData
 
 
 class Opaque:
-    """Stands in for an object that is not plain data; takes part in unpickling and does nothing."""
+    """Stands in for an object that is not plain data; does nothing while it is unpickled."""
 
     def __init__(self, *_args: object, **_keywords: object) -> None:
         pass
@@ -33,7 +33,7 @@ def load_plain(stream: BinaryIO, name: object) -> Any:
 
     Args:
         stream: The (decompressed) pickle.
-        name: What to call it in an error.
+        name: Its name in error messages.
 
     Raises:
         CorruptData: It is truncated or no pickle.

@@ -48,9 +48,9 @@ def masked_crc32c(
         crc[:count] = _TABLE[(part ^ data[begin[:count] + t]) & np.uint32(255)] ^ (part >> np.uint32(8))
     crc ^= np.uint32(0xFFFFFFFF)
     masked = (crc >> np.uint32(15) | crc << np.uint32(17)) + np.uint32(_MASK_DELTA)
-    found = np.empty_like(masked)
-    found[order] = masked
-    return found
+    result = np.empty_like(masked)
+    result[order] = masked
+    return result
 
 
 @functools.lru_cache(maxsize=4096)

@@ -8,9 +8,8 @@ import torch
 
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, TrainingConfig, load_autoencoder, same_graphs
 from graphnas.autoencoders.principal import PrincipalFeatures
-from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.slots import Slots
 from search_spaces import ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 SPACES = {
@@ -45,35 +44,6 @@ def trained():
     return model, space.sample_batch(np.random.default_rng(1), 200)
 
 
-# ---------------------------------------------------------------- slots
-
-
-def test_slots_read_what_parameters_say_and_write_it_back(space):
-    slots = Slots(space)
-    batch = space.sample_batch(np.random.default_rng(0), 20)
-    choices = slots.read(slots.completed(batch))
-    for row, architecture in zip(choices, batch, strict=True):
-        expected = [
-            options.index(value)
-            for value, options in zip(
-                space.to_parameters(architecture).values(), space.parameters().values(), strict=True
-            )
-        ]
-        assert row.tolist() == expected
-    assert slots.architectures(choices) == [space.completed(a) for a in batch]
-
-
-def test_slots_complete_smaller_cells_and_refuse_strange_labels():
-    space, slots = NASBench101(), Slots(NASBench101())
-    small_cell = Architecture([[0, 1, 0], [0, 0, 1], [0, 0, 0]], [0, 2, 4])
-    (row,) = slots.read(slots.completed([small_cell]))
-    assert slots.architectures(row[None]) == [space.completed(small_cell)]
-    assert slots.architectures(np.zeros((1, len(slots)), int)) == [None]  # no edge at all
-    strange = Architecture(np.zeros((7, 7), int), [4, 1, 1, 1, 1, 1, 4])
-    with pytest.raises(InvalidArchitecture):
-        slots.read(slots.completed([strange]))
-
-
 # ---------------------------------------------------------------- components
 
 
@@ -97,7 +67,7 @@ def test_isomorphic_cells_differ_only_by_their_bits():
     assert space.key(first) == space.key(second)
     batch = space.sample_batch(np.random.default_rng(0), 60)
     principal = PrincipalFeatures(space, 60).fit(batch)
-    a, b = (principal.features(Slots(space).completed([x])) for x in (first, second))
+    a, b = (principal.features(space.completed_batch([x])) for x in (first, second))
     assert (a[0] != b[0]).any()
     for left, right in zip(a[1:], b[1:], strict=True):
         assert abs(left - right).sum() == 0
@@ -130,8 +100,8 @@ def test_elbo_is_what_a_loop_over_slots_gives(trained):
     expected = []
     for k, architecture in enumerate(few):
         total = 0.0
-        for s, choice in enumerate(model.slots.read(few[[k]])[0]):
-            count = model.slots.counts[s]
+        for s, choice in enumerate(model.layout.choices(few[[k]])[0]):
+            count = model.layout.counts[s]
             total -= torch.log_softmax(logits[k, s, :count], 0)[choice].item()
         expected.append(total)
         assert architecture.num_nodes == 4
@@ -243,6 +213,14 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
             assert torch.equal(value, resumed.state_dict()[name]), name
     with pytest.raises(InvalidArgument, match="another training"):
         FeatureVAE(space, small(4)).fit(batch, np.arange(80.0), checkpoint=path)
+
+
+def test_choices_that_break_the_rule_are_no_architecture():
+    space = NASBench101()
+    cell = space.sample(np.random.default_rng(0))
+    choices = np.concatenate([space.layout.choices(space.completed_batch([cell])), np.zeros((1, 26), int)])
+    found = FeatureVAE(space, small())._architectures(choices[[1, 0, 1]])
+    assert found == [None, cell, None]  # without any edge there is no path
 
 
 def test_what_is_not_trained_or_not_allowed_says_so():

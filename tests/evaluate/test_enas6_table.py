@@ -15,7 +15,8 @@ from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, Inva
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import RegularizedEvolution
 from search_spaces import ENASMacro, ENASMacro6
-from search_spaces.tables.enas6 import ENAS6Table, open_enas6
+from search_spaces.tables import open_enas6
+from search_spaces.tables.enas6 import ENAS6Table
 
 FOLDER = data_directory() / "enas"
 needs_table = pytest.mark.skipif(

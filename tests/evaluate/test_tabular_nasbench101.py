@@ -146,7 +146,7 @@ def test_a_cell_that_is_not_in_the_table(tmp_path):
     write_compact(tmp_path / COMPACT, cells[:-1])
     evaluator = TabularEvaluator(space, data_dir=tmp_path)
     assert evaluator.evaluate(cells[-1]).failed
-    assert "does not have it" in evaluator.evaluate(cells[-1]).reason
+    assert "has no such architecture" in evaluator.evaluate(cells[-1]).reason
     assert evaluator.table.rows(cells).tolist() == [*range(39), -1]
     assert np.isnan(evaluator.values(cells[-1:])).all()
     assert not evaluator.knows_all

@@ -127,7 +127,7 @@ def test_a_restriction_of_a_restriction():
     base, cells = some(15)
     inner = base.restricted_to(cells[:10]).restricted_to(cells[5:])
     assert list(inner.enumerate()) == [base.completed(cell) for cell in cells[5:10]]
-    assert inner.base is base
+    assert inner.whole is base.whole is base
 
 
 def test_what_is_no_table():

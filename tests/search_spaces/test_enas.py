@@ -14,7 +14,7 @@ from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import ENASMacro, ENASMacro6, get_space
 from search_spaces.complexity import count_complexity
-from search_spaces.enas import OPERATIONS, reductions
+from search_spaces.enas_codes import OPERATIONS, reductions
 
 FIRST_LINE = "[[1], [4, 0], [5, 0, 0], [0, 1, 1, 1], [2, 1, 1, 1, 1], [3, 0, 0, 0, 0, 1]]"
 

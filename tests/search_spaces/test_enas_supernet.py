@@ -10,7 +10,7 @@ from torch import nn
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import ENASMacro, ENASMacro6
 from search_spaces.complexity import count_complexity
-from search_spaces.enas import OPERATIONS
+from search_spaces.enas_codes import OPERATIONS
 
 SPACES = [ENASMacro(), ENASMacro6(), ENASMacro(1), ENASMacro(2), ENASMacro(5)]
 

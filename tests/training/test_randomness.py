@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import torch
 from torch import nn
 
-from graphnas.errors import InvalidArgument
-from graphnas.training.randomness import SeededRandomness, derived_seed
+from graphnas.training.randomness import SeededRandomness
 
 
 def _numbers(seed: int) -> torch.Tensor:
@@ -90,14 +88,3 @@ def test_fused_dropout_is_replaced():
         output, mask = torch.ops.aten.native_dropout(torch.ones(1000), 0.25, True)
     assert torch.allclose(output, mask / 0.75)
     assert 0.65 < mask.float().mean() < 0.85
-
-
-def test_derived_seeds_differ_by_stream_and_seed():
-    assert derived_seed(0, "weights") == derived_seed(0, "weights")
-    assert len({derived_seed(seed, name) for seed in range(20) for name in ("weights", "order")}) == 40
-
-
-@pytest.mark.parametrize("seed", [-1, 1.5, "0", True, None])
-def test_a_bad_seed_is_named(seed):
-    with pytest.raises(InvalidArgument, match=f"seed must be .* got {seed!r}"):
-        derived_seed(seed, "weights")

@@ -1,4 +1,4 @@
-"""Decisions: what is chosen at each node of a space's graphs, as tables that networks and samplers read."""
+"""Decisions: what a generator chooses at each node of a space's graphs, as tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.layout import ParameterLayout
 from graphnas.graph.space import GraphSpace
 
 
@@ -18,8 +17,8 @@ class Decisions:
     Tables of edges are indexed ``[target, source]``, as the rows that are generated.
 
     Args:
-        space: The search space. Where it has a ``terminal`` operation, any node but the first may have it,
-            which ends the graph.
+        space: The search space. If it has a ``terminal`` operation, any node but the first may have it, which
+            ends the graph.
 
     Attributes:
         num_nodes: N, the largest number of nodes.
@@ -35,16 +34,13 @@ class Decisions:
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
         n = self.num_nodes = space.max_nodes
-        layout = ParameterLayout(
-            (), n, len(space.node_ops), len(space.edge_ops), space.node_choices, space.edge_choices
-        )
-        self.operations = layout.allowed_nodes.copy()
+        self.operations = space.layout.allowed_nodes.copy()
         self.terminal = space.terminal
         if self.terminal is not None:
             self.operations[1:, self.terminal] = True
             self.operations[-1] = False
             self.operations[-1, self.terminal] = True
-        allowed = layout.allowed_edges.transpose(1, 0, 2)
+        allowed = space.layout.allowed_edges.transpose(1, 0, 2)
         earlier = np.tri(n, k=-1, dtype=bool)
         self.labels: NDArray[np.bool_] = allowed[..., 1:] & earlier[..., None]
         present = self.labels.any(2)
@@ -56,12 +52,12 @@ class Decisions:
 
     @property
     def num_operations(self) -> int:
-        """C."""
+        """Number of operations C."""
         return int(self.operations.shape[1])
 
     @property
     def num_labels(self) -> int:
-        """L, without "no edge"."""
+        """Number of edge labels L, without "no edge"."""
         return int(self.labels.shape[2])
 
     def arrays(
@@ -69,18 +65,17 @@ class Decisions:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """The graphs as rows ``(B, N, N)`` of the labels of the edges into each node, operations and sizes.
 
-        Graphs of fewer nodes are brought to the space's form first where the space has no terminal operation.
+        If the space has no terminal operation, smaller graphs are completed first.
 
         Raises:
-            InvalidArchitecture: A graph to which the choices give no probability.
+            InvalidArchitecture: A graph that the choices of the space do not allow.
             InvalidArgument: The batch is empty.
         """
         n = self.num_nodes
         if not len(batch):
             raise InvalidArgument("a batch needs at least one architecture")
-        if self.terminal is None and bool((batch.num_nodes != n).any()):
-            graphs = [self.space.completed(architecture) for architecture in batch]
-            batch = ArchitectureBatch.from_architectures(graphs, n)
+        if self.terminal is None:
+            batch = self.space.completed_batch(batch)
         adjacency, operations, sizes = batch.to_arrays()
         if sizes.max() > n:
             self._refuse(batch, sizes > n)
@@ -109,8 +104,8 @@ class Decisions:
         bad |= (rows < 0).any((1, 2)) | (rows > self.num_labels).any((1, 2))
         if not bad.any():
             allowed = np.concatenate([~self.edge_forced[..., None], self.labels], 2)
-            found = allowed[np.arange(n)[:, None], np.arange(n), rows]
-            bad |= (~found & real[..., None]).any((1, 2))
+            fine = allowed[np.arange(n)[:, None], np.arange(n), rows]
+            bad |= (~fine & real[..., None]).any((1, 2))
             bad |= (~self.operations[np.arange(n), operations] & real).any(1)
         if self.terminal is not None:
             ends = (operations == self.terminal) & real
@@ -120,7 +115,7 @@ class Decisions:
 
     def _refuse(self, batch: ArchitectureBatch, bad: NDArray[np.bool_]) -> None:
         architecture: Architecture = batch.architecture(int(np.argmax(bad)))
-        self.space.validate(architecture)  # says what is wrong with it
+        self.space.validate(architecture)  # its message says what is wrong
         raise InvalidArchitecture(
             f"{self.space.name}: the choices of the space do not allow {architecture!r}"
         )

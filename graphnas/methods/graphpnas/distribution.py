@@ -19,7 +19,7 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
-from graphnas.methods.graphpnas.sampling import torch_generator
+from graphnas.seeds import torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
@@ -73,7 +73,7 @@ class LearnedDistribution:
         while drawn < tries * max(n, FIRST):
             # The sizes of the draws do not depend on n, so that a larger n only adds samples.
             size = min(FIRST * 2**number, CHUNK)
-            batch = self.generator.sample(size, torch_generator([seed, number])).to("cpu")
+            batch = self.generator.sample(size, torch_generator(seed, number)).to("cpu")
             number, drawn = number + 1, drawn + size
             valid: dict[Architecture, bool] = {}
             for architecture in batch:
@@ -165,7 +165,7 @@ class LearnedDistribution:
             raise CorruptData(f"{path} is incomplete: {error!r}") from error
         try:
             settings = GraphPNASConfig(**config)
-            generator = make_generator(home, settings, torch_generator([0]))
+            generator = make_generator(home, settings, torch_generator(0))
         except (TypeError, GraphNASError) as error:
             raise CorruptData(f"{path} holds a configuration that cannot be used: {error}") from error
         load_weights(generator, weights)

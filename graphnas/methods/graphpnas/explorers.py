@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +16,22 @@ EXPLORERS = ("auto", "uniform", "erdos-renyi", "watts-strogatz", "labels")
 SCHEDULES = ("step", "linear", "geometric")
 
 Explorer = Callable[[np.random.Generator, int], list[Architecture]]
-"""So many random architectures; some may break a rule of the space."""
+"""Makes a number of random architectures, some of which may break a rule of the space."""
 
 
 def epsilon_at(step: int, schedule: str, start: float, end: float, steps: int, factor: float) -> float:
-    """The probability of exploring at an update.
+    """The probability of exploring in an update.
 
     Args:
-        step: Number of updates before.
+        step: Number of earlier updates.
         schedule: ``"step"``: ``start`` for ``steps`` updates, then ``end``. ``"linear"``: from ``start`` to
             ``end`` over ``steps`` updates. ``"geometric"``: ``start``, times ``factor`` every ``steps``
             updates, but at least ``end``.
         start: Value at the beginning.
         end: Value at the end.
-        steps: Length in updates; 0 is ``end`` from the beginning (of a geometric one, an update each).
-        factor: Of the geometric schedule.
+        steps: Length in updates; 0 means ``end`` from the beginning, or a change in every update if
+            geometric.
+        factor: Factor of the geometric schedule.
 
     Raises:
         InvalidArgument: Another schedule.
@@ -55,15 +56,16 @@ def make_explorer(
 ) -> Explorer:
     """The explorer called ``name``.
 
-    ``"uniform"``: what the space's own sampler draws. ``"labels"``: every operation and edge label uniform
-    among its choices, but never "no edge" (``none``) where an edge has several other labels; NAS-Bench-201's
-    explorer. ``"erdos-renyi"`` and ``"watts-strogatz"``: edges from the random graph as far as the space
-    leaves a choice, labels and operations uniform. ``"auto"``: ``"labels"`` in a space that labels edges,
-    ``"uniform"`` in others.
+    - ``"uniform"``: the space's own sampler.
+    - ``"labels"``: operations and edge labels uniform among their choices, but never "no edge" (``none``) if
+      an edge has several other labels: the explorer for NAS-Bench-201.
+    - ``"erdos-renyi"`` and ``"watts-strogatz"``: edges from the random graph where the space leaves a choice,
+      labels and operations uniform.
+    - ``"auto"``: ``"labels"`` in a space that labels edges, ``"uniform"`` in others.
 
     With ``sizes``, for spaces of graphs of several sizes, an Erdos-Renyi graph has a number of nodes drawn
-    uniformly from it, and is drawn again at that size until it is valid and each node but the first has an
-    input and each but the last an output: NAS-Bench-101's explorer. Such small graphs are drawn often.
+    uniformly from that range, and is drawn again until it is valid, each node but the first has an input and
+    each but the last an output: the explorer for NAS-Bench-101.
 
     Args:
         space: The search space.
@@ -74,7 +76,7 @@ def make_explorer(
         sizes: Smallest and largest number of nodes.
 
     Raises:
-        InvalidArgument: Another name, or a range that has nothing to draw.
+        InvalidArgument: Another name, or an empty range.
     """
     if name not in EXPLORERS:
         raise InvalidArgument(f"explorer must be one of {EXPLORERS}, got {name!r}")
@@ -107,15 +109,15 @@ def make_explorer(
     smallest, largest = sizes
 
     def of_sizes(rng: np.random.Generator, count: int) -> list[Architecture]:
-        found = []
+        accepted = []
         for size in rng.integers(smallest, largest + 1, size=count).tolist():
             for _ in range(MAX_TRIES // 16):
                 drawn = fill(rng, edges(rng, 16, size))
-                accepted = next((a for a in drawn if _connected(a) and space.is_valid(a)), None)
-                if accepted is not None:
-                    found.append(space.completed(accepted))
+                whole = next((a for a in drawn if _connected(a) and space.is_valid(a)), None)
+                if whole is not None:
+                    accepted.append(space.completed(whole))
                     break
-        return found
+        return accepted
 
     return of_sizes
 
@@ -130,9 +132,8 @@ class _Fill:
     """Turns graphs into architectures: labels and operations uniform among what the space allows."""
 
     def __init__(self, space: GraphSpace) -> None:
-        n = space.max_nodes
-        self.nodes = [tuple(space.node_choices(i)) for i in range(n)]
-        self.edges = {(i, j): tuple(space.edge_choices(i, j)) for j in range(n) for i in range(j)}
+        self.layout = space.layout
+        self.label_counts = self.layout.allowed_edges[..., 1:].sum(2).tolist()
 
     def __call__(
         self, rng: np.random.Generator, graphs: NDArray[np.int8], *, binary_uniform: bool = False
@@ -146,23 +147,23 @@ class _Fill:
         operations = np.zeros((count, n), np.int16)
         for j in range(n):
             # The last node of a smaller graph is the output too.
-            choices = self.nodes[-1 if j == n - 1 else j]
-            operations[:, j] = _pick(rng, choices, count)
+            operations[:, j] = _pick(rng, self.layout.allowed_nodes[-1 if j == n - 1 else j], count)
             for i in range(j):
-                allowed = self.edges[i, j]
-                named = [label for label in allowed if label]
-                if not named:
+                labels, allowed = self.label_counts[i][j], self.layout.allowed_edges[i, j]
+                if not labels:
                     continue
-                present = np.asarray(graphs[:, i, j] > 0)
-                if 0 not in allowed:
+                present = graphs[:, i, j] > 0
+                if not allowed[0]:
                     present = np.ones(count, bool)
-                elif binary_uniform and len(named) == 1:
+                elif binary_uniform and labels == 1:
                     present = np.asarray(rng.random(count) < 0.5)
-                adjacency[:, i, j] = np.where(present, _pick(rng, named, count), 0)
+                adjacency[:, i, j] = np.where(present, 1 + _pick(rng, allowed[1:], count), 0)
         return [
             Architecture.from_trusted(a.copy(), o.copy()) for a, o in zip(adjacency, operations, strict=True)
         ]
 
 
-def _pick(rng: np.random.Generator, choices: Sequence[int], count: int) -> NDArray[np.int64]:
-    return np.asarray(choices, np.int64)[rng.integers(len(choices), size=count)]
+def _pick(rng: np.random.Generator, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """``count`` positions at which ``allowed`` is true, drawn uniformly."""
+    positions = np.flatnonzero(allowed)
+    return positions[rng.integers(len(positions), size=count)]

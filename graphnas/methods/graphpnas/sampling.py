@@ -12,6 +12,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
+from graphnas.seeds import torch_generator
 
 LARGEST_CHUNK = 1024
 """Samples of a generator drawn jointly, at most, unless more are asked for."""
@@ -102,7 +103,7 @@ def generator_stream(
     """
 
     def draw(number: int) -> tuple[int, Iterable[Architecture]]:
-        source = torch_generator([*seed, number])
+        source = torch_generator(*seed, number)
         size = max(chunk, min(chunk << min(number, 20), LARGEST_CHUNK))
         drawn = _distinct(generator.sample(size, source))
         if likeliest:
@@ -155,9 +156,3 @@ def sample_valid(
         f"{generator.space.name}: {len(found)} of {n} valid and different architectures were found; "
         f"{candidates} more samples held none"
     )
-
-
-def torch_generator(seed: Sequence[int]) -> torch.Generator:
-    """A torch generator that depends on a sequence of non-negative integers."""
-    words = np.random.SeedSequence([int(s) for s in seed]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Sequence
 
-import numpy as np
 import torch
 
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
 from graphnas.methods.graphpnas.config import GraphPNASConfig
@@ -21,10 +19,11 @@ from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
 from graphnas.methods.graphpnas.rnn import RNNGenerator
-from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
+from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.training import Buffer, Learner
 from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch
+from graphnas.seeds import drawn_seed, torch_generator
 from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.
@@ -138,7 +137,7 @@ class GraphPNAS(ModelBasedSearch):
         def draw() -> Candidates:
             drawn: list[Architecture] = []
             if config.screened:
-                source = torch_generator([_seed(self.rng(_SCREENED, update))])
+                source = torch_generator(drawn_seed(self.rng(_SCREENED, update)))
                 generator = self._generator(finished, updates)
                 drawn += generator.sample(config.screened, source).to("cpu").to_architectures()
             if config.screened_random:
@@ -154,7 +153,7 @@ class GraphPNAS(ModelBasedSearch):
         def stream() -> CandidateStream:
             return generator_stream(
                 self._generator(finished, updates),
-                [_seed(self.rng(_SAMPLES, update))],
+                [drawn_seed(self.rng(_SAMPLES, update))],
                 chunk=config.chunk,
                 candidates=config.candidates,
                 likeliest=likeliest,
@@ -166,7 +165,7 @@ class GraphPNAS(ModelBasedSearch):
 
     def _generator(self, finished: Finished, updates: Sequence[int]) -> ArchitectureGenerator:
         """The generator after the last of ``updates``."""
-        seed = _seed(self.rng(_LEARNER))
+        seed = drawn_seed(self.rng(_LEARNER))
         make = functools.partial(make_generator, self.space, self.config)
         learner = self._learner(self.seed, lambda: Learner(make, self.config, seed))
         return learner.at(updates, finished, self._buffer)
@@ -219,10 +218,6 @@ def make_generator(
         node_input=config.node_input,
         sampling_precision=config.sampling_precision,
     )
-    whole = space.base if isinstance(space, RestrictedSpace) else space
+    whole = space.whole
     staged = isinstance(whole, RandWire) and whole.stages > 1
     return (StagedGenerator if staged else GraphGenerator)(space, sizes, generator=source)
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**63))

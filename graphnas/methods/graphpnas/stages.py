@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.restricted import RestrictedSpace
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
@@ -60,7 +59,7 @@ class StagedGenerator(ArchitectureGenerator):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(space)
-        whole = _whole(space)
+        whole = space.whole
         if not isinstance(whole, RandWire) or whole.stages == 1:
             raise InvalidArgument(f"expected RandWire with several stages, got {space!r}")
         self._nodes = whole.num_nodes
@@ -83,7 +82,7 @@ class StagedGenerator(ArchitectureGenerator):
         between = batch.adjacency.bool() & (stage_of[:, None] != stage_of)
         if batch.max_nodes != size or bool((batch.num_nodes != size).any() | between.any()):
             for architecture in batch:
-                _whole(self.space).validate(architecture)
+                self.space.whole.validate(architecture)
         for k, stage in enumerate(self._generators()):
             part = slice(k * n, (k + 1) * n)
             parts.append(
@@ -125,10 +124,6 @@ class StagedGenerator(ArchitectureGenerator):
         return ArchitectureBatch(adjacency, torch.cat([graph.operations for graph in graphs], 1))
 
 
-def _whole(space: GraphSpace) -> GraphSpace:
-    return space.base if isinstance(space, RestrictedSpace) else space
-
-
 def make_graph_generator(
     space: GraphSpace,
     config: GeneratorConfig | None = None,
@@ -144,7 +139,7 @@ def make_graph_generator(
         generator: Source of the initial weights, on the CPU.
         device: Where the parameters live.
     """
-    whole = _whole(space)
+    whole = space.whole
     staged = isinstance(whole, RandWire) and whole.stages > 1
     kind = StagedGenerator if staged else GraphGenerator
     return kind(space, config, generator=generator, device=device)

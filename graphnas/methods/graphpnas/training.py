@@ -17,8 +17,8 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
 from graphnas.methods.graphpnas.replay import kept
 from graphnas.methods.graphpnas.rewards import rewards
-from graphnas.methods.graphpnas.sampling import torch_generator
 from graphnas.methods.model_based import Finished
+from graphnas.seeds import torch_generator
 
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
@@ -138,12 +138,12 @@ class Learner:
     def _update(self, known: Finished, buffer: Buffer, *, anew: bool) -> None:
         config, count = self._config, len(known)
         if anew or self._fitted is None:
-            generator = self._make(torch_generator([self._seed, _WEIGHTS, 0 if config.warm_start else count]))
+            generator = self._make(torch_generator(self._seed, _WEIGHTS, 0 if config.warm_start else count))
             optimizer: Adam = make_optimizer(generator, config)
         else:
             _, generator, optimizer = self._fitted
         self._fitted = None  # an error in the middle must not leave half-trained weights behind
         epochs = config.epochs if anew else config.warm_epochs
-        source = torch_generator([self._seed, _BATCHES, count])
+        source = torch_generator(self._seed, _BATCHES, count)
         fit(generator, buffer, config, source, optimizer, epochs=epochs)
         self._fitted = known, generator, optimizer

@@ -15,6 +15,7 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import ELITES, changed_candidates, whole_space
 from graphnas.methods.latent.config import LatentBOConfig
+from graphnas.seeds import drawn_seed, torch_generator
 from graphnas.surrogate.training_set import TrainingSet
 
 Matrix = NDArray[np.float64]
@@ -28,11 +29,6 @@ POINTS = 20
 def latent_means(model: GraphAutoencoder, architectures: Graphs) -> Matrix:
     """Posterior means ``(B, d)`` in double precision, of at least one architecture."""
     return model.encode(architectures)[0].double().cpu().numpy()
-
-
-def generator(rng: np.random.Generator) -> torch.Generator:
-    """A torch generator that continues ``rng``."""
-    return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
 class LatentPool:
@@ -107,6 +103,9 @@ class LatentPool:
         points = np.clip(around + step, self.low, self.high)
         chosen = points[np.argsort(-score(points), kind="stable")[:count]]
         decoded = self.model.decode(
-            torch.from_numpy(chosen).float(), generator(rng), constrained=True, stochastic=False
+            torch.from_numpy(chosen).float(),
+            torch_generator(drawn_seed(rng)),
+            constrained=True,
+            stochastic=False,
         )
         return [architecture for architecture in decoded.architectures if architecture is not None]

@@ -12,8 +12,9 @@ from scipy import optimize
 
 from graphnas.graph.architecture import Architecture
 from graphnas.methods.latent.config import LatentBOConfig
-from graphnas.methods.latent.pool import LatentPool, generator
+from graphnas.methods.latent.pool import LatentPool
 from graphnas.methods.model_based import Finished
+from graphnas.seeds import drawn_seed, torch_generator
 from graphnas.surrogate.acquisition import log_expected_improvement
 from graphnas.surrogate.kernels import Kernel, SquaredExponential
 from graphnas.surrogate.regression import GaussianProcess
@@ -99,7 +100,7 @@ class Rounds:
 
     def _decode(self, points: Matrix, rng: np.random.Generator) -> list[Architecture]:
         repeated = torch.from_numpy(points).float().repeat_interleave(self.config.decodings, 0)
-        decoded = self.pool.model.decode(repeated, generator(rng)).architectures
+        decoded = self.pool.model.decode(repeated, torch_generator(drawn_seed(rng))).architectures
         ranked: list[list[Architecture]] = []
         for k, point in enumerate(points):
             part = decoded[k * self.config.decodings : (k + 1) * self.config.decodings]

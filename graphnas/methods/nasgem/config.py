@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphnas.configuration import check_choices, check_least, from_preset
+from graphnas.configuration import check_choices, check_integers, from_preset
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
@@ -62,7 +62,7 @@ class NASGEMConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, {"update": UPDATES})
-        check_least(
+        check_integers(
             self,
             {
                 "n_startup_trials": 0,
