@@ -1,71 +1,153 @@
-"""How a method or a sampler gets its configuration: from one given, or from the name of a preset."""
+"""Configurations: checks of their fields, named presets, and how a method or a sampler gets its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import dataclasses
+import difflib
+import math
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
 from graphnas.errors import InvalidArgument
 
 
 class Configuration(Protocol):
-    """A frozen dataclass with settings, some of them under the name of a preset."""
+    """A frozen dataclass of settings, some of them under the name of a preset."""
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """A named setting, with single fields changed."""
 
 
-def check_choices(config: object, allowed: Mapping[str, Sequence[object]]) -> None:
-    """Refuse fields of ``config`` that are none of what is allowed.
+C = TypeVar("C", bound=Configuration)
+D = TypeVar("D")
+
+
+def check_choices(config: object, allowed: Mapping[str, Collection[object]]) -> None:
+    """Check that each named field of ``config`` has one of the allowed values.
 
     Raises:
-        InvalidArgument: Naming the first such field.
+        InvalidArgument: Naming the first field that does not.
     """
     for name, values in allowed.items():
         if getattr(config, name) not in values:
-            raise InvalidArgument(f"{name} must be one of {values}, got {getattr(config, name)!r}")
+            raise InvalidArgument(f"{name} must be one of {tuple(values)}, got {getattr(config, name)!r}")
 
 
-def check_least(config: object, least: Mapping[str, float]) -> None:
-    """Refuse fields of ``config`` that are less than they may be.
+def check_booleans(config: object, *names: str) -> None:
+    """Check that the named fields of ``config`` are True or False.
 
     Raises:
-        InvalidArgument: Naming the first such field.
+        InvalidArgument: Naming the first field that is not.
+    """
+    for name in names:
+        if not isinstance(getattr(config, name), bool):
+            raise InvalidArgument(f"{name} must be True or False, got {getattr(config, name)!r}")
+
+
+def check_integers(config: object, least: Mapping[str, int], *, optional: bool = False) -> None:
+    """Check that each named field of ``config`` is an integer (no boolean) of at least its bound.
+
+    Args:
+        config: The configuration.
+        least: The smallest allowed value of each field.
+        optional: Whether the fields may also be None.
+
+    Raises:
+        InvalidArgument: Naming the first field that is not.
     """
     for name, bound in least.items():
-        if not getattr(config, name) >= bound:
-            raise InvalidArgument(f"{name} must be at least {bound}, got {getattr(config, name)}")
+        value = getattr(config, name)
+        if value is None and optional:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+            raise InvalidArgument(f"{name} must be an integer of at least {bound}, got {value!r}")
 
 
-C = TypeVar("C", bound=Configuration)
+def check_numbers(config: object, intervals: Mapping[str, str], *, optional: bool = False) -> None:
+    """Check that each named field of ``config`` is a finite number (no boolean) in its interval.
 
-
-def from_preset(
-    kind: type[C], presets: Mapping[str, Mapping[str, Any]], name: str, changes: Mapping[str, Any]
-) -> C:
-    """``kind``'s default with the fields of a preset, and of these single ones changed.
+    Args:
+        config: The configuration.
+        intervals: The interval of each field in the usual notation, such as ``"(0, 1]"`` or ``"[0, inf)"``.
+        optional: Whether the fields may also be None.
 
     Raises:
-        InvalidArgument: An unknown preset.
+        InvalidArgument: Naming the first field that is not.
     """
-    if name not in presets:
-        raise InvalidArgument(f"preset must be one of {tuple(presets)}, got {name!r}")
-    made: C = replace(kind(), **{**presets[name], **changes})  # type: ignore[type-var]
+    for name, interval in intervals.items():
+        value = getattr(config, name)
+        if value is None and optional:
+            continue
+        low, high = map(float, interval[1:-1].split(","))
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+            or not (low <= value if interval[0] == "[" else low < value)
+            or not (value <= high if interval[-1] == "]" else value < high)
+        ):
+            raise InvalidArgument(f"{name} must be a number in {interval}, got {value!r}")
+
+
+def close_match(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown ``name``: the known one that it resembles, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
+
+
+def replaced(config: D, **changes: Any) -> D:
+    """A copy of the dataclass ``config`` with single fields changed.
+
+    Raises:
+        InvalidArgument: An unknown field, or a value out of range.
+    """
+    known = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
+    for name in changes:
+        if name not in known:
+            raise InvalidArgument(f"{type(config).__name__} has no {name!r}; {close_match(name, known)}")
+    made: D = dataclasses.replace(config, **changes)  # type: ignore[type-var]
     return made
 
 
-def configured(kind: type[C], config: C | None, preset: str | None, n_startup_trials: int | None = None) -> C:
-    """The configuration meant by what a user gave; ``kind``'s default if nothing.
+def from_preset(
+    kind: type[D], presets: Mapping[str, Mapping[str, Any]], name: str, changes: Mapping[str, Any]
+) -> D:
+    """The default of ``kind`` with the fields of a preset, and then ``changes``, replaced.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, an unknown preset, or fields out of range.
+        InvalidArgument: An unknown preset or field, or a value out of range.
+    """
+    if name not in presets:
+        raise InvalidArgument(f"preset must be one of {tuple(presets)}, got {name!r}")
+    return replaced(kind(), **{**presets[name], **changes})
+
+
+def configured(
+    kind: type[C],
+    config: C | None,
+    preset: str | None,
+    n_startup_trials: int | None = None,
+    **changes: Any,
+) -> C:
+    """The configuration that a user's arguments mean.
+
+    Args:
+        kind: The class of the configuration, whose default is used if neither of the next two is given.
+        config: A configuration.
+        preset: The name of a preset.
+        n_startup_trials: Replaces the field of that name; None leaves it.
+        **changes: Other fields to replace.
+
+    Raises:
+        InvalidArgument: Both ``config`` and ``preset``, a ``config`` of another class, an unknown preset or
+            field, or a value out of range.
     """
     if config is not None and preset is not None:
         raise InvalidArgument("give either config or preset, not both")
-    config = config or kind.preset(preset or "default")
-    if n_startup_trials is None:
-        return config
-    changed: C = replace(config, n_startup_trials=n_startup_trials)  # type: ignore[type-var]
-    return changed
+    if config is not None and not isinstance(config, kind):
+        raise InvalidArgument(f"config must be a {kind.__name__}, got {type(config).__name__}")
+    if n_startup_trials is not None:
+        changes["n_startup_trials"] = n_startup_trials
+    return replaced(config or kind.preset(preset or "default"), **changes)

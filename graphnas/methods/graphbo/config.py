@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.configuration import check_choices, check_least, from_preset
+from graphnas.configuration import check_choices, check_integers, from_preset
 from graphnas.errors import InvalidArgument
 
 KERNELS = ("features", "graph")
@@ -48,7 +48,7 @@ class GraphBOConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, {"kernel": KERNELS, "noise": NOISE, "two_objectives": TWO_OBJECTIVES})
-        check_least(
+        check_integers(
             self,
             {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},
         )

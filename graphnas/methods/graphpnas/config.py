@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnas.configuration import check_choices, check_least, from_preset
+from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
 from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS, PRECISIONS
@@ -141,21 +141,17 @@ class GraphPNASConfig:
             "epochs": 0,
             "warm_epochs": 0,
             "training_batch_size": 1,
-            "beta": 0,
-            "weight_decay": 0,
             "chunk": 1,
             "candidates": 1,
             "screened": 0,
             "screened_random": 0,
         }
-        check_least(self, least)
+        check_integers(self, least)
         for name in ("epsilon", "epsilon_factor", "likeliest"):
             if not all(0 <= share <= 1 for share in np.atleast_1d(getattr(self, name))):
                 raise InvalidArgument(f"{name} must be within 0..1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate}")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise InvalidArgument(f"clip_norm must be positive or None, got {self.clip_norm}")
+        check_numbers(self, {"learning_rate": "(0, inf)", "beta": "[0, inf)", "weight_decay": "[0, inf)"})
+        check_numbers(self, {"clip_norm": "(0, inf)"}, optional=True)
         if self.critic is not None and self.screened + self.screened_random == 0:
             raise InvalidArgument("screened or screened_random must be positive for a critic, got 0 and 0")
         check_keep_top(self.keep_top)

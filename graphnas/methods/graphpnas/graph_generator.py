@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphnas.configuration import check_choices, check_least
+from graphnas.configuration import check_choices, check_integers
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
@@ -63,7 +63,7 @@ class GeneratorConfig:
     sampling_precision: str = "float32"
 
     def __post_init__(self) -> None:
-        check_least(self, {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2})
+        check_integers(self, {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2})
         allowed = {"node_input": NODE_INPUTS, "mixture_logits": MIXTURES, "sampling_precision": PRECISIONS}
         check_choices(self, allowed)
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from graphnas.configuration import check_choices, check_least, from_preset
-from graphnas.errors import InvalidArgument
+from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
 
 if TYPE_CHECKING:
     from graphnas.autoencoders.config import AutoencoderConfig
@@ -95,9 +94,8 @@ class LatentBOConfig:
             "grid": 1,
             "decodings": 1,
         }
-        check_least(self, least)
-        if not self.trust_region > 0:
-            raise InvalidArgument(f"trust_region must be positive, got {self.trust_region}")
+        check_integers(self, least)
+        check_numbers(self, {"trust_region": "(0, inf)"})
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> LatentBOConfig:

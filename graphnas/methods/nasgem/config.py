@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphnas.configuration import check_choices, check_least, from_preset
+from graphnas.configuration import check_choices, check_integers, from_preset
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
@@ -56,7 +56,7 @@ class NASGEMConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, {"update": UPDATES})
-        check_least(
+        check_integers(
             self,
             {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},
         )

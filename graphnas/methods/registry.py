@@ -1,0 +1,84 @@
+"""The search methods by name, for callers that know a name and no class: samplers, strategies, commands."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from graphnas.configuration import Configuration, close_match, configured
+from graphnas.errors import InvalidArgument
+from graphnas.graph.space import GraphSpace
+from graphnas.methods.base import SearchMethod
+
+METHODS = (
+    "GraphBO",
+    "NASGEM",
+    "GraphPNAS",
+    "LatentBO",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "LocalSearch",
+    "TreeSearch",
+)
+"""Names of the classes in :mod:`graphnas.methods`, our recommendation first."""
+
+
+def method_class(name: str) -> type[SearchMethod]:
+    """The class called ``name``, imported only now because most methods load torch.
+
+    Raises:
+        InvalidArgument: ``name`` is not one of :data:`METHODS`.
+    """
+    if name not in METHODS:
+        raise InvalidArgument(f"unknown search method {name!r}; {close_match(name, METHODS)}")
+    found: type[SearchMethod] = getattr(importlib.import_module("graphnas.methods"), name)
+    return found
+
+
+def configuration_of(name: str) -> type[Configuration] | None:
+    """The class of the method's configuration, ``<name>Config``; None if the method has none.
+
+    Raises:
+        InvalidArgument: ``name`` is not one of :data:`METHODS`.
+    """
+    method_class(name)
+    found: type[Configuration] | None
+    found = getattr(importlib.import_module("graphnas.methods"), f"{name}Config", None)
+    return found
+
+
+def make_method(
+    name: str,
+    space: GraphSpace,
+    *,
+    seed: int,
+    config: Configuration | None = None,
+    preset: str | None = None,
+    **options: Any,
+) -> SearchMethod:
+    """The search method called ``name``.
+
+    Args:
+        name: One of :data:`METHODS`.
+        space: The search space.
+        seed: Seed of every random choice.
+        config: The method's configuration; cannot be combined with ``preset``.
+        preset: The name of one of its settings.
+        **options: Single fields of the configuration to replace; for a method without a configuration,
+            arguments of its class.
+
+    Raises:
+        InvalidArgument: An unknown method, preset or option, a configuration of another method or for one
+            that has none, or a value out of range.
+    """
+    method, kind = method_class(name), configuration_of(name)
+    if kind is not None:
+        options = {"config": configured(kind, config, preset, **options)}
+    elif config is not None or preset is not None:
+        raise InvalidArgument(f"{name} has no configuration and no presets")
+    try:
+        return method(space, seed=seed, **options)
+    except TypeError as error:
+        if kind is not None:
+            raise
+        raise InvalidArgument(f"{name}: {error}") from error
