@@ -89,16 +89,44 @@ class SearchMethod(ABC):
             InvalidArgument: ``value`` or ``constraints`` are not numbers, or the number of objectives differs
                 from what was told before.
         """
-        self.space.validate(architecture)
-        observation = Observation(architecture, _values(value), _numbers(constraints, "constraints"))
+        self.learn(Observation(architecture, _values(value), _numbers(constraints, "constraints")))
+
+    def learn(self, observation: Observation) -> None:
+        """Add a finished evaluation, as :meth:`tell` does.
+
+        Raises:
+            InvalidArchitecture: Its architecture is not in the space.
+            InvalidArgument: It has another number of objectives than those before.
+        """
+        self.space.validate(observation.architecture)
         if observation.values is not None:
             known = next((o.values for o in self._observations if o.values is not None), observation.values)
             if len(known) != len(observation.values):
                 raise InvalidArgument(
                     f"got {len(observation.values)} objectives, but {len(known)} were told before"
                 )
-        self._told_keys.setdefault(self.space.key(architecture), len(self._observations))
+        self._told_keys.setdefault(self.space.key(observation.architecture), len(self._observations))
         self._observations.append(observation)
+
+    def replay(self, observations: Sequence[Observation]) -> None:
+        """Know exactly ``observations``; of a sequence that only grew, what is new is learned.
+
+        Raises:
+            InvalidArchitecture: As :meth:`learn`; nothing is changed then.
+            InvalidArgument: As :meth:`learn`; nothing is changed then.
+        """
+        before = self._observations, self._told_keys
+        count = len(before[0])
+        grown = list(observations[:count]) == before[0]
+        self._observations, self._told_keys = (list(before[0]), dict(before[1])) if grown else ([], {})
+        try:
+            for observation in observations[count if grown else 0 :]:
+                self.learn(observation)
+        except GraphNASError:
+            self._observations, self._told_keys = before
+            raise
+        if not grown:
+            self._forget()
 
     @abstractmethod
     def _propose(self, pending: Sequence[Architecture], seen: set[str]) -> Architecture:

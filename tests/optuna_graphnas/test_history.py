@@ -169,7 +169,7 @@ def test_ctrl_c_is_no_failure_with_our_objective(log: Log) -> None:
 
 def test_an_enqueued_architecture_is_told_as_evaluated_and_not_proposed(log: Log) -> None:
     study = study_of(log)
-    proposal = recording_sampler([])._factory(0).ask()[0]  # what would have come first
+    proposal = recording_sampler([])._factory(seed=0).ask()[0]  # what would have come first
     study.enqueue_trial(SPACE.to_parameters(proposal))
     asked = study.ask()  # pops the enqueued one, so that it is running, with nothing suggested yet
     assert suggest_architecture(study.ask(), SPACE) != proposal
@@ -182,7 +182,7 @@ def test_an_enqueued_architecture_is_told_as_evaluated_and_not_proposed(log: Log
 def test_a_waiting_architecture_is_pending(log: Log) -> None:
     study = study_of(log)
     first = study.ask()
-    proposal = recording_sampler([])._factory(0).ask()[0]
+    proposal = recording_sampler([])._factory(seed=0).ask()[0]
     study.enqueue_trial(SPACE.to_parameters(proposal))
     assert suggest_architecture(first, SPACE) != proposal
 
@@ -206,7 +206,7 @@ def test_a_partly_fixed_architecture_is_completed_to_new_valid_ones(log: Log, ho
 
 
 def test_everything_fixed_by_a_wrapper_asks_the_method_nothing(log: Log) -> None:
-    fixed = SPACE.to_parameters(SPACE.sample(recording_sampler(log)._factory(0).rng(9)))
+    fixed = SPACE.to_parameters(SPACE.sample(recording_sampler(log)._factory(seed=0).rng(9)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.PartialFixedSampler(fixed, recording_sampler(log))
