@@ -32,9 +32,9 @@ help:
 	@echo "make setup    set up for development"
 	@echo "make clean    remove build products and caches (keeps .venv and runs)"
 
-# Small networks and few images, so that two methods search in about two minutes; run again, both go on.
+# Small networks and few images, so that two methods search in about two minutes; run again, both continue.
 search: .venv/.ready-search
-	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method nasgem --compare random \
+	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method graphbo --compare random \
 		--trials 24 --epochs 6 --training train_fraction=0.3 --training validation_limit=500 \
 		--shape width=8 --output runs/digits
 

@@ -85,7 +85,7 @@ class GraphBOSampler(ConfiguredSampler):
 
 
 class NASGEMSampler(ConfiguredSampler):
-    """NASGEM (arXiv 2007.04452): a kernel-guided encoder and a perceptron that predicts from its embeddings.
+    """NASGEM (arXiv 2007.04452): a kernel-guided encoder, and a perceptron on its embeddings.
 
     Several objectives and constraints are supported; see :class:`graphnas.methods.NASGEM`, and
     :class:`ConfiguredSampler` for the arguments. The encoder is trained when the random trials are over.

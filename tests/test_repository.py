@@ -44,10 +44,9 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    assert {"optuna", "nni", "detection", "bo", "plots", "dev", "all"} <= set(extras)
+    assert {"optuna", "nni", "images", "pyg", "plots", "dev", "all"} == set(extras)
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
-    # mmcv is compiled during its installation, which "all" must not do by surprise.
-    assert set(everything.split(",")) == set(extras) - {"all", "dev", "detection"}
+    assert set(everything.split(",")) == set(extras) - {"all", "dev"}
 
 
 def test_the_version_is_the_same_everywhere():

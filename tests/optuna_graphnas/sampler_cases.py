@@ -67,7 +67,9 @@ def _table() -> TabularEvaluator | None:
 # ---------------------------------------------------------------- samplers
 
 
-def nasgem(space: GraphSpace, *, n_startup_trials: int, preset: str = "default", **options: Any) -> GraphSampler:
+def nasgem(
+    space: GraphSpace, *, n_startup_trials: int, preset: str = "default", **options: Any
+) -> GraphSampler:
     """An encoder small enough for a test, and a perceptron that is trained for a moment."""
     config = NASGEMConfig.preset(
         preset,
