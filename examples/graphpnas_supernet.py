@@ -5,9 +5,9 @@ shared weights are trained on some of them and measure others, and the generator
 At the end the best network by the final shared weights is trained from scratch and saved, and the learned
 distribution is saved and drawn.
 
-Run ``python examples/graphpnas_supernet.py``; it takes a few minutes on one CPU core. The images are a part of
-CIFAR-10 if ``$GRAPHNAS_DATA`` has it, and scikit-learn's digits otherwise. When run again, the search continues
-from ``runs/graphpnas_supernet/search.pt``.
+Run ``python examples/graphpnas_supernet.py``; it takes a few minutes on one CPU core. The images are a part
+of CIFAR-10 if ``$GRAPHNAS_DATA`` has it, and scikit-learn's digits otherwise. When run again, the search
+continues from ``runs/graphpnas_supernet/search.pt``.
 """
 
 from __future__ import annotations

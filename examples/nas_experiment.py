@@ -1,4 +1,4 @@
-"""Search GEMNet with GraphBO in NNI's NasExperiment: real training on digits, then the best network once more.
+"""Search GEMNet with GraphBO in NNI's NasExperiment: real training on digits, then of the best once more.
 
 Run ``python examples/nas_experiment.py``. NNI starts every trial as a process of its own, two at a time, and
 shows them at http://localhost:8080. After an interruption, ``--resume EXPERIMENT_ID`` continues.
