@@ -1,4 +1,4 @@
-"""Fixed parameters: proposals for trials of which the user has fixed a part of the architecture."""
+"""Proposals for trials in which the user has fixed a part of the architecture."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 
 TRIES = 1000
-"""Random architectures tried for one that is new once the fixed part is put in."""
+"""Random architectures tried, each with the fixed part put in, until one is new."""
 
 
 def fixed_parameters(study: Study, trial: FrozenTrial, names: Container[str]) -> dict[str, Any]:
-    """The parameters among ``names`` whose values are not the sampler's to choose.
+    """The parameters among ``names`` that the sampler must not choose, with their values.
 
     They were enqueued, suggested before, or fixed by a ``PartialFixedSampler`` around the sampler.
     """
@@ -40,10 +40,10 @@ def with_fixed(
     seen: set[str],
     rng: np.random.Generator,
 ) -> Architecture:
-    """An architecture with the ``fixed`` values: ``proposal``, if that is valid and new with them.
+    """An architecture with the ``fixed`` values, preferably one that is not in ``seen``.
 
-    Otherwise a random one that is, otherwise one that is at least valid; and where none is found, the
-    proposal as it is, which the objective will then complete to something that the space refuses.
+    It is ``proposal`` with these values, or else a random architecture with them. If no valid one turns up,
+    ``proposal`` is returned as it is; with the fixed values, the space will then refuse it in the objective.
     """
     valid: Architecture | None = None
     for attempt in range(TRIES):

@@ -41,8 +41,8 @@ _logger = logging.getLogger(__name__)
 def mark_failure(storage: BaseStorage, trial: FrozenTrial) -> None:
     """Write on ``trial``, just before it ends in state FAIL, that its objective failed.
 
-    State FAIL alone does not say so: Optuna's heartbeat, or a person who tidies up, gives it to the trials of
-    workers that were killed. Those count as never started, so that a study goes on after a crash as if
+    State FAIL alone does not say so: Optuna's heartbeat, or a person who tidies up, also gives it to trials
+    whose worker was killed. Those count as never started, so that a study continues after a crash as if
     nothing had happened.
     """
     if own_record(trial, INTERRUPTED) is None and not is_abandoned(trial):
@@ -128,7 +128,7 @@ class History:
             params: dict[str, Any] = {}
             if claim is not None and self._space.is_valid(claim):
                 params.update(self._space.to_parameters(claim))
-            # What was enqueued or is already suggested is what will be evaluated, whatever was claimed.
+            # What was enqueued or is already suggested will be evaluated, whatever was claimed.
             params.update(trial.system_attrs.get("fixed_params", {}))
             params.update(trial.params)
             architecture = self._architecture(params)

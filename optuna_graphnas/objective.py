@@ -1,4 +1,4 @@
-"""Objective: suggests an architecture, evaluates it, and keeps on the trial what was measured."""
+"""Objective: suggests an architecture, evaluates it, and stores the measurements on the trial."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from optuna_graphnas.history import mark_interruption
 from optuna_graphnas.suggest import suggest_architecture
 
 MEASURED = ("value", "parameters", "macs", "seconds")
-"""What an Evaluation always has a field for; any other name is looked up in its metrics."""
+"""Fields of an Evaluation; any other name is looked up in its metrics."""
 
 
 class Objective:

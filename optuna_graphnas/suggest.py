@@ -17,14 +17,14 @@ def suggest_architecture(
 ) -> Architecture:
     """Suggest one architecture, as one categorical parameter for each of ``space.parameters()``.
 
-    Our samplers propose valid architectures only. A sampler that knows nothing of the space's rule may draw
-    a combination that the rule refuses; such a trial is pruned, so that the sampler learns to avoid it.
+    Our samplers propose valid architectures only. Other samplers do not know the space's rule and may draw a
+    combination that it refuses; such a trial is pruned, so that the sampler learns to avoid it.
 
     Args:
         trial: A running trial, or a ``FixedTrial`` or ``FrozenTrial`` that holds the parameters.
         space: The search space.
-        on_invalid: What a refused combination does: ``"prune"`` raises ``optuna.TrialPruned``, ``"raise"``
-            lets the error through.
+        on_invalid: What to do with a refused combination: ``"prune"`` raises ``optuna.TrialPruned``,
+            ``"raise"`` raises ``InvalidArchitecture``.
 
     Raises:
         optuna.TrialPruned: The combination is refused and ``on_invalid`` is ``"prune"``.
