@@ -22,8 +22,8 @@ from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from optuna_graphnas.exclusion import LastSeen, Turn
-from optuna_graphnas.fixed import fixed_parameters, with_fixed
 from optuna_graphnas.history import History, mark_failure
+from optuna_graphnas.suggest import fixed_parameters, with_fixed
 from optuna_graphnas.worker import is_abandoned, record_worker
 
 _logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Worker: which process runs a trial, and whether that process is known to be dead.
 
 Optuna leaves the trial of a killed process in state RUNNING for ever, or until its heartbeat notices. So a
-trial carries the identity of its process, by which others on the same host tell a slow worker from a dead one.
+trial carries the identity of its process, by which others on the same host tell slow workers from dead ones.
 """
 
 from __future__ import annotations

@@ -111,6 +111,14 @@ def test_links_and_paths_in_documents_lead_somewhere(document):
         assert any((ROOT / f"{link}{end}").exists() for end in ("", ".py")), link
 
 
+def test_no_column_of_a_table_says_the_same_in_every_row():
+    tables = re.findall(r"((?:^\|.*\|\n)+)", README, re.MULTILINE)
+    assert len(tables) == 3
+    for table in tables:
+        _, _, *rows = [line.strip("|").split("|") for line in table.splitlines()]
+        assert all(len(set(column)) > 1 for column in zip(*rows, strict=True)), table
+
+
 @pytest.mark.parametrize(
     "line",
     [

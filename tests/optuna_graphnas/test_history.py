@@ -164,6 +164,25 @@ def test_ctrl_c_is_no_failure_with_our_objective(log: Log) -> None:
     assert [e[0] for e in told(log)] == keys_of(study)[1:2]
 
 
+def test_a_trial_takes_three_writes_and_one_read_of_its_own(log: Log) -> None:
+    study, calls = study_of(log), []
+    storage = study._storage
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("set_trial_system_attr", "get_all_trials"):
+            original = getattr(storage, name)
+            patch.setattr(storage, name, lambda *a, n=name, f=original, **k: calls.append(n) or f(*a, **k))
+        trial = study.ask()
+        suggest_architecture(trial, SPACE)
+    assert calls.count("set_trial_system_attr") == 3  # its process, its turn, its claim
+    foreign: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        study.sampler = optuna.samplers.TPESampler(seed=0)
+        original = storage.get_all_trials
+        patch.setattr(storage, "get_all_trials", lambda *a, **k: foreign.append("") or original(*a, **k))
+        suggest_architecture(study.ask(), SPACE)
+    assert calls.count("get_all_trials") <= len(foreign) + 1
+
+
 # ---------------------------------------------------------------- what the user decides
 
 
