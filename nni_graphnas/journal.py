@@ -89,7 +89,7 @@ class Journal:
     Args:
         path: The file; it is made with the first result.
         space: The space of the architectures.
-        seed: Seed of the search, kept so that a later process goes on with it.
+        seed: Seed of the search, kept so that a later process continues with it.
         minimize: Whether the smallest value is the best.
     """
 

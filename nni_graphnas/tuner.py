@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import os
 import threading
@@ -278,17 +279,8 @@ class MethodTuner(GraphTuner):
         super().__init__(space, method=self.method_name, **arguments)
 
 
-ARGUMENTS = (
-    "space",
-    "space_options",
-    "preset",
-    "config",
-    "seed",
-    "optimize_mode",
-    "inner_tuner",
-    "inner_tuner_args",
-    "journal",
-)
+ARGUMENTS = tuple(name for name in inspect.signature(GraphTuner).parameters if name != "method")
+"""What ``classArgs`` may name."""
 
 
 class MethodArgumentsValidator(ClassArgsValidator):

@@ -28,7 +28,7 @@ class Objective:
 
     It stores on each trial the user attributes ``architecture`` (JSON), ``parameters``, ``macs``,
     ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
-    Optuna marks the trial as failed and the search goes on. Where the evaluator reports values during
+    Optuna marks the trial as failed and the search continues. Where the evaluator reports values during
     training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
     the trial, and the study's pruner may end it. A trial that Ctrl-C ends does not count as failed: the
     search proposes its architecture again.

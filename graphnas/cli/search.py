@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         _write(args, space, evaluator, outcomes, settings, best, studies[0])
     if url is not None:
-        print(f"\nThe study is in {without_password(url)}. Run again, it goes on from there.")
+        print(f"\nThe study is in {without_password(url)}. Run again, it continues from there.")
     return 0
 
 

@@ -55,7 +55,7 @@ def plot_latent_space(
 
     Args:
         latents: ``(n, d)``, or one such array per panel under its title, such as ``{"epoch 1": ...,
-            "epoch 10": ...}`` for the latents of the same architectures as training goes on.
+            "epoch 10": ...}`` for the latents of the same architectures in the course of training.
         values: ``(n,)`` what colours the points.
         projection: ``"pca"``, the two directions of largest variance, or ``"tsne"`` (van der Maaten and
             Hinton, JMLR 2008), which takes some seconds per thousand points.
