@@ -13,7 +13,7 @@ TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric=
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
 TORCHVISION := torchvision==0.28.0
-# The oldest Optuna we support sits beside the current one, for a second run of its conformance tests.
+# The oldest Optuna we support is installed beside the current one, for a second run of its conformance tests.
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
 
@@ -32,9 +32,9 @@ help:
 	@echo "make setup    set up for development"
 	@echo "make clean    remove build products and caches (keeps .venv and runs)"
 
-# Small networks and few images, so that two methods search in about two minutes; run again, both go on.
+# Small networks and few images, so that two methods search in about two minutes; run again, both continue.
 search: .venv/.ready-search
-	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method nasgem --compare random \
+	$(BIN)/graphnas search --space gemnet --nodes 8 --dataset digits --method graphbo --compare random \
 		--trials 24 --epochs 6 --training train_fraction=0.3 --training validation_limit=500 \
 		--shape width=8 --output runs/digits
 

@@ -1,4 +1,4 @@
-"""A search space of one's own (operations, a rule, a builder), then a real search of it on digits.
+"""A search space of your own (operations, a rule, a builder), and a real search of it on digits.
 
 Run ``python examples/custom_space.py``; it takes less than a minute on one CPU core.
 """

@@ -1,11 +1,11 @@
 """GraphPNAS on RandWire graphs of 32 nodes in Optuna, each trained on real images, and what was learned.
 
 Every trial trains a randomly wired network from scratch on a part of scikit-learn's digits, and its value is
-the validation accuracy on the rest. The search begins with graphs of Watts and Strogatz; then GraphPNAS's
-generator, fitted to the best so far, proposes. At the end the distribution that it learned is saved.
+the validation accuracy on the rest. The search begins with Watts-Strogatz graphs; then GraphPNAS's
+generator, fitted to the best so far, proposes. At the end its learned distribution is saved.
 
-Run ``python examples/graphpnas_randwire.py``; it takes a few minutes on one CPU core. Stopped and run again,
-the study goes on from ``runs/graphpnas_randwire/study.db``.
+Run ``python examples/graphpnas_randwire.py``; it takes a few minutes on one CPU core. When run again,
+it continues the study in ``runs/graphpnas_randwire/study.db``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(
     done = sum(trial.state.is_finished() for trial in study.trials)
     study.optimize(Objective(space, evaluator), n_trials=max(0, n_trials - done))
 
-    # A method that is told the same learns the same: proposals and distribution depend on the study alone.
+    # The same observations give the same method: proposals and distribution depend on the study alone.
     method = GraphPNAS(space, config, seed=0)
     for trial in study.trials:
         if trial.state == optuna.trial.TrialState.COMPLETE:
@@ -72,7 +72,7 @@ def main(
     distribution.save(output / "distribution.pt")
     samples = ArchitectureBatch.from_architectures(distribution.sample(50))
     length = graph_properties(samples).average_path_length
-    print(f"50 samples of what was learned: average path length {length.mean():.2f}")
+    print(f"50 samples of the learned distribution: average path length {length.mean():.2f}")
     return study
 
 

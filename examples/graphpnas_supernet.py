@@ -1,13 +1,13 @@
 """GraphPNAS on the ENAS macro space with shared weights: search, the learned distribution, the best trained.
 
 A supernet and GraphPNAS's generator are trained in turns: the generator proposes networks of 12 layers, the
-shared weights are trained on some of them and measure others, the generator learns from what was measured.
-At the end the best by the final shared weights is trained from scratch and saved, and the distribution that
-was learned is saved and drawn.
+shared weights are trained on some of them and measure others, and the generator learns from these values.
+At the end the best network by the final shared weights is trained from scratch and saved, and the learned
+distribution is saved and drawn.
 
-Run ``python examples/graphpnas_supernet.py``; it takes a few minutes on one CPU core. Images are a part of
-CIFAR-10 where it is found in ``$GRAPHNAS_DATA``, and scikit-learn's digits otherwise. Stopped and run again,
-the search goes on from ``runs/graphpnas_supernet/search.pt``.
+Run ``python examples/graphpnas_supernet.py``; it takes a few minutes on one CPU core. The images are a part
+of CIFAR-10 if ``$GRAPHNAS_DATA`` has it, and scikit-learn's digits otherwise. When run again, the search
+continues from ``runs/graphpnas_supernet/search.pt``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OUTPUT = Path("runs/graphpnas_supernet")
 
 
 def some_images(train: int, test: int) -> ImageData:
-    """The first images of CIFAR-10, or all digits where it is not there."""
+    """The first images of CIFAR-10, or all digits without it."""
     try:
         whole = load_dataset("cifar10")
     except DataNotFound:
@@ -71,7 +71,7 @@ def main(
         batch_size=64,
         learning_rate=0.1,
     )
-    # The published setting, with the numbers of a search that takes hours cut down.
+    # The published setting, scaled down from a search of hours.
     config = GraphPNASConfig.preset(
         "enas",
         n_startup_trials=20,

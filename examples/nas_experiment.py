@@ -1,7 +1,7 @@
-"""Search GEMNet with NASGEM in NNI's NasExperiment: real training on digits, then the best network once more.
+"""Search GEMNet with GraphBO in NNI's NasExperiment: real training on digits, then of the best once more.
 
 Run ``python examples/nas_experiment.py``. NNI starts every trial as a process of its own, two at a time, and
-shows them at http://localhost:8080. Interrupted, ``--resume EXPERIMENT_ID`` goes on.
+shows them at http://localhost:8080. After an interruption, ``--resume EXPERIMENT_ID`` continues.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from nni_graphnas import architecture, model_space
-from nni_graphnas.strategy import NASGEM
+from nni_graphnas.strategy import GraphBO
 from search_spaces import GEMNet
 
 SPACE = GEMNet(num_nodes=6)
@@ -40,15 +40,15 @@ def train(model: torch.nn.Module, epochs: int) -> None:
 
 
 def main(trials: int = 20, port: int = 8080, epochs: int = 5, resume: str | None = None) -> Any:
-    """Run the experiment, print what it found, and train the best network on all training images."""
+    """Run the experiment, print the best result, and train the best network on all training images."""
     # Here, because importing nni_graphnas first gets past a torchvision that does not fit torch.
     from nni.nas.evaluator import FunctionalEvaluator
     from nni.nas.experiment import NasExperiment
 
-    strategy = NASGEM(seed=0)
+    strategy = GraphBO(seed=0)
     evaluator = FunctionalEvaluator(train, epochs=epochs)
     experiment = NasExperiment(model_space(SPACE, num_classes=10, **SHAPE), evaluator, strategy, id=resume)
-    experiment.config.experiment_name = "NASGEM on digits"
+    experiment.config.experiment_name = "GraphBO on digits"
     experiment.config.max_trial_number = trials
     experiment.config.trial_concurrency = 2
     try:

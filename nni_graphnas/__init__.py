@@ -2,8 +2,8 @@
 
 :func:`search_space` writes the search space of an experiment, and :func:`architecture` reads in a trial what
 the tuner chose, ours or NNI's own; :func:`report_final_result` reports a value together with it.
-:func:`results` and :func:`best` read what an experiment found. The tuners are in :mod:`nni_graphnas.tuner`,
-the strategies for ``NasExperiment`` in :mod:`nni_graphnas.strategy`, and model spaces in
+:func:`results` and :func:`best` read the results of an experiment. Tuners are in :mod:`nni_graphnas.tuner`,
+strategies for ``NasExperiment`` in :mod:`nni_graphnas.strategy`, and model spaces in
 :mod:`nni_graphnas.space`. The names are imported on first use; only what talks to NNI needs it installed.
 """
 
@@ -73,8 +73,8 @@ def architecture(parameters: Mapping[str, Any], space: GraphSpace) -> Architectu
 def report_final_result(value: float, architecture: Architecture) -> None:
     """Report the value of a trial to NNI together with the architecture that it belongs to.
 
-    NNI confuses the parameters of trials that run side by side, in its lists, in its exports and when it
-    resumes; with this the pair stays right everywhere. ``nni.report_final_result(value)`` works too.
+    NNI mixes up the parameters of trials that run side by side, in its lists, its exports and when it
+    resumes; reported together, the pairs stay right. ``nni.report_final_result(value)`` works too.
 
     Args:
         value: What the search optimises; NaN where the evaluation failed.

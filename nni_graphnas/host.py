@@ -1,4 +1,4 @@
-"""NNI's import, with its undeclared dependencies named and its way past a torchvision that cannot load."""
+"""Importing NNI, with its undeclared dependencies and a torchvision that does not fit torch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def require_nni() -> ModuleType:
 def require_nas() -> ModuleType:
     """The package ``nni.nas``.
 
-    It imports PyTorch Lightning without declaring it. Lightning's metrics import torchvision wherever that is
-    installed, and fail with it where its compiled operators do not fit torch; so torchvision goes first, by
-    our own way.
+    It imports PyTorch Lightning without declaring it. Lightning's metrics import torchvision where it is
+    installed, and fail if its compiled operators do not fit torch; so torchvision is imported first, in our
+    own way.
 
     Raises:
         MissingExtra: NNI or Lightning is not installed; the message names ``pip install "graphnas[nni]"``.
@@ -34,11 +34,11 @@ def require_nas() -> ModuleType:
     if util.find_spec("torchvision") is not None:
         from graphnas.training.torchvision_compat import import_torchvision
 
-        with contextlib.suppress(MissingExtra):  # what follows may not need it, and says so otherwise
+        with contextlib.suppress(MissingExtra):  # what follows may not need it, and complains if it does
             import_torchvision()
     require("pytorch_lightning", "nni")
     with warnings.catch_warnings():
-        # It takes two new names of torch.nn, which are no layers, for layers that it does not know.
+        # It takes two new names of torch.nn that are no layers for unknown layers.
         warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module")
         require("nni.nas.nn.pytorch", "nni")
     return require("nni.nas", "nni")

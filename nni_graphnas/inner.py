@@ -1,4 +1,4 @@
-"""InnerTuner: one of NNI's own tuners for the hyper-parameters that are no part of the architecture."""
+"""InnerTuner: one of NNI's own tuners for the hyper-parameters that do not belong to the architecture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class _Repeats:
-    """Stands in for the inner tuner's own deduplication: an architecture is new although its rate is not."""
+    """Replaces the inner tuner's deduplication, since a trial is new if its architecture is."""
 
     def __call__(self, parameters: Any) -> Any:
         return parameters
@@ -32,10 +32,10 @@ class _Repeats:
 
 
 class InnerTuner:
-    """Chooses the hyper-parameters of a search space that are not the architecture's.
+    """Chooses the hyper-parameters of a search space that do not belong to the architecture.
 
-    An error of the inner tuner never ends the experiment: it is logged, and NNI's random tuner stands in for
-    that trial. Values may repeat, since a trial is new if its architecture is.
+    An error of the inner tuner never ends the experiment: it is logged, and NNI's random tuner takes that
+    trial. Values may repeat, since a trial is new if its architecture is.
 
     Args:
         search_space: Names and domains in NNI's form, of every type that the tuner takes.
@@ -76,7 +76,7 @@ class InnerTuner:
                 name, {"optimize_mode": "maximize", **_seed_for(name, seed), **arguments}, "tuners"
             )
             tuner.update_search_space(self.search_space)
-        except Exception as error:  # whatever a tuner thinks of its arguments
+        except Exception as error:  # a tuner may raise anything about its arguments
             raise InvalidArgument(f"inner tuner {name!r} with {dict(arguments)}: {error}") from error
         if isinstance(getattr(tuner, "dedup", None), Deduplicator):
             tuner.dedup = _Repeats()

@@ -1,8 +1,8 @@
 """Journal: every finished trial with the architecture it really evaluated, one line of JSON each.
 
 NNI's own lists and exports pair parameters with other trials' metrics when trials run side by side, or when
-one dies before it asks for its parameters. What its tuners and strategies are *told* is always right, so they
-write that here, and :func:`results` and :func:`best` read it.
+one dies before it asks for its parameters. But its tuners and strategies always receive the right pairs, so
+they write them here, and :func:`results` and :func:`best` read them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from graphnas.errors import CorruptData, DataNotFound, GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 
 FORMAT = "graphnas.nni_journal"
@@ -43,6 +44,14 @@ class Result:
     value: float | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     trial: str = ""
+
+    def observation(self, sign: float) -> Observation:
+        """What a search method learns from the trial.
+
+        Args:
+            sign: -1 where the smallest value is the best, else 1.
+        """
+        return Observation(self.architecture, None if self.value is None else (sign * self.value,))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -80,7 +89,7 @@ class Journal:
     Args:
         path: The file; it is made with the first result.
         space: The space of the architectures.
-        seed: Seed of the search, kept so that a later process goes on with it.
+        seed: Seed of the search, kept so that a later process continues with it.
         minimize: Whether the smallest value is the best.
     """
 
@@ -118,7 +127,7 @@ class Contents:
         arguments: Arguments of the search space.
         seed: Seed of the search.
         minimize: Whether the smallest value is the best.
-        results: In the order they came; a trial that was given up and reported after all is there once.
+        results: In the order they came, without the failures of trials that reported a value after all.
     """
 
     space: str
@@ -170,17 +179,17 @@ def without_corrected(results: list[Result]) -> list[Result]:
 def find_journal(where: str | os.PathLike[str]) -> Path:
     """The journal that ``where`` names: the file itself, an experiment's directory, or its id.
 
-    An id is looked for in ``~/nni-experiments``, where NNI puts experiments unless it is told otherwise.
+    An id is looked up in ``~/nni-experiments``, where NNI puts experiments by default.
 
     Raises:
         DataNotFound: There is none, saying where it was looked for.
     """
-    given = Path(where).expanduser()
-    if given.is_file():
-        return given
-    tried = [given / "checkpoint" / FILE_NAME, given / FILE_NAME]
-    if len(given.parts) == 1:
-        tried.append(Path("~/nni-experiments").expanduser() / given / "checkpoint" / FILE_NAME)
+    path = Path(where).expanduser()
+    if path.is_file():
+        return path
+    tried = [path / "checkpoint" / FILE_NAME, path / FILE_NAME]
+    if len(path.parts) == 1:
+        tried.append(Path("~/nni-experiments").expanduser() / path / "checkpoint" / FILE_NAME)
     for path in tried:
         if path.is_file():
             return path
@@ -211,23 +220,23 @@ def best(where: str | os.PathLike[str]) -> Result:
     return best_of(contents.results, contents.minimize)
 
 
-def best_of(found: list[Result], minimize: bool = False) -> Result:
-    """The best of ``found``; the first one where several are equal.
+def best_of(results: list[Result], minimize: bool = False) -> Result:
+    """The best of ``results``; the first one where several are equal.
 
     Raises:
         DataNotFound: None has a value.
     """
-    values = [result.value for result in found if result.value is not None]
+    values = [result.value for result in results if result.value is not None]
     if not values:
-        raise DataNotFound(f"none of the {len(found)} finished trials has a value")
+        raise DataNotFound(f"none of the {len(results)} finished trials has a value")
     wanted = min(values) if minimize else max(values)
-    return next(result for result in found if result.value == wanted)
+    return next(result for result in results if result.value == wanted)
 
 
 def metric_of(value: Any) -> tuple[float | None, str | None]:
-    """The number and the architecture that a reported final metric holds, each None where it holds none.
+    """The number and the architecture (JSON) in a reported final metric, each None where it is missing.
 
-    A metric is a number, or a dictionary with the number under ``default`` as NNI wants it. A value that is
+    A metric is a number, or a dictionary with the number under ``default``, as NNI requires. A number that is
     not finite is a failure.
     """
     echoed = None

@@ -13,12 +13,12 @@ from nni_graphnas.tuner import TUNERS  # noqa: E402
 
 
 def register() -> list[tuple[str, str, str]]:
-    """Register every tuner of ours under the name of its method; done again, it changes nothing.
+    """Register every tuner of ours under the name of its method; a second call changes nothing.
 
     NNI keeps the list in the environment it is installed in, or in ``$NNI_CONFIG_DIR``.
 
     Returns:
-        Of each, the name, the class, and the file that NNI keeps it in.
+        The name and the class of each tuner, and the file in which NNI keeps it.
     """
     file = str(get_config_file("registered_algorithms.yml"))
     registered = []

@@ -1,8 +1,8 @@
-"""Repairs of NNI 3.0 at run time: each one replaces one function, and only the one that it knows.
+"""Repairs of NNI 3.0 at run time: each replaces one function of NNI, if it is the one expected.
 
-NNI has not changed since 2023 and will not be repaired by its authors. Our strategies, tuners and validators
-call :func:`apply`. Where NNI differs from 3.0, or a function from what a repair was written for, nothing is
-replaced. :func:`remove` puts everything back.
+NNI is no longer maintained; 3.0 is from 2023. Our strategies, tuners and validators call :func:`apply`.
+Nothing is replaced in another version of NNI, nor a function that is not the one a repair was written for.
+:func:`remove` restores the originals.
 
 ===================  ==================================================================================
 dispatcher_error     an exception in a tuner left the experiment RUNNING for ever; now it ends as ERROR,
@@ -112,7 +112,7 @@ def _dispatcher_error(process_command: Callable[..., Any]) -> Callable[..., Any]
         try:
             return process_command(self, command, data)
         except Exception:
-            # NNI notes the exception and ends the dispatcher without a word to the manager.
+            # NNI logs the exception and ends the dispatcher, but does not report it to the manager.
             self.report_error(traceback.format_exc())
             raise
 
@@ -146,8 +146,8 @@ def _checkpoint_load(load: Callable[..., Any]) -> Callable[..., Any]:
         from nni.nas.utils.serializer import _find_path_with_prefix
 
         # The file is NNI's own checkpoint of this experiment, and holds objects of NNI's.
-        found = _find_path_with_prefix(path, self.suffix)
-        return torch.load(str(found), map_location=self._map_location, weights_only=False)
+        file = _find_path_with_prefix(path, self.suffix)
+        return torch.load(str(file), map_location=self._map_location, weights_only=False)
 
     return load_everything
 

@@ -1,7 +1,8 @@
-"""Session: a search method as NNI uses it, with proposals, results from any thread, losses and a journal."""
+"""Session: a search method between NNI's threads, with proposals, results, lost trials and a journal."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 import threading
@@ -12,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from graphnas.configuration import Configuration, configured, replaced
 from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.methods.registry import configuration_of, make_method
 from nni_graphnas.inner import InnerTuner
 from nni_graphnas.journal import Journal, Result, read_journal, without_corrected
 
@@ -23,16 +26,46 @@ STATE_VERSION = 1
 _FALLBACK = 7
 _logger = logging.getLogger(__name__)
 
+MethodMaker = Callable[..., SearchMethod]
+"""Makes a search method when called with a space and ``seed=...``, as the class of a method does."""
+
+
+def method_maker(
+    name: str,
+    config: Configuration | None = None,
+    preset: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> MethodMaker:
+    """Makes the search method called ``name``, whose configuration is checked here.
+
+    Args:
+        name: As in :func:`graphnas.methods.registry.make_method`.
+        config: The method's configuration; cannot be combined with ``preset``.
+        preset: The name of one of its settings.
+        changes: Single fields of the configuration to replace.
+
+    Raises:
+        InvalidArgument: An unknown method, preset or field, or a value out of range.
+    """
+    kind = configuration_of(name)
+    if kind is None and (config is not None or preset is not None or changes):
+        raise InvalidArgument(f"{name} has no configuration")
+    if kind is None:
+        return functools.partial(make_method, name)
+    return functools.partial(
+        make_method, name, config=replaced(configured(kind, config, preset), **(changes or {}))
+    )
+
 
 @dataclass
 class Proposal:
-    """One trial that was asked for.
+    """One trial that NNI asked for.
 
     Attributes:
-        architecture: What it was given.
-        parameters: The other hyper-parameters it was given.
-        ended: Whether NNI says that its job has ended; with several workers NNI may mean another's.
-        resolved: Whether its value is known, or that it has none.
+        architecture: What the trial is to evaluate.
+        parameters: The other hyper-parameters.
+        ended: Whether NNI reported the end of its job; with several workers NNI may mean another job.
+        resolved: Whether its value is known, or that it will have none.
         reported: Whether a final metric came.
     """
 
@@ -46,25 +79,26 @@ class Proposal:
 class Session:
     """A search method between NNI's threads.
 
-    Only a final metric says for certain which architecture it belongs to. That a job has ended is certain,
-    but not whose it was: NNI hands parameters to jobs in the order in which they ask, so the names of jobs
-    and parameters part when several start together, and for good when a job dies before it asks. So a trial
-    without a value counts as pending until it must have been lost: its own job has ended, and those of so
-    many later ones that no job left can be running it. Should a value arrive after that, it is taken.
+    Only a final metric says for certain which architecture it belongs to. NNI also reports when a job has
+    ended, but may name the wrong one: it hands parameters to jobs in the order in which they ask, so the ids
+    of jobs and parameters get mixed up when several start together, and stay mixed up when a job dies before
+    it asks. So a trial without a value is pending until it must have been lost: its own job has ended, and
+    so many later ones have ended that no remaining job can be running it. If a value comes after all, it is
+    taken.
 
     Args:
         space: The search space.
-        method: Makes the search method from the space and a seed.
+        method: Makes the search method when called with the space and ``seed=...``.
         seed: Seed of everything random; None: that of the journal, or else drawn.
-        inner: Chooses hyper-parameters that are not the architecture's, if there are any.
-        minimize: Whether small values are good; the method is told negated values then.
+        inner: Chooses the hyper-parameters that do not belong to the architecture, if there are any.
+        minimize: Whether the smallest value is the best; the method then learns negated values.
         fall_back: Whether an error of the method is logged and a random architecture proposed instead.
     """
 
     def __init__(
         self,
         space: GraphSpace,
-        method: Callable[[GraphSpace, int], SearchMethod],
+        method: MethodMaker,
         *,
         seed: int | None = None,
         inner: InnerTuner | None = None,
@@ -76,7 +110,7 @@ class Session:
         self.lock = threading.RLock()
         self._sign = -1.0 if minimize else 1.0
         self._factory = method
-        self._given_seed = seed
+        self._seed_is_fixed = seed is not None
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self._fall_back = fall_back
         self._inner = inner
@@ -91,17 +125,12 @@ class Session:
         self._restart()
 
     def _restart(self) -> None:
-        """Make the method anew and tell it what is known."""
-        self.method = self._factory(self.space, self.seed)
+        """Make the method anew and let it learn the known results."""
+        self.method = self._factory(self.space, seed=self.seed)
         self._keys = set(self.space.keys([result.architecture for result in self._results]))
-        for result in self._results:
-            self._tell(result)
+        self.method.replay([result.observation(self._sign) for result in self._results])
         if self._inner is not None:
             self._inner.replay(self._results, self._sign)
-
-    def _tell(self, result: Result) -> None:
-        value = None if result.value is None else self._sign * result.value
-        self.method.tell(result.architecture, value)
 
     def use_inner(self, inner: InnerTuner) -> None:
         """Let ``inner`` choose the other hyper-parameters from now on."""
@@ -112,7 +141,7 @@ class Session:
     # ---------------------------------------------------------------- proposals
 
     def propose(self, number: int, *, repeats: bool = True) -> Proposal | None:
-        """What trial ``number`` shall evaluate.
+        """What trial ``number`` is to evaluate.
 
         Args:
             number: Numbers ascend in the order in which trials are submitted.
@@ -128,7 +157,7 @@ class Session:
             if self.space.key(architecture) in self._seen(pending):
                 if not repeats:
                     return None
-                _logger.warning("%s: every architecture was proposed; now they repeat", self.space.name)
+                _logger.warning("%s: every architecture was proposed; they repeat now", self.space.name)
             parameters = self._inner.suggest(number) if self._inner is not None else {}
             proposal = Proposal(self.space.completed(architecture), parameters)
             self._proposals[number] = proposal
@@ -155,7 +184,7 @@ class Session:
             return [*running, *self._elsewhere]
 
     def expect(self, architecture: Architecture) -> None:
-        """Note that NNI runs ``architecture`` again, which an earlier process had proposed."""
+        """Note that NNI runs ``architecture``, which an earlier process proposed, again."""
         with self.lock:
             if self.space.is_valid(architecture):
                 self._elsewhere.append(architecture)
@@ -168,7 +197,7 @@ class Session:
         Args:
             number: As given to :meth:`propose`.
             value: As the trial reported it; None where that is no finite number.
-            echoed: The architecture as JSON that the trial says it evaluated; it has the last word.
+            echoed: The architecture (JSON) that the trial says it evaluated, which overrides the proposal.
             trial: NNI's id of the trial.
         """
         with self.lock:
@@ -222,15 +251,15 @@ class Session:
         """Count as failed what can no longer give a value.
 
         Args:
-            final: Whether nothing runs any more. What was proposed and never ended is not counted: it was
-                cut off, or NNI asked for one more than it could run.
+            final: Whether nothing runs any more. Proposals that never ended are not counted: they were cut
+                off, or NNI asked for one more than it could run.
         """
         with self.lock:
             numbers = sorted(self._proposals)
             ended = [number for number in numbers if self._proposals[number].ended]
             if final or len(ended) == len(numbers):
                 window = 0
-            else:  # so many later jobs at most can have taken each other's parameters
+            else:  # at most this many later jobs can have taken each other's parameters
                 window = self._most_alive + max(0, len(ended) - self._metrics)
             for place, number in enumerate(numbers):
                 later = numbers[place : place + window + 1]
@@ -270,7 +299,7 @@ class Session:
     def _take(self, result: Result) -> None:
         self._results.append(result)
         self._keys.add(self.space.key(result.architecture))
-        self._tell(result)
+        self.method.learn(result.observation(self._sign))
         if self._journal is not None:
             try:
                 self._journal.append(result)
@@ -285,7 +314,7 @@ class Session:
     # ---------------------------------------------------------------- continuing
 
     def open_journal(self, path: Path) -> None:
-        """Go on from the results in the journal, if it exists, and write to it from now on.
+        """Continue from the results in the journal, if it exists, and write to it from now on.
 
         Raises:
             InvalidArgument: It is of another space, or of the other direction.
@@ -295,13 +324,13 @@ class Session:
             if path.exists() and path.stat().st_size:
                 contents = read_journal(path)
                 self._check(contents.space, contents.minimize, path)
-                if self._given_seed is None:
+                if not self._seed_is_fixed:
                     self.seed = contents.seed
                 self._merge(contents.results)
             self._journal = Journal(path, self.space, self.seed, self.minimize)
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON-ready state; what is running is not part of it, because it runs again."""
+        """JSON-ready state; the running trials are listed without results, since they run again."""
         with self.lock:
             return {
                 "version": STATE_VERSION,
@@ -313,34 +342,34 @@ class Session:
             }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of :meth:`state_dict` and from what the journal holds beyond it.
+        """Continue from a state of :meth:`state_dict` and from what the journal holds beyond it.
 
         Raises:
-            InvalidArgument: It is damaged, or of another version, space or direction; nothing is changed.
+            InvalidArgument: It is damaged, or of another version, space or direction; nothing has changed.
         """
         with self.lock:
             if not isinstance(state, Mapping) or state.get("version") != STATE_VERSION:
                 raise InvalidArgument(f"not a state of version {STATE_VERSION}: {str(state)[:100]}")
             try:
-                seed, found = int(state["seed"]), [Result.from_dict(entry) for entry in state["results"]]
+                seed, results = int(state["seed"]), [Result.from_dict(entry) for entry in state["results"]]
                 space, minimize = state["space"], bool(state["minimize"])
             except (KeyError, TypeError, ValueError, GraphNASError) as error:
                 raise InvalidArgument(f"the state is damaged: {error!r}") from error
             self._check(space, minimize, "the state")
-            for result in found:
+            for result in results:
                 if not self.space.is_valid(result.architecture):
                     raise InvalidArgument(
                         f"the state is damaged: {self.space!r} refuses {result.architecture!r}"
                     )
-            if self._given_seed is None:
+            if not self._seed_is_fixed:
                 self.seed = seed
             before, self._results = self._results, []
-            self._merge([*found, *before])
+            self._merge([*results, *before])
 
-    def _merge(self, found: Iterable[Result]) -> None:
-        """Replace the results by ``found``, of each trial once, and make the method anew from them."""
+    def _merge(self, results: Iterable[Result]) -> None:
+        """Add ``results`` that are not known yet, and make the method anew from all of them."""
         merged: list[Result] = []
-        for result in [*self._results, *found]:
+        for result in [*self._results, *results]:
             if result not in merged:
                 self.space.validate(result.architecture)
                 merged.append(result)

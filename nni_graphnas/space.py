@@ -55,8 +55,8 @@ class SpaceReference:
     """A search space that NNI sends to a trial as its class and arguments rather than as pickled bytes.
 
     Args:
-        space: The space. Of a restricted one only the whole space is sent: a trial builds and need not
-            know which architectures the search was restricted to.
+        space: The space. For a restricted one the whole space is sent, since a trial only builds and need
+            not know which architectures the search is restricted to.
     """
 
     def __init__(self, space: GraphSpace) -> None:
@@ -88,8 +88,8 @@ class ArchitectureModelSpace(ModelSpace):
         self.space = reference.space
         self.num_classes = num_classes
         self.shape = dict(shape)
-        # First, because NNI samples in this order and whatever is sampled already is kept: so the rule
-        # draws a whole valid architecture, and the categoricals find their values there.
+        # First, because NNI samples in this order and keeps what is sampled already: the rule draws a whole
+        # valid architecture, and the categoricals take their values from it.
         self.add_mutable(ArchitectureConstraint(self.space))
         for name, choices in self.space.parameters().items():
             self.add_mutable(Categorical(choices, label=label(name.split("/"))))
@@ -117,7 +117,7 @@ def _build_sample(
     num_classes: int,
     shape: Mapping[str, Any],
 ) -> Any:
-    """What NNI calls instead of the constructor where the sample is known: in a trial."""
+    """What NNI calls in a trial, where the sample is known, instead of the constructor."""
     space = reference.space.whole  # build as the trial process does, which knows the whole space
     return space.build(space.from_parameters(sample), num_classes, **shape)
 
@@ -142,7 +142,7 @@ class ArchitectureConstraint(Constraint):
         yield self
 
     def check_contains(self, sample: Sample) -> SampleValidationError | None:
-        """The error that is wrong with ``sample``, or None."""
+        """The error in ``sample``, or None."""
         for name, choices in self._choices.items():
             if name not in sample:
                 return SampleMissingError(name, list(sample))
@@ -168,24 +168,24 @@ class ArchitectureConstraint(Constraint):
         """Write one architecture after the other into ``memo``.
 
         Raises:
-            InvalidArgument: The space is too large to be walked through.
+            InvalidArgument: The space is too large to enumerate.
         """
         size = self.space.size()
         if size is not None and size > ENUMERABLE:
             raise InvalidArgument(f"{self.space.name}: a grid of {size} architectures is too large to search")
         memo = {} if memo is None else memo
-        given = {name: value for name, value in memo.items() if name in self._choices}
+        fixed = {name: value for name, value in memo.items() if name in self._choices}
         for architecture in self.space.enumerate():
             values = self.space.to_parameters(self.space.completed(architecture))
-            if given.items() <= values.items():
+            if fixed.items() <= values.items():
                 memo.update(values)
                 yield None
-                for name in values.keys() - given.keys():
+                for name in values.keys() - fixed.keys():
                     del memo[name]
 
     def _fill(self, memo: Sample, rng: np.random.Generator) -> None:
         if not self._choices.keys() <= memo.keys():
-            # What somebody fixed before is kept, and the rule then decides.
+            # Values that were fixed before are kept; freeze then checks the rule.
             values = self.space.to_parameters(self.space.completed(self.space.sample(rng)))
             memo.update({name: value for name, value in values.items() if name not in memo})
         self.freeze(memo)

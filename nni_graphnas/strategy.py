@@ -8,11 +8,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 
 from graphnas.errors import InvalidArgument
-from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
 from nni_graphnas.host import require_nas
 
 require_nas()
@@ -25,8 +23,7 @@ from nni.nas.strategy.base import Strategy  # noqa: E402
 from nni_graphnas import repairs  # noqa: E402
 from nni_graphnas.inner import InnerTuner  # noqa: E402
 from nni_graphnas.journal import FILE_NAME, Result, best_of, metric_of  # noqa: E402
-from nni_graphnas.methods import method_maker  # noqa: E402
-from nni_graphnas.session import Session  # noqa: E402
+from nni_graphnas.session import MethodMaker, Session, method_maker  # noqa: E402
 from nni_graphnas.space import ArchitectureConstraint  # noqa: E402
 
 LAST_EVENTS_SECONDS = 5.0
@@ -41,16 +38,16 @@ class GraphStrategy(Strategy):
     * It submits while workers are idle, learns from final metrics only, and maximises, as every strategy of
       NNI does. A metric is a number, or a dictionary with the number under ``default``.
     * An architecture that is finished or running is not submitted again (up to isomorphism); when none is
-      left the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
+      left, the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
       a failure, and its architecture is not tried again.
     * Mutables of the evaluator (a learning rate, a batch size) are chosen by one of NNI's tuners.
-    * Under the training service the journal is written into the experiment's checkpoint directory, and a
-      resumed experiment goes on from it, also when it was killed. Elsewhere name a file.
-    * :meth:`list_models`, and with it ``export_top_models``, lists what was really measured: NNI's own list
-      confuses the results of trials that ran side by side.
+    * With the training service, the journal is in the experiment's checkpoint directory, and a resumed
+      experiment continues from it, even if it was killed. With other engines, name a file.
+    * :meth:`list_models`, and so ``export_top_models``, lists what was really measured: NNI's own list mixes
+      up the results of trials that ran side by side.
 
     Args:
-        method: Makes the search method from a space and a seed.
+        method: Makes the search method when called with a space and ``seed=...``; a class, for example.
         seed: Seed of everything random; None: drawn, or that of the journal.
         inner_tuner: Name of the NNI tuner for mutables other than the architecture.
         inner_tuner_args: Its class arguments.
@@ -62,7 +59,7 @@ class GraphStrategy(Strategy):
 
     def __init__(
         self,
-        method: Callable[[GraphSpace, int], SearchMethod],
+        method: MethodMaker,
         *,
         seed: int | None = None,
         inner_tuner: str = "TPE",
@@ -80,7 +77,7 @@ class GraphStrategy(Strategy):
         self._journal = None if journal is None else Path(journal)
         self._session: Session | None = None
         self._submitted = 0
-        # The engine holds weak references only, and who finishes is told by the very model submitted.
+        # The engine holds weak references only, and an event names its trial by the model submitted.
         self._models: list[ExecutableModelSpace] = []
         self._numbers: dict[int, int] = {}
         self._earlier: list[Result] = []
@@ -142,7 +139,7 @@ class GraphStrategy(Strategy):
                 break
             self.engine.submit_models(model)
         self.engine.wait_models()
-        # The last events come from another thread, maybe a moment after the status that ended the wait.
+        # The last events come from another thread, perhaps a moment after the status that ended the wait.
         deadline = time.monotonic() + LAST_EVENTS_SECONDS
         while self.session.running() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -185,11 +182,11 @@ class GraphStrategy(Strategy):
 
     def _take_end(self, number: int, event: Any) -> None:
         if event.status == ModelStatus.Interrupted:
-            return  # by the user, so it is no failure and runs again when the search is resumed
-        # Invalid is a middleware's word, given about this very model; the others are NNI's about some job.
+            return  # by the user: no failure, and it runs again when the search is resumed
+        # Invalid comes from a middleware and is about this model; NNI's own statuses may be another job's.
         self.session.end(number, lost=event.status == ModelStatus.Invalid)
 
-    # ---------------------------------------------------------------- what was found
+    # ---------------------------------------------------------------- results
 
     def results(self) -> list[Result]:
         """Every finished trial in the order they came, those before a resumption included."""
@@ -207,8 +204,8 @@ class GraphStrategy(Strategy):
         """The models searched, those before a resumption included.
 
         Args:
-            sort: From the best down, and only those with a value.
-            limit: At most so many.
+            sort: Whether to list only those with a value, the best first.
+            limit: The largest number of models.
         """
         models = [*map(self._model_of, self._earlier), *self._models]
         if sort:
@@ -227,11 +224,11 @@ class GraphStrategy(Strategy):
     # ---------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON-ready state, from which another process goes on; what is running then runs again."""
+        """JSON-ready state, from which another process continues; running trials are then run again."""
         return self.session.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state; to be called between ``initialize`` and ``run``.
+        """Continue from a state; call it between ``initialize`` and ``run``.
 
         Raises:
             InvalidArgument: The state is damaged, or of another space.
@@ -244,7 +241,7 @@ def search_space_of(mutable: Any) -> dict[str, Any]:
     """A mutable other than the architecture's, in the form in which NNI's tuners take it.
 
     Raises:
-        InvalidArgument: It is no choice, and no number of a uniform or normal distribution, log or not.
+        InvalidArgument: It is neither a choice nor a (log-)uniformly or (log-)normally distributed number.
     """
     if isinstance(mutable, Categorical):
         return {"_type": "choice", "_value": list(mutable.values)}
@@ -260,7 +257,7 @@ def search_space_of(mutable: Any) -> dict[str, Any]:
 
 
 def _experiment_journal(engine: Any) -> Path | None:
-    """The journal of the experiment that ``engine`` works for, perhaps below middleware; None without one."""
+    """The journal of the experiment that ``engine`` works for, below any middleware; None without one."""
     while getattr(engine, "_engine", None) is not None:
         engine = engine._engine
     experiment = getattr(engine, "nodejs_binding", None)
@@ -268,40 +265,34 @@ def _experiment_journal(engine: Any) -> Path | None:
     return None if directory is None else Path(directory) / FILE_NAME
 
 
+class StrategyOptions(TypedDict, total=False):
+    """The options that every strategy takes; see :class:`GraphStrategy`."""
+
+    seed: int | None
+    inner_tuner: str
+    inner_tuner_args: Mapping[str, Any] | None
+    journal: str | os.PathLike[str] | None
+
+
 class MethodStrategy(GraphStrategy):
-    """A strategy of one of our methods, by its name, with the arguments that all of them share.
+    """Base of the strategies whose method has a configuration with presets.
 
     Args:
-        config: Settings of the method; by default what searches best in our benchmarks.
-        preset: Instead of ``config``: ``"default"`` or ``"paper"``, the method as published.
-        seed: Seed of everything random; None: drawn, or that of the journal.
-        inner_tuner: As in :class:`GraphStrategy`.
-        inner_tuner_args: As in :class:`GraphStrategy`.
-        journal: As in :class:`GraphStrategy`.
+        config: Settings of the method; by default those that search best in our benchmarks.
+        preset: The name of a setting, instead of ``config``: ``"default"``, ``"paper"`` for the method as
+            published, or another one that the configuration's class lists.
+        **options: See :class:`GraphStrategy`.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, or a value outside of what is allowed.
+        InvalidArgument: Both ``config`` and ``preset``, or a value out of range.
     """
 
     method_name: ClassVar[str]
 
     def __init__(
-        self,
-        config: Any = None,
-        *,
-        preset: str | None = None,
-        seed: int | None = None,
-        inner_tuner: str = "TPE",
-        inner_tuner_args: Mapping[str, Any] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        self, config: Any = None, *, preset: str | None = None, **options: Unpack[StrategyOptions]
     ) -> None:
-        super().__init__(
-            method_maker(self.method_name, config=config, preset=preset),
-            seed=seed,
-            inner_tuner=inner_tuner,
-            inner_tuner_args=inner_tuner_args,
-            journal=journal,
-        )
+        super().__init__(method_maker(self.method_name, config, preset), **options)
         self._settings = f"preset={preset or 'default'!r}" if config is None else f"config={config!r}"
 
     def extra_repr(self) -> str:
@@ -309,8 +300,14 @@ class MethodStrategy(GraphStrategy):
         return f"{self._settings}, seed={self._seed}"
 
 
+class GraphBO(MethodStrategy):
+    """Bayesian optimisation with a Gaussian process on graph features; the strategy that we recommend."""
+
+    method_name = "GraphBO"
+
+
 class NASGEM(MethodStrategy):
-    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates."""
+    """NASGEM (arXiv 2007.04452): a kernel-guided encoder, and a perceptron on its embeddings."""
 
     method_name = "NASGEM"
 
@@ -322,6 +319,6 @@ class GraphPNAS(MethodStrategy):
 
 
 class LatentBO(MethodStrategy):
-    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, ours)."""
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088; ours)."""
 
     method_name = "LatentBO"

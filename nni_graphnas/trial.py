@@ -1,4 +1,4 @@
-"""Runs NNI's trial of a NAS experiment, with the same way past an unfit torchvision as the searching process.
+"""Runs NNI's trial of a NAS experiment where torchvision does not fit torch, as the search itself does.
 
 ``python -m nni_graphnas.trial -m MODULE ARGUMENTS`` is ``python -m MODULE ARGUMENTS``; see
 :mod:`nni_graphnas.repairs`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import os
 import threading
@@ -24,8 +25,7 @@ from nni.tuner import Tuner  # noqa: E402
 from nni_graphnas import repairs, search_space  # noqa: E402
 from nni_graphnas.inner import InnerTuner  # noqa: E402
 from nni_graphnas.journal import FILE_NAME, Result, best_of, checked_mode, metric_of  # noqa: E402
-from nni_graphnas.methods import MethodMaker, method_maker  # noqa: E402
-from nni_graphnas.session import Session  # noqa: E402
+from nni_graphnas.session import MethodMaker, Session, method_maker  # noqa: E402
 
 _logger = logging.getLogger(__name__)
 
@@ -34,17 +34,17 @@ class GraphTuner(Tuner):
     """NNI tuner that chooses the architecture by a search method, and everything else by another tuner.
 
     The search space of the experiment holds the parameters of the space, which
-    :func:`nni_graphnas.search_space` or ``graphnas nni export-space`` writes, and whatever else is to be
-    tuned. In the trial, :func:`nni_graphnas.architecture` reads the architecture, and
-    :func:`nni_graphnas.report_final_result` reports its value together with it.
+    :func:`nni_graphnas.search_space` or ``graphnas nni export-space`` writes, and whatever else is tuned. In
+    the trial, :func:`nni_graphnas.architecture` reads the architecture, and
+    :func:`nni_graphnas.report_final_result` reports the value together with it.
 
     * Architectures that are finished or running are not proposed again (up to isomorphism) while unseen ones
       remain. After that they repeat, since NNI cannot end an experiment whose tuner has nothing left.
     * A trial that fails, or reports NaN or nothing, counts as a failure.
     * Every result is written to a journal in the experiment's checkpoint directory as it comes; a resumed
-      experiment goes on from it. Read it with :func:`nni_graphnas.results` and :func:`nni_graphnas.best`.
+      experiment continues from it. Read it with :func:`nni_graphnas.results` and :func:`nni_graphnas.best`.
     * An error of the method is logged and a random architecture proposed. An error in the configuration ends
-      the experiment, saying why, in status ERROR.
+      the experiment with status ERROR and a message that says why.
 
     Args:
         space: Name of the search space, as ``graphnas spaces`` lists them, or ``package.module:Class`` of
@@ -52,7 +52,7 @@ class GraphTuner(Tuner):
         space_options: Arguments of the space, such as ``{num_nodes: 8}``.
         method: Name of the search method.
         preset: A preset of the method's configuration.
-        config: Single fields of that configuration.
+        config: Single fields of the configuration to replace.
         seed: Seed of everything random; None: drawn, or that of the journal.
         optimize_mode: ``"maximize"`` or ``"minimize"``.
         inner_tuner: Name of the NNI tuner for all other hyper-parameters.
@@ -60,8 +60,8 @@ class GraphTuner(Tuner):
         journal: Another file for the journal.
 
     Raises:
-        InvalidArgument: A value outside of what is allowed; inside NNI's dispatcher, which would hang, it is
-            raised with the first command instead, and NNI then shows it.
+        InvalidArgument: A value out of range. Inside NNI's dispatcher, which would hang, it is raised by the
+            first command instead, and NNI shows it.
     """
 
     def __init__(
@@ -94,17 +94,17 @@ class GraphTuner(Tuner):
         }
         self._session: Session | None = None
         self._lock = threading.Lock()
-        # NNI gives its dispatcher ten seconds to connect, in which a busy machine does not load torch. And an
+        # NNI gives its dispatcher ten seconds to connect, too few to load torch on a busy machine. And an
         # error before that would leave the experiment waiting for ever.
         if os.environ.get("SDK_PROCESS") != "dispatcher":
             _ = self.session
 
     @property
     def session(self) -> Session:
-        """What was proposed and what came back; made with the first command where NNI runs the tuner.
+        """What was proposed and what came back; where NNI runs the tuner, made by the first command.
 
         Raises:
-            InvalidArgument: An argument of the constructor is outside of what is allowed.
+            InvalidArgument: An argument of the constructor is out of range.
             CorruptData: The journal is no journal.
         """
         with self._lock:
@@ -160,11 +160,11 @@ class GraphTuner(Tuner):
     def import_data(self, data: Sequence[Any]) -> None:
         """Take results of other trials, of an experiment that is resumed or that a user imports.
 
-        An architecture that the journal has is left out: the journal is right, NNI's own pairs may not be. So
-        is what is no architecture of the space.
+        Architectures that the journal has are left out, because NNI's own pairs may be wrong. So are entries
+        without an architecture of the space.
         """
         space = self.session.space
-        found: list[Result] = []
+        results: list[Result] = []
         for entry in data:
             try:
                 parameters = dict(entry["parameter"])
@@ -178,8 +178,8 @@ class GraphTuner(Tuner):
                 continue
             names = space.parameters()
             others = {name: parameters[name] for name in parameters if name not in names}
-            found.append(Result(architecture, value, others))
-        _logger.info("%d of %d imported results are new", self.session.add(found), len(data))
+            results.append(Result(architecture, value, others))
+        _logger.info("%d of %d imported results are new", self.session.add(results), len(data))
 
     def expect_resumed_trials(self, parameters: Mapping[int, Any]) -> None:
         """Note that a resumed experiment runs these again; see :mod:`nni_graphnas.repairs`."""
@@ -193,7 +193,7 @@ class GraphTuner(Tuner):
         if self._session is not None:
             self._session.settle(final=True)
 
-    # ---------------------------------------------------------------- what was found
+    # ---------------------------------------------------------------- results
 
     def results(self) -> list[Result]:
         """Every finished trial in the order they came, those before a resumption included."""
@@ -209,9 +209,9 @@ class GraphTuner(Tuner):
 
 
 def other_parameters(experiment: Mapping[str, Any], space: GraphSpace) -> dict[str, Any]:
-    """What the experiment's search space holds beside the architecture's parameters.
+    """What the experiment's search space holds besides the architecture's parameters.
 
-    The architecture's may be left out altogether, since the tuner knows them.
+    The architecture's may be left out, since the tuner knows them.
 
     Raises:
         InvalidArgument: Some of them are missing, unknown, or have other choices than the space.
@@ -219,15 +219,15 @@ def other_parameters(experiment: Mapping[str, Any], space: GraphSpace) -> dict[s
     if not isinstance(experiment, Mapping):
         raise InvalidArgument(f"the search space must be a dictionary, got {type(experiment).__name__}")
     wanted = search_space(space)
-    given = {name: spec for name, spec in experiment.items() if name.startswith(f"{space.name}/")}
-    if given and given != wanted:
-        name = next(n for n in [*wanted, *given] if given.get(n) != wanted.get(n))
+    block = {name: spec for name, spec in experiment.items() if name.startswith(f"{space.name}/")}
+    if block and block != wanted:
+        name = next(n for n in [*wanted, *block] if block.get(n) != wanted.get(n))
         raise InvalidArgument(
-            f"search space: {name} is {given.get(name, 'missing')}, but {space!r} has "
+            f"search space: {name} is {block.get(name, 'missing')}, but {space!r} has "
             f"{wanted.get(name, 'no such parameter')}; write it with graphnas nni export-space and the "
             "arguments that the tuner has"
         )
-    return {name: spec for name, spec in experiment.items() if name not in given}
+    return {name: spec for name, spec in experiment.items() if name not in block}
 
 
 def checked_arguments(
@@ -242,7 +242,7 @@ def checked_arguments(
     """The space and the method that a tuner's arguments describe.
 
     Raises:
-        InvalidArgument: A value outside of what is allowed.
+        InvalidArgument: A value out of range.
     """
     checked_mode(optimize_mode)
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
@@ -271,7 +271,7 @@ def named_space(space: object, options: Mapping[str, Any] | None) -> GraphSpace:
 
 
 class MethodTuner(GraphTuner):
-    """A tuner of one of our methods, by its name; the other arguments are those of :class:`GraphTuner`."""
+    """Base of the tuners with a fixed method; the other arguments are those of :class:`GraphTuner`."""
 
     method_name: ClassVar[str]
 
@@ -279,17 +279,8 @@ class MethodTuner(GraphTuner):
         super().__init__(space, method=self.method_name, **arguments)
 
 
-ARGUMENTS = (
-    "space",
-    "space_options",
-    "preset",
-    "config",
-    "seed",
-    "optimize_mode",
-    "inner_tuner",
-    "inner_tuner_args",
-    "journal",
-)
+ARGUMENTS = tuple(name for name in inspect.signature(GraphTuner).parameters if name != "method")
+"""What ``classArgs`` may name."""
 
 
 class MethodArgumentsValidator(ClassArgsValidator):
@@ -301,7 +292,7 @@ class MethodArgumentsValidator(ClassArgsValidator):
         """Check the arguments of the tuner.
 
         Raises:
-            InvalidArgument: A value outside of what is allowed, which NNI prints.
+            InvalidArgument: A value out of range, which NNI prints.
         """
         repairs.apply()
         unknown = sorted(arguments.keys() - set(ARGUMENTS))
@@ -318,8 +309,20 @@ class MethodArgumentsValidator(ClassArgsValidator):
         InnerTuner({}, **inner)
 
 
+class GraphBOTuner(MethodTuner):
+    """Bayesian optimisation with a Gaussian process on graph features; the tuner that we recommend."""
+
+    method_name = "GraphBO"
+
+
+class GraphBOArgumentsValidator(MethodArgumentsValidator):
+    """Checks the arguments of :class:`GraphBOTuner`."""
+
+    method_name = "GraphBO"
+
+
 class NASGEMTuner(MethodTuner):
-    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates."""
+    """NASGEM (arXiv 2007.04452): a kernel-guided encoder, and a perceptron on its embeddings."""
 
     method_name = "NASGEM"
 
@@ -343,7 +346,7 @@ class GraphPNASArgumentsValidator(MethodArgumentsValidator):
 
 
 class LatentBOTuner(MethodTuner):
-    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088, ours)."""
+    """Bayesian optimisation in the latent space of a graph autoencoder (D-VAE, arXiv 1904.11088; ours)."""
 
     method_name = "LatentBO"
 
@@ -354,5 +357,5 @@ class LatentBOArgumentsValidator(MethodArgumentsValidator):
     method_name = "LatentBO"
 
 
-TUNERS: tuple[type[MethodTuner], ...] = (NASGEMTuner, GraphPNASTuner, LatentBOTuner)
+TUNERS: tuple[type[MethodTuner], ...] = (GraphBOTuner, NASGEMTuner, GraphPNASTuner, LatentBOTuner)
 """What ``graphnas nni register`` registers, each under the name of its method."""

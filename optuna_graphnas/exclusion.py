@@ -2,27 +2,30 @@
 
 Workers that share a study may not share a machine, and Optuna's storages offer no lock and no
 compare-and-swap. They do offer registers with one writer and many readers: the system attributes of a running
-trial. That is what Lamport's bakery algorithm needs ("A New Solution of Dijkstra's Concurrent Programming
-Problem", CACM 17(8), 1974). The processes of the algorithm are here the running trials:
+trial. That is enough for the one-bit algorithm of Burns and Lynch ("Bounds on Shared Memory for Mutual
+Exclusion", Information and Computation 107(2), 1993), in which the earlier trial goes first:
 
-1. write "choosing" on one's own trial;
-2. read the tickets of all running trials, and write a ticket one larger than the largest;
-3. wait until no running trial is choosing or has a smaller (ticket, trial number);
-4. the critical section: read the history, propose, publish the claim (:mod:`optuna_graphnas.claims`);
-5. write "done".
+1. Write "entering" on one's own trial, then read the others.
+2. If an earlier trial wants to enter too, write "waiting" until none does, then begin again.
+3. Wait until no later trial is "entering".
+4. The critical section: propose, and write the claim, which says what the trial will evaluate.
 
-A trial that starts later chooses later, and so takes a larger ticket than every one that is waiting already:
-the set of processes may grow while somebody waits.
+The claim also ends the section. It is needed because the parameters of a trial reach the storage one by one,
+while the objective asks for them, after the next worker may already have proposed. A worker that meets no
+other one writes twice and reads once, and what it read is the history that it proposes from.
 
-A worker may die in steps 1 to 5. On the same host that is seen at once (:mod:`optuna_graphnas.worker`). For
-the rest there is a lease: a worker in steps 2 to 5 changes a counter in its register a few times per lease,
-and one whose register has not changed for a whole lease, by the clock of the worker that waits, is passed
-over. A worker that was suspended for longer than the lease may therefore propose what another one does.
+A worker may die in any step. On the same host that is seen at once (:mod:`optuna_graphnas.worker`). For the
+rest there is a lease: a worker in steps 1 to 4 changes a counter in its register a few times per lease, and
+one whose register has not changed for a whole lease, by the clock of the worker that waits, is passed over.
+So a worker that was suspended for longer than the lease may propose what another one does.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
+import secrets
 import threading
 import time
 from types import TracebackType
@@ -31,9 +34,14 @@ from typing import Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from graphnas.errors import InvalidArchitecture
+from graphnas.graph.architecture import Architecture
 from optuna_graphnas.worker import is_abandoned, own_record
 
-ATTRIBUTE = "graphnas:ticket"
+TURN = "graphnas:turn"
+CLAIM = "graphnas:architecture"
+CHUNK = 2045
+"""Characters per attribute, as Optuna itself cuts long values: some databases take no more than 2,048."""
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 """Seconds between two looks at the storage, at first and at most."""
@@ -53,7 +61,12 @@ class Turn:
         trial: The running trial on whose behalf the body is executed.
         lease_seconds: How long a worker that shows no sign of life holds up the others.
         last_seen: What earlier turns of this process observed; a dead worker is waited for only once.
+
+    Attributes:
+        trials: All trials of the study, as they are while the body is executed.
     """
+
+    trials: list[FrozenTrial]
 
     def __init__(
         self,
@@ -69,19 +82,18 @@ class Turn:
         self._trial = trial
         self._lease_seconds = lease_seconds
         self._last_seen = last_seen
-        self._ticket = 0
+        # The name tells this turn's claim from that of an earlier turn of the same trial.
+        self._record: dict[str, Any] = {"trial": trial.number, "turn": secrets.token_hex(4), "phase": "done"}
+        self._writing = threading.Lock()
         self._stop = threading.Event()
-        self._beating: threading.Thread | None = None
+        self._beating = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Turn:
         try:
-            self._write(phase="choosing")
-            self._ticket = 1 + max((record.get("ticket", 0) for _, record in self._others()), default=0)
-            self._write(phase="waiting", ticket=self._ticket, beat=0)
-            self._beating = threading.Thread(target=self._beat, daemon=True)
+            self._write(phase="entering")
             self._beating.start()
             pause = FIRST_PAUSE
-            while self._is_held_up():
+            while not self._is_first():
                 time.sleep(pause)
                 pause = min(1.5 * pause, LONGEST_PAUSE)
         except BaseException:
@@ -97,42 +109,64 @@ class Turn:
     ) -> None:
         self._leave()
 
+    def claim(self, architecture: Architecture) -> None:
+        """Write on the trial that it evaluates ``architecture``, which ends the turn.
+
+        The first part is written last, so that whoever sees it sees the whole claim.
+        """
+        content = {**_claimed_by(self._record), "architecture": architecture.to_dict()}
+        text = json.dumps(content, separators=(",", ":"))
+        parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
+        for number, part in reversed(list(enumerate(parts))):
+            self._storage.set_trial_system_attr(self._trial._trial_id, f"{CLAIM}:{number}", part)
+        self._record["phase"] = "done"
+
     def _leave(self) -> None:
         self._stop.set()
-        if self._beating is not None:
+        if self._beating.ident is not None:
             self._beating.join()
-        self._write(phase="done")
+        if self._record["phase"] != "done":  # no claim: an error ended the body
+            self._write(phase="done")
 
-    def _write(self, **record: str | int) -> None:
-        record["trial"] = self._trial.number
-        self._storage.set_trial_system_attr(self._trial._trial_id, ATTRIBUTE, record)
+    def _write(self, **changes: str | int) -> None:
+        with self._writing:
+            self._record |= changes
+            self._storage.set_trial_system_attr(self._trial._trial_id, TURN, dict(self._record))
 
     def _beat(self) -> None:
-        beat = 0
-        while not self._stop.wait(self._lease_seconds / 4):
-            beat += 1
+        for beat in itertools.count(1):
+            if self._stop.wait(self._lease_seconds / 4):
+                return
             try:
-                self._write(phase="waiting", ticket=self._ticket, beat=beat)
+                self._write(beat=beat)
             except Exception as error:  # the next beat tries again; the lease covers what is lost
-                _logger.debug("could not renew the ticket of trial %d: %r", self._trial.number, error)
+                _logger.debug("could not show that trial %d is alive: %r", self._trial.number, error)
 
-    def _others(self) -> list[tuple[FrozenTrial, dict[str, Any]]]:
-        """The other running trials that are in steps 1 to 5, with their registers."""
-        running = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))
-        registers = ((trial, own_record(trial, ATTRIBUTE)) for trial in running)
-        return [
-            (trial, record)
-            for trial, record in registers
-            if record is not None and record["phase"] != "done" and trial.number != self._trial.number
-        ]
+    def _is_first(self) -> bool:
+        """Whether the body may be executed; writes the phase that follows from what the others do."""
+        self.trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        phases = self._phases_of_others()
+        if any(number < self._trial.number for number in phases):
+            if self._record["phase"] == "entering":
+                self._write(phase="waiting")
+            return False
+        if self._record["phase"] == "waiting":
+            self._write(phase="entering")
+            return self._is_first()
+        return "entering" not in phases.values()
 
-    def _is_held_up(self) -> bool:
-        mine = (self._ticket, self._trial.number)
-        return any(
-            (record["phase"] == "choosing" or (record["ticket"], trial.number) < mine)
-            and not self._is_lost(trial, record)
-            for trial, record in self._others()
-        )
+    def _phases_of_others(self) -> dict[int, str]:
+        """The phase of every other trial that is in steps 1 to 4, by trial number."""
+        phases = {}
+        for trial in self.trials:
+            if trial.state != TrialState.RUNNING or trial.number == self._trial.number:
+                continue
+            record = own_record(trial, TURN)
+            if record is None or record["phase"] == "done" or _has_claimed(trial, record):
+                continue
+            if not self._is_lost(trial, record):
+                phases[trial.number] = record["phase"]
+        return phases
 
     def _is_lost(self, trial: FrozenTrial, record: dict[str, Any]) -> bool:
         if is_abandoned(trial):
@@ -144,3 +178,26 @@ class Turn:
             since = now
         self._last_seen[place] = (record, since)
         return now - since > self._lease_seconds
+
+
+def _claimed_by(record: dict[str, Any]) -> dict[str, Any]:
+    """What a claim begins with: the trial, since Optuna copies attributes to retried ones, and its turn."""
+    return {"trial": record["trial"], "turn": record["turn"]}
+
+
+def _has_claimed(trial: FrozenTrial, record: dict[str, Any]) -> bool:
+    """Whether the turn that ``record`` is about has ended with a claim."""
+    begin = json.dumps(_claimed_by(record), separators=(",", ":"))[:-1]
+    return str(trial.system_attrs.get(f"{CLAIM}:0", "")).startswith(begin)
+
+
+def read_claim(trial: FrozenTrial) -> Architecture | None:
+    """The architecture that ``trial`` claims; None without a claim, or with one cut off or copied."""
+    parts = (trial.system_attrs.get(f"{CLAIM}:{number}") for number in itertools.count())
+    text = "".join(itertools.takewhile(lambda part: isinstance(part, str), parts))  # type: ignore[arg-type]
+    try:
+        # What may follow the claim is left over from a longer one of an earlier turn.
+        claim, _ = json.JSONDecoder().raw_decode(text)
+        return Architecture.from_dict(claim["architecture"]) if claim["trial"] == trial.number else None
+    except (json.JSONDecodeError, KeyError, TypeError, InvalidArchitecture):
+        return None

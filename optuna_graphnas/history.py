@@ -1,24 +1,25 @@
-"""History: a study's trials as what a search method is told and what is pending.
+"""History: a study's trials as observations that a search method learns from, and as pending architectures.
 
 ==========  =========================================================================================
-COMPLETE    told with its values (negated where the study minimises) and its constraints
-PRUNED      told as failed: it has no final value, and its last intermediate one is not comparable
-FAIL        told as failed if the objective failed; ignored otherwise, see :func:`mark_failure`
+COMPLETE    an observation with its values (negated where the study minimises) and its constraints
+PRUNED      a failed observation: it has no final value, and its last intermediate one is not comparable
+FAIL        a failed observation if the objective failed; ignored otherwise, see :func:`mark_failure`
 RUNNING     pending, unless its process is known to be dead
 WAITING     pending, if the whole architecture was enqueued
 ==========  =========================================================================================
 
-The architecture is always read from what the trial evaluated, never from what was proposed to it. Trials that
-have no architecture of the space are ignored.
+The architecture is always read from what the trial evaluated, never from what was proposed for it. Trials
+without an architecture of the space are ignored.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
@@ -26,8 +27,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
-from optuna_graphnas.claims import read_claim
+from optuna_graphnas.exclusion import read_claim
 from optuna_graphnas.worker import is_abandoned, own_record
 
 FAILURE = "graphnas:failed"
@@ -36,19 +38,11 @@ INTERRUPTED = "graphnas:interrupted"
 _logger = logging.getLogger(__name__)
 
 
-class Told(NamedTuple):
-    """One finished trial as a search method is told of it; see :meth:`SearchMethod.tell`."""
-
-    architecture: Architecture
-    values: tuple[float, ...] | None
-    constraints: tuple[float, ...]
-
-
 def mark_failure(storage: BaseStorage, trial: FrozenTrial) -> None:
     """Write on ``trial``, just before it ends in state FAIL, that its objective failed.
 
-    State FAIL alone does not say so: Optuna's heartbeat, or a person who tidies up, gives it to the trials of
-    workers that were killed. Those count as never started, so that a study goes on after a crash as if
+    State FAIL alone does not say so: Optuna's heartbeat, or a person who tidies up, also gives it to trials
+    whose worker was killed. Those count as never started, so that a study continues after a crash as if
     nothing had happened.
     """
     if own_record(trial, INTERRUPTED) is None and not is_abandoned(trial):
@@ -80,7 +74,7 @@ class History:
         self._names = frozenset(space.parameters())
         self._storage: weakref.ref[BaseStorage] | None = None
         self._study_id = -1
-        self._finished: dict[int, tuple[datetime | None, Told | None]] = {}
+        self._finished: dict[int, tuple[datetime | None, Observation | None]] = {}
         self._warned = False
 
     def belongs_to(self, storage: BaseStorage, study_id: int) -> None:
@@ -88,10 +82,12 @@ class History:
         if self._storage is None or self._storage() is not storage or self._study_id != study_id:
             self._storage, self._study_id, self._finished = weakref.ref(storage), study_id, {}
 
-    def told(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Told]:
-        """What a search method is told, in the order of the trial numbers."""
+    def observations(
+        self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
+    ) -> list[Observation]:
+        """The finished trials in the order of their numbers, with values that are to be maximised."""
         signs = [-1.0 if direction == StudyDirection.MINIMIZE else 1.0 for direction in directions]
-        told = []
+        observations = []
         for trial in trials:
             if not trial.state.is_finished():
                 continue
@@ -101,10 +97,10 @@ class History:
                 known = (trial.datetime_complete, self._read(trial, signs))
                 self._finished[trial.number] = known
             if known[1] is not None:
-                told.append(known[1])
-        return told
+                observations.append(known[1])
+        return observations
 
-    def _read(self, trial: FrozenTrial, signs: Sequence[float]) -> Told | None:
+    def _read(self, trial: FrozenTrial, signs: Sequence[float]) -> Observation | None:
         if trial.state == TrialState.FAIL and own_record(trial, FAILURE) is None:
             return None
         architecture = self._architecture(trial.params)
@@ -118,9 +114,9 @@ class History:
                 )
             return None
         values: tuple[float, ...] | None = None
-        if trial.state == TrialState.COMPLETE:
+        if trial.state == TrialState.COMPLETE and all(map(math.isfinite, trial.values)):
             values = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
-        return Told(architecture, values, constraints_of(trial))
+        return Observation(architecture, values, constraints_of(trial))
 
     def pending(self, trials: Sequence[FrozenTrial], number: int) -> list[Architecture]:
         """The architectures of the trials that are not finished, other than trial ``number``."""
@@ -132,7 +128,7 @@ class History:
             params: dict[str, Any] = {}
             if claim is not None and self._space.is_valid(claim):
                 params.update(self._space.to_parameters(claim))
-            # What was enqueued or is already suggested is what will be evaluated, whatever was claimed.
+            # What was enqueued or is already suggested will be evaluated, whatever was claimed.
             params.update(trial.system_attrs.get("fixed_params", {}))
             params.update(trial.params)
             architecture = self._architecture(params)

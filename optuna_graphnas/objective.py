@@ -1,4 +1,4 @@
-"""Objective: suggests an architecture, evaluates it, and keeps on the trial what was measured."""
+"""Objective: suggests an architecture, evaluates it, and stores the measurements on the trial."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from optuna_graphnas.history import mark_interruption
 from optuna_graphnas.suggest import suggest_architecture
 
 MEASURED = ("value", "parameters", "macs", "seconds")
-"""What an Evaluation always has a field for; any other name is looked up in its metrics."""
+"""Fields of an Evaluation; any other name is looked up in its metrics."""
 
 
 class Objective:
@@ -28,7 +28,7 @@ class Objective:
 
     It stores on each trial the user attributes ``architecture`` (JSON), ``parameters``, ``macs``,
     ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
-    Optuna marks the trial as failed and the search goes on. Where the evaluator reports values during
+    Optuna marks the trial as failed and the search continues. Where the evaluator reports values during
     training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
     the trial, and the study's pruner may end it. A trial that Ctrl-C ends does not count as failed: the
     search proposes its architecture again.

@@ -7,6 +7,7 @@ import math
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from optuna_graphnas.claims import publish_claim
 from optuna_graphnas.exclusion import LastSeen, Turn
-from optuna_graphnas.fixed import fixed_parameters, with_fixed
-from optuna_graphnas.history import History, Told, mark_failure
+from optuna_graphnas.history import History, mark_failure
+from optuna_graphnas.suggest import fixed_parameters, with_fixed
 from optuna_graphnas.worker import is_abandoned, record_worker
 
 _logger = logging.getLogger(__name__)
@@ -35,25 +36,25 @@ class GraphSampler(BaseSampler):
     study (a learning rate, a batch size) goes to an inner sampler.
 
     * A proposal depends on the seed, the finished trials in the order of their numbers, and the architectures
-      of the running trials; not on the trial number, nor on anything kept in memory. A study that is resumed
-      goes on as if it had not been interrupted: a trial whose process was killed counts as never started.
-    * An architecture that is finished, running or enqueued is not proposed again, nor another of its key
-      (:meth:`graphnas.GraphSpace.key`: isomorphic ones, as a rule), while unseen ones remain, with threads
-      and with several processes on one storage alike. The processes exclude each other through the storage
+      of the running trials; not on the trial number, nor on anything kept in memory. A resumed study goes on
+      as if it had not been interrupted: a trial whose process was killed counts as never started.
+    * An architecture that is finished, running or enqueued is not proposed again, nor another one with its
+      key (:meth:`graphnas.GraphSpace.key`: usually isomorphic ones), while unseen ones remain. This holds
+      for threads and for several processes on one storage, which exclude each other through the storage
       (:mod:`optuna_graphnas.exclusion`).
-    * Pruned trials, NaN values and exceptions are told to the method as failures (see
-      :mod:`optuna_graphnas.history`). Both directions, several objectives and constraints are passed on.
-    * With ask-and-tell, keep the process that asked alive until the value is told: an unfinished trial
-      whose process has ended on this host is taken for abandoned. One whose process ran on another
-      host stays pending; let Optuna's heartbeat end such trials.
+    * For the method, pruned trials, NaN values and exceptions are failures (:mod:`optuna_graphnas.history`).
+      Both directions, several objectives and constraints are passed on.
+    * With ask-and-tell, keep the process that asked alive until it tells the value: an unfinished trial whose
+      process has ended on this host counts as abandoned. A trial of another host stays pending; let
+      Optuna's heartbeat end such trials.
 
     Args:
         space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
-        method: Makes the search method from a seed. To pickle the sampler it must be picklable, so a class
-            or a ``functools.partial`` rather than a lambda.
-        seed: Seed of the method and of the default inner sampler; drawn once at random when None.
-        n_startup_trials: Random trials of the default inner sampler. How a method starts is for its own
-            configuration to say.
+        method: Makes the search method when called with ``seed=...``, such as
+            ``functools.partial(RandomSearch, space)``. To pickle the sampler it must be picklable: no lambda.
+        seed: Seed of the method and of the default inner sampler; drawn at random when None.
+        n_startup_trials: Random trials of the default inner sampler; how the method starts is up to its own
+            configuration.
         independent_sampler: Sampler of all other parameters. By default a ``TPESampler``, reseeded for every
             trial from the seed and the trials before it, so that resuming does not repeat its random trials.
         warn_independent_sampling: Whether to warn when architecture parameters cannot be sampled jointly, or
@@ -69,7 +70,7 @@ class GraphSampler(BaseSampler):
     def __init__(
         self,
         space: GraphSpace,
-        method: Callable[[int], SearchMethod],
+        method: Callable[..., SearchMethod],
         *,
         seed: int | None = None,
         n_startup_trials: int = 10,
@@ -86,7 +87,7 @@ class GraphSampler(BaseSampler):
             raise InvalidArgument(f"lease_seconds must be positive, got {lease_seconds}")
         self._space = space
         self._factory = method
-        self._seed = seed
+        self._seed = secrets.randbelow(2**32) if seed is None else seed
         self._n_startup_trials = n_startup_trials
         self._independent_sampler = independent_sampler or TPESampler(
             seed=seed, n_startup_trials=n_startup_trials
@@ -99,25 +100,23 @@ class GraphSampler(BaseSampler):
             name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
         }
         self._warned = False
-        self._forget()
+        self._start_caches()
 
-    def _forget(self) -> None:
-        """Start what is only a cache, and may be rebuilt from the study at any time."""
+    def _start_caches(self) -> None:
+        """Start what can be rebuilt from the study at any time."""
         self._lock = threading.Lock()
         self._method: SearchMethod | None = None
-        self._initial_state: dict[str, Any] = {}
-        self._told: list[Told] = []
         self._history = History(self._space)
         self._last_seen: LastSeen = {}
-        self._inner = self._independent_sampler
+        self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = ("_lock", "_method", "_initial_state", "_told", "_history", "_last_seen", "_inner")
+        caches = ("_lock", "_method", "_history", "_last_seen", "_inner_samplers")
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._forget()
+        self._start_caches()
 
     # ---------------------------------------------------------------- Optuna's contract
 
@@ -125,7 +124,6 @@ class GraphSampler(BaseSampler):
         """Reseed the inner sampler. Architectures do not depend on it: they never repeat what is running."""
         self._independent_sampler.reseed_rng()
         self._reseeds_inner = False
-        self._inner = self._independent_sampler
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The parameters of the space, and what the inner sampler samples jointly of the others."""
@@ -142,9 +140,8 @@ class GraphSampler(BaseSampler):
             proposal = self._space.to_parameters(self._propose(study, trial))
             values = {name: proposal[name] for name in names}
         others = {name: space for name, space in search_space.items() if name not in self._block}
-        self._reseed_inner(study, trial)
         if others:
-            inner = self._inner
+            inner = self._inner(study, trial)
             sampled = inner.sample_relative(study, trial, others)
             for name, distribution in others.items():
                 if name not in sampled:
@@ -156,14 +153,15 @@ class GraphSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """One value from the inner sampler."""
+        inner = self._inner(study, trial)
         if param_name in self._block and self._warn_independent_sampling:
             _logger.warning(
                 "%s of trial %d is sampled by %s on its own, not with the rest of the architecture.",
                 param_name,
                 trial.number,
-                type(self._inner).__name__,
+                type(inner).__name__,
             )
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+        return inner.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Note on the trial which process runs it."""
@@ -174,6 +172,7 @@ class GraphSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Note on the trial its constraints, and that it failed if it did."""
+        self._inner_samplers.pop((trial._trial_id, trial.datetime_start), None)
         if state == TrialState.FAIL:
             mark_failure(study._storage, trial)
         elif self._constraints_func is not None:
@@ -186,70 +185,61 @@ class GraphSampler(BaseSampler):
     # ---------------------------------------------------------------- what was learned
 
     def method_of(self, study: Study) -> SearchMethod:
-        """The search method as the finished trials of ``study`` leave it, to look at what it learned.
+        """The search method with all that it learned from the finished trials of ``study``.
 
         It is the sampler's own, so it must not be told anything else.
         """
         with self._lock:
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
             self._history.belongs_to(study._storage, study._study_id)
-            return self._method_told(self._history.told(trials, study.directions))
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+            return self._method_after(self._history.observations(trials, study.directions))
 
     # ---------------------------------------------------------------- proposals
 
     def _propose(self, study: Study, trial: FrozenTrial) -> Architecture:
         storage, study_id = study._storage, study._study_id
-        with (
-            self._lock,
-            Turn(storage, study_id, trial, lease_seconds=self._lease_seconds, last_seen=self._last_seen),
-        ):
-            # From the storage, because a pruner may have replaced the study by a part of it.
-            trials = storage.get_all_trials(study_id, deepcopy=False)
+        turn = Turn(storage, study_id, trial, lease_seconds=self._lease_seconds, last_seen=self._last_seen)
+        with self._lock, turn:
             self._history.belongs_to(storage, study_id)
-            told = self._history.told(trials, study.directions)
-            pending = self._history.pending(trials, trial.number)
-            self._warn_of_foreign_trials(trials, told)
-            method = self._method_told(told)
+            # Not those of the study, which a pruner may have replaced by a part of it.
+            observations = self._history.observations(turn.trials, study.directions)
+            pending = self._history.pending(turn.trials, trial.number)
+            self._warn_of_foreign_trials(turn.trials, observations)
+            method = self._method_after(observations)
             architecture = method.ask(1, pending)[0]
             fixed = fixed_parameters(study, trial, self._block)
             if fixed:
-                seen = {self._space.key(a) for a in (*pending, *(o.architecture for o in told))}
-                rng = np.random.default_rng([method.seed, len(told), len(pending)])
+                seen = {self._space.key(a) for a in (*pending, *(o.architecture for o in observations))}
+                rng = np.random.default_rng([method.seed, len(observations), len(pending)])
                 architecture = with_fixed(self._space, architecture, fixed, seen, rng)
-            publish_claim(storage, trial, architecture)
+            turn.claim(architecture)
         return architecture
 
-    def _method_told(self, told: list[Told]) -> SearchMethod:
-        """The method, told exactly ``told``: only of what is new, if the rest is what it was told before."""
-        method, known = self._method, self._told
-        self._method = None  # an error in the middle must not leave a half-told method behind
-        if method is None:
-            if self._seed is None:
-                self._seed = secrets.randbelow(2**32)
-            method, known = self._factory(self._seed), []
-            self._initial_state = method.state_dict()
-        elif told[: len(known)] != known:
-            method.load_state_dict(self._initial_state)
-            known = []
-        for observed in told[len(known) :]:
-            values = observed.values
-            single = values[0] if values is not None and len(values) == 1 else values
-            method.tell(observed.architecture, single, observed.constraints)
-        self._method, self._told = method, told
-        return method
+    def _method_after(self, observations: Sequence[Observation]) -> SearchMethod:
+        if self._method is None:
+            self._method = self._factory(seed=self._seed)
+        self._method.replay(observations)
+        return self._method
 
-    def _reseed_inner(self, study: Study, trial: FrozenTrial) -> None:
-        if not self._reseeds_inner or self._seed is None:
-            return
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        place = sum(
-            t.number < trial.number and (t.state.is_finished() or not is_abandoned(t)) for t in trials
-        )
-        seed = int(np.random.SeedSequence([self._seed, place]).generate_state(1)[0])
-        self._inner = TPESampler(seed=seed, n_startup_trials=self._n_startup_trials)
+    def _inner(self, study: Study, trial: FrozenTrial) -> BaseSampler:
+        """The sampler of the other parameters of ``trial``."""
+        if not self._reseeds_inner:
+            return self._independent_sampler
+        identity = trial._trial_id, trial.datetime_start  # storages in memory count from 0 each
+        if identity not in self._inner_samplers:
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+            place = sum(
+                t.number < trial.number and (t.state.is_finished() or not is_abandoned(t)) for t in trials
+            )
+            seed = int(np.random.SeedSequence([self._seed, place]).generate_state(1)[0])
+            sampler = TPESampler(seed=seed, n_startup_trials=self._n_startup_trials)
+            self._inner_samplers[identity] = sampler
+        return self._inner_samplers[identity]
 
-    def _warn_of_foreign_trials(self, trials: Sequence[FrozenTrial], told: Sequence[Told]) -> None:
-        if told or self._warned or not self._warn_independent_sampling:
+    def _warn_of_foreign_trials(
+        self, trials: Sequence[FrozenTrial], observations: Sequence[Observation]
+    ) -> None:
+        if observations or self._warned or not self._warn_independent_sampling:
             return
         if sum(t.state == TrialState.COMPLETE for t in trials) >= max(1, self._n_startup_trials):
             self._warned = True

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from graphnas.errors import InvalidArgument
+from graphnas.configuration import configured
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
+from graphnas.methods.registry import configuration_of, make_method
 from optuna_graphnas.sampler import GraphSampler
 
 if TYPE_CHECKING:
@@ -21,25 +20,19 @@ if TYPE_CHECKING:
     from graphnas.configuration import Configuration
     from graphnas.methods.graphpnas import LearnedDistribution
 
-Constraints = Callable[[FrozenTrial], Sequence[float]]
-
 
 class SamplerOptions(TypedDict, total=False):
     """The options that every sampler takes; see :class:`optuna_graphnas.GraphSampler`."""
 
     seed: int | None
-    n_startup_trials: int
     independent_sampler: BaseSampler | None
     warn_independent_sampling: bool
-    constraints_func: Constraints | None
+    constraints_func: Callable[[FrozenTrial], Sequence[float]] | None
     lease_seconds: float
 
 
-def make_method(name: str, space: GraphSpace, options: dict[str, Any], seed: int) -> SearchMethod:
-    """A search method by its class name, imported only now since most of them load torch."""
-    method = getattr(importlib.import_module("graphnas.methods"), name)
-    made: SearchMethod = method(space, seed=seed, **options)
-    return made
+class _Options(SamplerOptions, total=False):
+    n_startup_trials: int
 
 
 class ConfiguredSampler(GraphSampler):
@@ -47,23 +40,19 @@ class ConfiguredSampler(GraphSampler):
 
     Args:
         space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
-        config: Settings of the method; by default those chosen in our benchmarks.
-        preset: Instead of ``config``, the name of one: ``"default"``, ``"paper"`` for the method as
-            published, or others that the configuration's class lists.
-        seed: Seed of everything random; drawn at random when None.
-        n_startup_trials: Random architectures before the method's model is used, other than ``config`` says,
-            and random trials of the default inner sampler.
-        independent_sampler: Sampler of all other parameters; as in :class:`optuna_graphnas.GraphSampler`.
-        warn_independent_sampling: As in :class:`optuna_graphnas.GraphSampler`.
-        constraints_func: As in :class:`optuna_graphnas.GraphSampler`.
-        lease_seconds: As in :class:`optuna_graphnas.GraphSampler`.
+        config: Settings of the method; by default those that search best in our benchmarks.
+        preset: The name of a setting, instead of ``config``: ``"default"``, ``"paper"`` for the method as
+            published, or another one that the configuration's class lists.
+        n_startup_trials: Random architectures before the method's model is used, in place of what ``config``
+            says, and random trials of the default inner sampler.
+        **options: See :class:`optuna_graphnas.GraphSampler`.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, or an option outside of what is allowed.
+        InvalidArgument: Both ``config`` and ``preset``, or an option out of range.
     """
 
     _method_name: str
-    """The class in :mod:`graphnas.methods`; its configuration has this name and ``Config``."""
+    """The class in :mod:`graphnas.methods`."""
 
     def __init__(
         self,
@@ -71,34 +60,35 @@ class ConfiguredSampler(GraphSampler):
         *,
         config: Configuration | None = None,
         preset: str | None = None,
-        seed: int | None = None,
         n_startup_trials: int | None = None,
-        independent_sampler: BaseSampler | None = None,
-        warn_independent_sampling: bool = True,
-        constraints_func: Constraints | None = None,
-        lease_seconds: float = 300.0,
+        **options: Unpack[SamplerOptions],
     ) -> None:
-        from graphnas.configuration import configured
-
-        kind = getattr(importlib.import_module("graphnas.methods"), f"{self._method_name}Config")
+        kind = configuration_of(self._method_name)
+        assert kind is not None
         settings = configured(kind, config, preset, n_startup_trials)
         super().__init__(
             space,
-            functools.partial(make_method, self._method_name, space, {"config": settings}),
-            seed=seed,
+            functools.partial(make_method, self._method_name, space, config=settings),
             n_startup_trials=10 if n_startup_trials is None else n_startup_trials,
-            independent_sampler=independent_sampler,
-            warn_independent_sampling=warn_independent_sampling,
-            constraints_func=constraints_func,
-            lease_seconds=lease_seconds,
+            **options,
         )
 
 
+class GraphBOSampler(ConfiguredSampler):
+    """Bayesian optimisation with a Gaussian process on graph features; the sampler that we recommend.
+
+    Several objectives and constraints are supported; see :class:`graphnas.methods.GraphBO`, and
+    :class:`ConfiguredSampler` for the arguments.
+    """
+
+    _method_name = "GraphBO"
+
+
 class NASGEMSampler(ConfiguredSampler):
-    """NASGEM (arXiv 2007.04452): a predictor on the graph, and the best of many candidates.
+    """NASGEM (arXiv 2007.04452): a kernel-guided encoder, and a perceptron on its embeddings.
 
     Several objectives and constraints are supported; see :class:`graphnas.methods.NASGEM`, and
-    :class:`ConfiguredSampler` for the arguments.
+    :class:`ConfiguredSampler` for the arguments. The encoder is trained when the random trials are over.
     """
 
     _method_name = "NASGEM"
@@ -129,7 +119,8 @@ class LatentBOSampler(ConfiguredSampler):
 
     Several objectives and constraints are supported; see :class:`graphnas.methods.LatentBO`, and
     :class:`ConfiguredSampler` for the arguments. The autoencoder is trained when the random trials are over,
-    seconds with the default model, once for all samplers of the same space object, configuration and seed.
+    which takes seconds with the default model, once for all samplers of the same space object, configuration
+    and seed.
     """
 
     _method_name = "LatentBO"
@@ -143,8 +134,8 @@ class RandomArchitectureSampler(GraphSampler):
         **options: See :class:`optuna_graphnas.GraphSampler`.
     """
 
-    def __init__(self, space: GraphSpace, **options: Unpack[SamplerOptions]) -> None:
-        super().__init__(space, functools.partial(make_method, "RandomSearch", space, {}), **options)
+    def __init__(self, space: GraphSpace, **options: Unpack[_Options]) -> None:
+        super().__init__(space, functools.partial(make_method, "RandomSearch", space), **options)
 
 
 class RegularizedEvolutionSampler(GraphSampler):
@@ -153,7 +144,7 @@ class RegularizedEvolutionSampler(GraphSampler):
     Args:
         space: The search space.
         population_size: Architectures alive; also the number of random ones at the start.
-        tournament_size: Of how many the parent is the best.
+        tournament_size: Architectures drawn from the population, the best of which becomes the parent.
         **options: See :class:`optuna_graphnas.GraphSampler`.
 
     Raises:
@@ -166,14 +157,16 @@ class RegularizedEvolutionSampler(GraphSampler):
         *,
         population_size: int = 20,
         tournament_size: int = 5,
-        **options: Unpack[SamplerOptions],
+        **options: Unpack[_Options],
     ) -> None:
-        if not 1 <= tournament_size <= population_size:
-            raise InvalidArgument(
-                f"need 1 <= tournament_size <= population_size, got {tournament_size} and {population_size}"
-            )
-        sizes = {"population_size": population_size, "tournament_size": tournament_size}
-        method = functools.partial(make_method, "RegularizedEvolution", space, sizes)
+        method = functools.partial(
+            make_method,
+            "RegularizedEvolution",
+            space,
+            population_size=population_size,
+            tournament_size=tournament_size,
+        )
+        method(seed=0)  # refuses bad sizes now rather than in the first trial
         super().__init__(space, method, **options)
 
 
@@ -185,5 +178,5 @@ class LocalSearchSampler(GraphSampler):
         **options: See :class:`optuna_graphnas.GraphSampler`.
     """
 
-    def __init__(self, space: GraphSpace, **options: Unpack[SamplerOptions]) -> None:
-        super().__init__(space, functools.partial(make_method, "LocalSearch", space, {}), **options)
+    def __init__(self, space: GraphSpace, **options: Unpack[_Options]) -> None:
+        super().__init__(space, functools.partial(make_method, "LocalSearch", space), **options)

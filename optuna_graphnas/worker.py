@@ -1,8 +1,7 @@
 """Worker: which process runs a trial, and whether that process is known to be dead.
 
-Optuna leaves the trial of a killed process in state RUNNING for ever (or until its heartbeat notices). A
-trial therefore carries the identity of its process, so that on the same host the others can tell a slow
-worker from a dead one.
+Optuna leaves the trial of a killed process in state RUNNING for ever, or until its heartbeat notices. So a
+trial carries the identity of its process, by which others on the same host tell slow workers from dead ones.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ class Worker:
 
     Attributes:
         host: Host name.
-        boot: Identity of the host's last boot, where the system tells it.
-        namespace: The process-id namespace: two containers may share host name and boot, not this.
+        boot: Identity of the host's last boot; empty where the system has none.
+        namespace: The process-id namespace, in which two containers of the same host and boot differ.
         pid: Process id.
-        started: Start of the process in clock ticks since boot, which tells it from a later process that was
-            given the same id; empty where the system does not tell it.
+        started: Start of the process in clock ticks since boot, which distinguishes it from a later process
+            with the same id; empty where the system does not say.
     """
 
     host: str
@@ -41,7 +40,7 @@ class Worker:
 
     @property
     def is_dead(self) -> bool:
-        """Whether the process is known to be dead; False where that cannot be told, as on another host."""
+        """Whether the process is known to be dead; False where that is unknown, as on another host."""
         here = current_worker()
         if (self.host, self.boot, self.namespace) != (here.host, here.boot, here.namespace):
             return False
@@ -69,7 +68,7 @@ def _worker(pid: int) -> Worker:  # by id, because a forked child inherits this 
 
 
 def _state_and_start(pid: int) -> tuple[str, str]:
-    """("live", start), ("dead", "") or, where the system does not tell, ("unknown", "")."""
+    """("live", start), ("dead", "") or, where the system does not say, ("unknown", "")."""
     if not Path("/proc/self/stat").exists():
         return "unknown", ""
     # The command name comes second, in brackets, and may itself hold spaces and brackets.
@@ -134,10 +133,10 @@ def is_abandoned(trial: FrozenTrial) -> bool:
 
 
 def own_record(trial: FrozenTrial, attribute: str) -> dict[str, Any] | None:
-    """A record that was written for this very trial.
+    """The record in ``attribute``, if it was written for this trial.
 
-    Optuna's retry of a failed trial copies all attributes to the new trial; a copied record says nothing
-    about the copy, so every record of ours names the trial that it belongs to.
+    Optuna's retry of a failed trial copies all attributes to the new trial, so every record of ours names the
+    trial that it belongs to.
     """
     record = trial.system_attrs.get(attribute)
     return record if isinstance(record, dict) and record.get("trial") == trial.number else None

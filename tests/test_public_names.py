@@ -17,6 +17,8 @@ PUBLIC = {
     ],
     "graphnas.graph": ["WeisfeilerLehman", "canonical_key", "graph_properties", "wl_hash"],
     "graphnas.methods": [
+        "GraphBO",
+        "GraphBOConfig",
         "NASGEM",
         "GraphPNAS",
         "LatentBO",
@@ -24,6 +26,7 @@ PUBLIC = {
         "RegularizedEvolution",
         "LocalSearch",
     ],
+    "graphnas.autoencoders": ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE", "PerformancePredictor"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
     "search_spaces": [
         "ENASMacro",
@@ -36,6 +39,7 @@ PUBLIC = {
         "space_names",
     ],
     "optuna_graphnas": [
+        "GraphBOSampler",
         "NASGEMSampler",
         "GraphPNASSampler",
         "LatentBOSampler",

@@ -31,6 +31,10 @@ def snippets(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
+WITH_DATA = re.findall(r"<!-- needs .*? -->\n```python\n(.*?)```", README, re.DOTALL)
+"""Snippets that a comment in the README marks as in need of a table."""
+
+
 @pytest.fixture
 def table() -> None:
     try:
@@ -44,10 +48,9 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    assert {"optuna", "nni", "detection", "bo", "plots", "dev", "all"} <= set(extras)
+    assert {"optuna", "nni", "images", "pyg", "plots", "dev", "all"} == set(extras)
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
-    # mmcv is compiled during its installation, which "all" must not do by surprise.
-    assert set(everything.split(",")) == set(extras) - {"all", "dev", "detection"}
+    assert set(everything.split(",")) == set(extras) - {"all", "dev"}
 
 
 def test_the_version_is_the_same_everywhere():
@@ -108,6 +111,14 @@ def test_links_and_paths_in_documents_lead_somewhere(document):
         assert any((ROOT / f"{link}{end}").exists() for end in ("", ".py")), link
 
 
+def test_no_column_of_a_table_says_the_same_in_every_row():
+    tables = re.findall(r"((?:^\|.*\|\n)+)", README, re.MULTILINE)
+    assert len(tables) == 3
+    for table in tables:
+        _, _, *rows = [line.strip("|").split("|") for line in table.splitlines()]
+        assert all(len(set(column)) > 1 for column in zip(*rows, strict=True)), table
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -123,9 +134,38 @@ def test_command_lines_of_the_readme_are_understood(line):
     build_parser().parse_args(arguments)
 
 
+@pytest.mark.parametrize(
+    "snippet",
+    [text for text in snippets("python") if text not in WITH_DATA],
+    ids=lambda text: text.split("\n")[0],
+)
+def test_snippets_run_as_they_stand_without_any_data(snippet, tmp_path):
+    if "nni" in snippet:
+        pytest.importorskip("nni")
+        # As tests/nni_graphnas/conftest.py does: torchvision may not fit torch.
+        snippet = "from nni_graphnas.host import require_nas\nrequire_nas()\n" + snippet
+    environment = {name: value for name, value in os.environ.items() if name != "GRAPHNAS_DATA"}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", snippet]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if "study.optimize" in snippet:
+        assert 10 < float(done.stdout.split(" %")[0]) <= 100
+        assert "gemnet/op_1" in done.stdout
+
+
+def test_the_first_snippet_needs_no_data():
+    first, *_ = snippets("python")
+    assert first not in WITH_DATA
+    assert "GraphBOSampler" in first
+
+
 @pytest.mark.usefixtures("table")
-def test_the_optuna_snippet_runs(capsys):
-    (snippet,) = (text for text in snippets("python") if "import optuna" in text)
+def test_the_snippet_with_a_table_runs(capsys):
+    (snippet,) = (text for text in WITH_DATA if "import optuna" in text)
     assert "n_trials=100" in snippet
     exec(compile(snippet.replace("n_trials=100", "n_trials=12"), "README.md", "exec"), {})
     best, parameters = capsys.readouterr().out.split(" ", 1)
@@ -141,7 +181,7 @@ def test_the_trial_of_the_nni_snippet_runs(monkeypatch):
     nni.get_next_parameter = lambda: space.to_parameters(space.at(7777))
     nni.report_final_result = reported.append
     monkeypatch.setitem(sys.modules, "nni", nni)
-    (snippet,) = (text for text in snippets("python") if "nni.get_next_parameter" in text)
+    (snippet,) = (text for text in WITH_DATA if "nni.get_next_parameter" in text)
     exec(compile(snippet, "README.md", "exec"), {})
     from graphnas.evaluate import TabularEvaluator
 

@@ -40,7 +40,7 @@ def main() -> None:
 
     def report(epoch: int, accuracy: float) -> bool:
         nni.report_intermediate_result(accuracy)
-        return False  # go on
+        return False  # continue
 
     evaluation = evaluator.evaluate(architecture, report=report)
     nni_graphnas.report_final_result(evaluation.value, architecture)

@@ -64,7 +64,7 @@ def make_space(args: argparse.Namespace, default_nodes: int | None = None) -> Gr
 
     Args:
         args: What was parsed.
-        default_nodes: Used instead of ``--nodes`` where that is not given and the space leaves it open.
+        default_nodes: Number of nodes without ``--nodes``, if the space leaves it open.
 
     Raises:
         InvalidArgument: There is no such space, or it does not take these arguments.

@@ -1,4 +1,4 @@
-"""What ``graphnas show`` tells of a learned distribution: its most probable architectures, and a drawing."""
+"""``graphnas show`` for a learned distribution: its most probable architectures, and a drawing of samples."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 
 SAMPLES = 1000
-"""Drawn to find the most probable."""
+"""Samples among which the most probable are looked for."""
 
 DRAWN = 12
 """Samples in a drawing."""
 
 
 def is_tensor_file(path: Path) -> bool:
-    """Whether the file may hold tensors, as a saved distribution does, and no text."""
+    """Whether the file is a zip archive, as a saved distribution is, rather than text."""
     try:
         with path.open("rb") as file:
             return file.read(4) == b"PK\x03\x04"
@@ -30,7 +30,7 @@ def show_distribution(path: Path, *, space: GraphSpace | None, top: int, plot: P
 
     Raises:
         CorruptData: The file is no distribution, or damaged.
-        InvalidArgument: The space is needed and not given, or the drawing cannot be written.
+        InvalidArgument: The space is needed and missing, or the drawing cannot be written.
         MissingExtra: matplotlib is needed and not installed.
     """
     from graphnas.methods import LearnedDistribution

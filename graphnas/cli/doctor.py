@@ -36,11 +36,6 @@ PARTS = (
     Part("torchvision", "images", "its data sets"),
     Part("pillow", "images", "image files"),
     Part("torch-geometric", "pyg", "exchange of graphs"),
-    Part("botorch", "bo", "Bayesian optimisation"),
-    Part("gpytorch", "bo", "Gaussian processes"),
-    Part("mmcv", "detection", "object detection"),
-    Part("mmengine", "detection", "object detection"),
-    Part("mmdet", "detection", "object detection"),
 )
 
 
@@ -54,14 +49,14 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; 1 if a required package is missing."""
+    """Print the list; 1 if a required package is missing."""
     print(f"graphnas {graphnas.__version__}, Python {platform.python_version()} at {sys.executable}\n")
     versions = {part.package: _version(part.package) for part in PARTS}
     rows = []
     for part in PARTS:
-        found = versions[part.package]
-        how = "" if found else _how_to_get(part, versions)
-        rows.append([part.package, found or "missing", part.purpose, how])
+        version = versions[part.package]
+        how = "" if version else _how_to_get(part, versions)
+        rows.append([part.package, version or "missing", part.purpose, how])
     print(table(["package", "version", "for", "how to get it"], rows))
     notes = _notes(versions)
     if notes:
@@ -77,12 +72,6 @@ def _how_to_get(part: Part, versions: dict[str, str | None]) -> str:
     if part.package == "torchvision" and torch:
         # With its dependencies it would replace a torch that it was not built for; 2.x goes with 0.(x + 15).
         return f'pip install --no-deps "torchvision==0.{int(torch.split(".")[1]) + 15}.*"'
-    if part.package == "mmcv":
-        # Its operators are compiled against the torch that is there, which takes minutes.
-        return (
-            'pip install "setuptools<81" wheel ninja psutil && '
-            "MMCV_WITH_OPS=1 pip install --no-build-isolation mmcv==2.1.0"
-        )
     return f'pip install "graphnas[{part.extra}]"' if part.extra else "pip install graphnas"
 
 
@@ -93,7 +82,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-# ---------------------------------------------------------------- packages that are there but may not work
+# ---------------------------------------------------------------- installed packages that may not work
 
 
 def _notes(versions: dict[str, str | None]) -> list[str]:
@@ -127,9 +116,9 @@ def _nni_notes(versions: dict[str, str | None]) -> list[str]:
         notes.append('nni: needs setuptools below 82 for nnictl; run: pip install "setuptools<81"')
     lightning = versions["pytorch-lightning"]
     if lightning is None or not (2, 6) <= tuple(map(int, lightning.split(".")[:2])) < (3, 0):
-        found = "is missing" if lightning is None else f"is {lightning}"
+        state = "is missing" if lightning is None else f"is {lightning}"
         notes.append(
-            f"nni: pytorch-lightning {found}, which NasExperiment imports; "
+            f"nni: pytorch-lightning {state}, which NasExperiment imports; "
             'run: pip install "pytorch-lightning>=2.6,<3"'
         )
     if versions["nni"] != "3.0":

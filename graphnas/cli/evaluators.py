@@ -83,8 +83,8 @@ def known_part(space: GraphSpace, evaluator: Evaluator) -> GraphSpace:
     return space.restricted_to(evaluator)
 
 
-def _refuse(given: dict[str, Any], why: str) -> None:
-    for name, value in given.items():
+def _refuse(arguments: dict[str, Any], why: str) -> None:
+    for name, value in arguments.items():
         if value not in (None, []):
             raise InvalidArgument(f"--{name} is for {why}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import InvalidArgument
@@ -12,23 +11,23 @@ from graphnas.optional import require
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-METHODS = {
+WITH_PRESETS = ("graphbo", "nasgem", "graphpnas", "latentbo")
+"""Methods whose configuration has presets, our recommendation first."""
+
+WITH_STARTUP = (*WITH_PRESETS, "tpe")
+"""Methods that begin with a number of random trials."""
+
+SAMPLERS = {
+    "graphbo": "GraphBOSampler",
     "nasgem": "NASGEMSampler",
     "graphpnas": "GraphPNASSampler",
     "latentbo": "LatentBOSampler",
     "random": "RandomArchitectureSampler",
     "evolution": "RegularizedEvolutionSampler",
     "local_search": "LocalSearchSampler",
-    "tpe": "optuna.samplers.TPESampler",
 }
-"""Our samplers, and Optuna's TPE to compare with: it sees the same parameters, but not the graph."""
-
-
-STARTUP = ("nasgem", "graphpnas", "latentbo", "tpe")
-"""Methods that begin with a number of random trials."""
-
-PRESETS = ("nasgem", "graphpnas", "latentbo")
-"""Methods whose configuration has presets."""
+METHODS = (*SAMPLERS, "tpe")
+"""Ours, and Optuna's TPE to compare with, which sees the same parameters but not the graph."""
 
 
 def make_sampler(
@@ -40,33 +39,30 @@ def make_sampler(
         method: One of :data:`METHODS`.
         space: The search space.
         seed: Seed of everything random.
-        preset: A preset of the configuration of a method in :data:`PRESETS`.
-        startup: Random trials at the beginning, of a method in :data:`STARTUP`.
+        preset: A preset of the configuration, for a method in :data:`WITH_PRESETS`.
+        startup: Random trials at the beginning, for a method in :data:`WITH_STARTUP`.
 
     Raises:
-        InvalidArgument: Another method, or an option for a method that does not have it.
+        InvalidArgument: An unknown method, or an option that the method does not have.
         MissingExtra: Optuna is not installed.
     """
     if method not in METHODS:
         raise InvalidArgument(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    if preset is not None and method not in PRESETS:
-        raise InvalidArgument(
-            f"--preset {preset} is for the methods {' and '.join(PRESETS)}, not for {method}"
-        )
-    if startup is not None and method not in STARTUP:
-        raise InvalidArgument(
-            f"--startup {startup} is for the methods {', '.join(STARTUP)}, not for {method}"
-        )
-    require("optuna", "optuna")
     options: dict[str, Any] = {"seed": seed}
-    if preset is not None:
-        options["preset"] = preset
-    if startup is not None:
-        options["n_startup_trials"] = startup
-    home, _, name = METHODS[method].rpartition(".")
+    for option, value, name, methods in (
+        ("--preset", preset, "preset", WITH_PRESETS),
+        ("--startup", startup, "n_startup_trials", WITH_STARTUP),
+    ):
+        if value is not None and method not in methods:
+            raise InvalidArgument(f"{option} {value} is for {', '.join(methods)}, not for {method}")
+        if value is not None:
+            options[name] = value
+    samplers = require("optuna.samplers", "optuna")
+    import optuna_graphnas
+
     sampler: BaseSampler
-    if home:
-        sampler = getattr(importlib.import_module(home), name)(**options)
+    if method == "tpe":
+        sampler = samplers.TPESampler(**options)
     else:
-        sampler = getattr(importlib.import_module("optuna_graphnas"), name)(space, **options)
+        sampler = getattr(optuna_graphnas, SAMPLERS[method])(space, **options)
     return sampler

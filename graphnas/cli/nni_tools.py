@@ -1,8 +1,9 @@
-"""``graphnas nni``: register the tuners with NNI, write a search space for it, read what it found."""
+"""``graphnas nni``: register the tuners with NNI, write a search space for it, read its results."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from typing import Any
 
@@ -25,7 +26,7 @@ def add_parser(commands: Any) -> None:
     export.add_argument("name", metavar="SPACE", help="search space, as graphnas spaces lists them")
     add_space_arguments(export, required=False)
     export.set_defaults(run=run_export)
-    results = actions.add_parser("results", help="print what an experiment with one of our tuners found")
+    results = actions.add_parser("results", help="print the results of an experiment with one of our tuners")
     results.add_argument("where", metavar="EXPERIMENT", help="its id, its directory, or its journal")
     results.add_argument(
         "--top", type=integer(1), default=TOP, metavar="N", help=f"trials listed (default: {TOP})"
@@ -72,25 +73,23 @@ def run_results(args: argparse.Namespace) -> int:
     from nni_graphnas.journal import best_of, find_journal, read_journal
 
     contents = read_journal(find_journal(args.where))
-    found = [result for result in contents.results if result.value is not None]
-    failed = len(contents.results) - len(found)
-    print(f"{contents.space}: {len(found)} trials with a value, {failed} failed")
-    if not found:
+    ranked = [result for result in contents.results if result.value is not None]
+    failed = len(contents.results) - len(ranked)
+    print(f"{contents.space}: {len(ranked)} trials with a value, {failed} failed")
+    if not ranked:
         return 1
-    found.sort(key=lambda result: result.value or 0.0, reverse=not contents.minimize)
+    ranked.sort(key=lambda result: result.value or 0.0, reverse=not contents.minimize)
     rows = [
         [
             f"{result.value:.4f}",
             result.trial or "-",
             ", ".join(f"{name}={value}" for name, value in result.parameters.items()) or "-",
         ]
-        for result in found[: args.top]
+        for result in ranked[: args.top]
     ]
     print(table(["value", "trial", "other parameters"], rows, right=[True, False, False]))
     best = best_of(contents.results, contents.minimize)
     print(f"\n{best.architecture.to_json()}")
-    try:
+    with contextlib.suppress(GraphNASError):  # the user's own space has no name here
         print(architecture_text(best.architecture, get_space(contents.space, **contents.arguments)))
-    except GraphNASError:  # a space of the user's own
-        return 0
     return 0

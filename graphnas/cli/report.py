@@ -41,8 +41,8 @@ def print_comparison(outcomes: Sequence[Outcome], *, title: str, top: int = TOP)
 def _block(outcome: Outcome, length: int) -> list[str]:
     """The lines of one method: a header, ``length`` architectures, and the mean of all values."""
     rows = [
-        [f"{found.value:.2f}", count(found.parameters), count(found.macs), str(found.trial)]
-        for found in outcome.best[:length]
+        [f"{best.value:.2f}", count(best.parameters), count(best.macs), str(best.trial)]
+        for best in outcome.best[:length]
     ]
     rows += [[""] * 4] * (length - len(rows))
     rows.append([f"{np.nanmean(outcome.values):.2f}" if outcome.best else "-", "", "", ""])
@@ -66,15 +66,15 @@ def write_results(
                 "values": [None if math.isnan(value) else value for value in outcome.values],
                 "best": [
                     {
-                        "trial": found.trial,
-                        "value": found.value,
-                        "parameters": found.parameters,
-                        "macs": found.macs,
-                        "seconds": found.seconds,
-                        "metrics": {name: m for name, m in found.metrics.items() if not math.isnan(m)},
-                        "architecture": found.architecture.to_dict(),
+                        "trial": best.trial,
+                        "value": best.value,
+                        "parameters": best.parameters,
+                        "macs": best.macs,
+                        "seconds": best.seconds,
+                        "metrics": {name: m for name, m in best.metrics.items() if not math.isnan(m)},
+                        "architecture": best.architecture.to_dict(),
                     }
-                    for found in outcome.best[:10]
+                    for best in outcome.best[:10]
                 ],
             }
             for outcome in outcomes

@@ -1,4 +1,4 @@
-"""Running trials with progress that a person can watch and a log file can bear."""
+"""Running trials, with progress for a terminal or a log file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna_graphnas import Objective
 
 LINES = 6
-"""How often progress is told where stderr is no terminal."""
+"""How often progress is printed where stderr is no terminal."""
 
 
 def run_trials(study: optuna.Study, objective: Objective, trials: int, *, jobs: int, title: str) -> None:

@@ -1,4 +1,4 @@
-"""``graphnas search``: search a space with one method, beside another if asked, and keep what was found."""
+"""``graphnas search``: search a space with one method, or two to compare, and keep the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_ev
 from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
-from graphnas.cli.studies import Found, Outcome, open_storage, open_study, read_outcome, without_password
+from graphnas.cli.studies import Evaluated, Outcome, open_storage, open_study, read_outcome, without_password
 from graphnas.cli.text import architecture_text, count
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
@@ -36,17 +36,19 @@ def add_parser(commands: Any) -> None:
         "--trials more trials.",
     )
     add_space_arguments(parser, required=True)
-    parser.add_argument("--method", choices=METHODS, default="nasgem", help="search method (default: nasgem)")
+    parser.add_argument(
+        "--method", choices=METHODS, default="graphbo", help="search method (default: graphbo)"
+    )
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="configuration of nasgem, graphpnas or latentbo: default, or paper for the published",
+        help="configuration of the method: default, or paper for nasgem, graphpnas, latentbo as published",
     )
     parser.add_argument(
         "--startup",
         type=integer(0),
         metavar="N",
-        help="random trials that nasgem, graphpnas, latentbo or tpe begins with (default: its own)",
+        help="random trials at the beginning, for methods with a model (default: the method's own)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
@@ -102,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     methods = [args.method, *([args.compare] if args.compare else [])]
     evaluator, settings = make_evaluator(args, space)
     space = known_part(space, evaluator)
-    # What configures the method asked for does not configure the one beside it.
+    # --preset and --startup are for --method alone; --compare runs with its defaults.
     samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
     url = _storage_url(args)
@@ -137,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         _write(args, space, evaluator, outcomes, settings, best, studies[0])
     if url is not None:
-        print(f"\nThe study is in {without_password(url)}. Run again, it goes on from there.")
+        print(f"\nThe study is in {without_password(url)}. Run again, it continues from there.")
     return 0
 
 
@@ -166,7 +168,7 @@ def _search(
     outcomes: list[Outcome] = []
     for study, method in zip(studies, methods, strict=True):
         done = len(read_outcome(study, space).values)
-        # The method beside catches up with the first, so that both are judged at the same budget.
+        # The second method catches up with the first, so that both are compared at the same budget.
         todo = max(0, len(outcomes[0].values) - done) if outcomes else args.trials
         if todo:
             print(
@@ -184,7 +186,7 @@ def _write(
     evaluator: Evaluator,
     outcomes: list[Outcome],
     settings: dict[str, Any],
-    best: Found,
+    best: Evaluated,
     study: optuna.Study,
 ) -> None:
     from optuna_graphnas import GraphPNASSampler
@@ -208,7 +210,7 @@ def _write(
 
 
 def _retrain(
-    args: argparse.Namespace, space: GraphSpace, evaluator: Any, settings: dict[str, Any], best: Found
+    args: argparse.Namespace, space: GraphSpace, evaluator: Any, settings: dict[str, Any], best: Evaluated
 ) -> dict[str, Any]:
     from graphnas.training import save_model
 

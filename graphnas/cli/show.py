@@ -1,4 +1,4 @@
-"""``graphnas show``: what a study found, a learned distribution, or one architecture, as text and drawing."""
+"""``graphnas show``: a study's results, a learned distribution or one architecture, as text and drawing."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
         return None
     space = space_of(studies[0])
     outcomes = [read_outcome(study, space) for study in studies]
-    found = [outcome.best[0] for outcome in outcomes if outcome.best]
-    if not found:
+    leaders = [outcome.best[0] for outcome in outcomes if outcome.best]
+    if not leaders:
         print(f"no trial of {', '.join(names)} has given a value yet")
         return None
     metric, dataset = str(settings[0]["metric"]).replace("_", " "), settings[0]["dataset"]
     title = f"Best architectures of {space.name} by {metric} (%) on {dataset}"
     print_comparison(outcomes, title=title, top=args.top)
-    best = max(found, key=lambda one: one.value)
+    best = max(leaders, key=lambda leader: leader.value)
     print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
     return best.architecture, space
 

@@ -1,4 +1,4 @@
-"""Studies of the command line: opening them, what they were made for, and what they found."""
+"""Studies of the command line: opening them, their settings, and their results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SETTINGS = "graphnas"
 """Attribute of a study that says what it searches; a study is continued with the same only."""
 
 METHOD = "graphnas:method"
-"""Attribute of a study that names the method it was begun with; another one may go on with it."""
+"""Attribute of a study that names the method it was begun with; another one may continue it."""
 
 
 @dataclass(frozen=True)
-class Found:
+class Evaluated:
     """One evaluated architecture, with what its trial recorded."""
 
     trial: int
@@ -56,7 +56,7 @@ class Outcome:
     method: str
     study: str
     values: list[float]
-    best: list[Found]
+    best: list[Evaluated]
     reason: str
 
     @property
@@ -67,10 +67,10 @@ class Outcome:
 
 @contextlib.contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Nothing of Optuna's log below an error is shown inside.
+    """Silence Optuna's log below errors.
 
-    Progress, results and the reasons of failed trials are ours to tell; Optuna would add every parameter of a
-    failed trial, and a traceback when a person presses Ctrl-C.
+    We print progress, results and the reasons of failures ourselves; Optuna would add every parameter of a
+    failed trial, and a traceback on Ctrl-C.
     """
     logging = require("optuna", "optuna").logging
     before = logging.get_verbosity()
@@ -123,7 +123,7 @@ def open_study(
             storage=storage,
             study_name=name,
             sampler=sampler,
-            # Optuna prunes by default; methods are compared on what whole evaluations tell them.
+            # Optuna prunes by default; methods are to be compared on whole evaluations.
             pruner=require("optuna.pruners", "optuna").NopPruner(),
             direction="maximize",
             load_if_exists=True,
@@ -131,17 +131,17 @@ def open_study(
     if len(study.directions) != 1 or study.direction.name != "MAXIMIZE":
         raise InvalidArgument(f"the study {name!r} does not maximise one value; use another --study-name")
     wanted = json.loads(json.dumps(settings))
-    found = study.user_attrs.get(SETTINGS)
-    if found is None and not study.get_trials(deepcopy=False):
+    stored = study.user_attrs.get(SETTINGS)
+    if stored is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SETTINGS, wanted)
         study.set_user_attr(METHOD, method)
-    elif found is None:
+    elif stored is None:
         raise InvalidArgument(f"the study {name!r} was not made by graphnas search; use another --study-name")
     else:
-        for key in sorted(wanted.keys() | found.keys()):
-            if wanted.get(key) != found.get(key):
+        for key in sorted(wanted.keys() | stored.keys()):
+            if wanted.get(key) != stored.get(key):
                 raise InvalidArgument(
-                    f"the study {name!r} was made with {key} {json.dumps(found.get(key))}, not "
+                    f"the study {name!r} was made with {key} {json.dumps(stored.get(key))}, not "
                     f"{json.dumps(wanted.get(key))}; use another --study-name"
                 )
     return study
@@ -160,10 +160,10 @@ def space_of(study: optuna.Study) -> GraphSpace:
 
 
 def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
-    """What ``study`` holds; trials that still run, or were stopped before they gave a value, are left out."""
+    """What ``study`` holds, without trials that still run or were stopped before they gave a value."""
     states = require("optuna", "optuna").trial.TrialState
     values: list[float] = []
-    best: dict[str, Found] = {}
+    best: dict[str, Evaluated] = {}
     reason = ""
     for trial in study.get_trials(deepcopy=False):
         attributes = trial.user_attrs
@@ -173,7 +173,7 @@ def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
             except InvalidArchitecture:
                 continue  # enqueued or added by hand, for something else
             values.append(float(trial.values[0]))
-            found = Found(
+            evaluated = Evaluated(
                 trial=trial.number,
                 architecture=architecture,
                 value=values[-1],
@@ -183,11 +183,11 @@ def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
                 metrics=attributes.get("metrics", {}),
             )
             key = space.key(architecture)
-            if key not in best or best[key].value < found.value:
-                best[key] = found
+            if key not in best or best[key].value < evaluated.value:
+                best[key] = evaluated
         elif trial.state == states.PRUNED or "reason" in attributes:
             values.append(math.nan)
             reason = attributes.get("reason", "pruned")
-    ranked = sorted(best.values(), key=lambda found: -found.value)
+    ranked = sorted(best.values(), key=lambda evaluated: -evaluated.value)
     method = study.user_attrs.get(METHOD, study.study_name)
     return Outcome(method, study.study_name, values, ranked, reason)

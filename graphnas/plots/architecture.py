@@ -22,7 +22,7 @@ LARGEST_NAMED = 12
 """Up to this many nodes a node carries the name of its operation; beyond, its number, and a legend tells."""
 
 RADIUS = 0.17
-"""Of a node that carries its number only. All sizes are in inches: one unit of the axes is one inch."""
+"""Radius of a node without a name. All sizes are in inches; one unit of the axes is one inch."""
 
 
 @dataclass(frozen=True)

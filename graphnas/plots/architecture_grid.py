@@ -48,7 +48,7 @@ class _GridInfo:
         title: Above the grid.
         cells: The graphs, row by row.
         captions: Below each.
-        columns: Of the grid.
+        columns: Number of columns of the grid.
         operations: Name and colour of each operation that occurs.
     """
 
@@ -73,7 +73,7 @@ def plot_architectures(
         architectures: Members of ``space``.
         space: Gives the names of the operations.
         captions: One for each, or none at all.
-        columns: Of the grid.
+        columns: Number of columns of the grid.
         title: Above the grid; by default the name of the space and their number.
 
     Returns:
@@ -96,8 +96,8 @@ def plot_samples(
     Args:
         distribution: From ``GraphPNAS.distribution()`` or a file.
         n: How many.
-        seed: Of the samples.
-        columns: Of the grid.
+        seed: Seed of the samples.
+        columns: Number of columns of the grid.
 
     Returns:
         A ``matplotlib.figure.Figure`` that belongs to no window; use its ``savefig``.
@@ -143,15 +143,15 @@ def _get_grid_info(
 
 def _operations(cells: Sequence[_ArchitectureInfo]) -> tuple[tuple[str, str], ...]:
     """Name and colour of the operations that occur, in the order of their labels."""
-    found: dict[int, tuple[str, str]] = {}
+    legend: dict[int, tuple[str, str]] = {}
     for cell in cells:
         if cell.labelled_edges:
-            found.update({label: (cell.edge_names[label], colour(label - 1)) for *_, label in cell.edges})
+            legend.update({label: (cell.edge_names[label], colour(label - 1)) for *_, label in cell.edges})
         elif len(cell.node_names) > 1:
-            found.update(
+            legend.update(
                 {op: (cell.node_names[op], node_tint(cell, node)) for node, op in enumerate(cell.node_ops)}
             )
-    return tuple(found[label] for label in sorted(found))
+    return tuple(legend[label] for label in sorted(legend))
 
 
 # ---------------------------------------------------------------- drawing

@@ -33,7 +33,7 @@ class _GroupInfo:
     """One panel.
 
     Attributes:
-        name: Of the group.
+        name: Name of the group.
         x: ``(n,)`` one property of each architecture.
         y: ``(n,)`` another.
         values: ``(n,)`` what the colour shows, ascending, so that good ones are drawn on top; NaN, first.
@@ -99,9 +99,9 @@ def _get_graph_properties_info(
     for axis, name in (("x", x), ("y", y)):
         if name not in NAMES:
             raise InvalidArgument(f"{axis} must be one of {tuple(NAMES)}, got {name!r}")
-    found = []
-    for name, (architectures, given) in groups.items():
-        values = np.asarray(given, dtype=float)
+    points = []
+    for name, (architectures, measured) in groups.items():
+        values = np.asarray(measured, dtype=float)
         if len(architectures) == 0 or values.shape != (len(architectures),):
             raise InvalidArgument(
                 f"group {name!r} must have at least one architecture and a value for each, got "
@@ -109,10 +109,10 @@ def _get_graph_properties_info(
             )
         properties = graph_properties(ArchitectureBatch.from_architectures(list(architectures)))
         order = np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")
-        found.append(
+        points.append(
             _GroupInfo(name, getattr(properties, x)[order], getattr(properties, y)[order], values[order])
         )
-    return _GraphPropertiesInfo(tuple(found), NAMES[x], NAMES[y], value_name)
+    return _GraphPropertiesInfo(tuple(points), NAMES[x], NAMES[y], value_name)
 
 
 def _get_graph_properties_plot(info: _GraphPropertiesInfo) -> Figure:

@@ -55,12 +55,12 @@ def plot_latent_space(
 
     Args:
         latents: ``(n, d)``, or one such array per panel under its title, such as ``{"epoch 1": ...,
-            "epoch 10": ...}`` for the latents of the same architectures as training goes on.
+            "epoch 10": ...}`` for the latents of the same architectures in the course of training.
         values: ``(n,)`` what colours the points.
         projection: ``"pca"``, the two directions of largest variance, or ``"tsne"`` (van der Maaten and
             Hinton, JMLR 2008), which takes some seconds per thousand points.
         value_name: Label of the colour bar.
-        seed: Of the choice of points and of t-SNE.
+        seed: Seed of the choice of points and of t-SNE.
         max_points: More points are thinned out at random to so many.
 
     Returns:
@@ -126,10 +126,10 @@ def projected(
         from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (len(table) - 1) / 3)
-        found = TSNE(2, init="pca", perplexity=perplexity, random_state=seed).fit_transform(
+        embedded = TSNE(2, init="pca", perplexity=perplexity, random_state=seed).fit_transform(
             table if table.shape[1] > 1 else np.repeat(table, 2, axis=1)
         )
-        return np.asarray(found, float), ("t-SNE 1", "t-SNE 2")
+        return np.asarray(embedded, float), ("t-SNE 1", "t-SNE 2")
     centred = table - table.mean(0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     # The sign of a direction is arbitrary: its largest entry is made positive.

@@ -31,7 +31,7 @@ class Layout:
 
     Attributes:
         nodes: ``(n, 2)`` positions; x is the layer, y is centred on 0 and neighbours are at least 1 apart.
-        routes: For each edge, in the order given, the points it passes from its source to its target.
+        routes: For each edge, in the order of ``edges``, the points it passes from source to target.
         arcs: Whether the graph is too dense for routes: every edge is then an arc between two points, and
             nodes lie on a line.
     """

@@ -67,8 +67,8 @@ def _get_prediction_info(
         raise InvalidArgument("predicted must hold at least one model, got none")
     wanted = np.asarray(true, float)
     tables, errors, correlations = [], [], []
-    for name, given in panels.items():
-        values = np.asarray(given, float)
+    for name, columns in panels.items():
+        values = np.asarray(columns, float)
         if values.shape != wanted.shape or values.ndim != 1 or not len(values):
             raise InvalidArgument(
                 f"predicted {name!r} must be as many numbers as true, got {values.shape} and {wanted.shape}"

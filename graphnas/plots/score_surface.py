@@ -91,7 +91,7 @@ def _get_score_surface_info(
     if not panels:
         raise InvalidArgument("scores must hold at least one panel, got none")
     table = np.asarray(embeddings, float)
-    columns = {name: np.asarray(given, float) for name, given in panels.items()}
+    columns = {name: np.asarray(panel, float) for name, panel in panels.items()}
     for name, column in columns.items():
         if table.ndim != 2 or table.shape[1] < 2 or column.shape != table.shape[:1]:
             raise InvalidArgument(

@@ -1,4 +1,4 @@
-"""The best value found so far against the number of evaluations, for one run or the mean over many."""
+"""The best value so far against the number of evaluations, for one run or the mean over many."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _get_search_curve_info(
     if not values:
         raise InvalidArgument("values must hold at least one method, got none")
     curves, runs = [], []
-    for name, given in values.items():
-        table = np.asarray(given, dtype=float)
+    for name, values_of_runs in values.items():
+        table = np.asarray(values_of_runs, dtype=float)
         if table.ndim not in (1, 2) or table.size == 0:
             raise InvalidArgument(
                 f"values[{name!r}] must be (trials,) or (runs, trials) and not empty, got shape {table.shape}"

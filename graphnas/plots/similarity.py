@@ -62,7 +62,7 @@ def plot_similarity(
         scores: ``(n,)``; architectures whose score is NaN are left out.
         bins: Groups of equally many pairs whose quartiles are drawn.
         max_pairs: Where there are more pairs, so many of them are drawn at random.
-        seed: Of the choice of pairs.
+        seed: Seed of the choice of pairs.
         score_name: Label of the axis.
 
     Returns:
@@ -100,8 +100,8 @@ def _get_similarity_info(
     values = np.asarray(scores, float)
     known = np.flatnonzero(~np.isnan(values)) if values.ndim == 1 else np.arange(0)
     directions = []
-    for name, given in panels.items():
-        table = np.asarray(given, float)
+    for name, rows in panels.items():
+        table = np.asarray(rows, float)
         if table.ndim != 2 or values.shape != table.shape[:1] or len(known) < 3:
             raise InvalidArgument(
                 f"embeddings {name!r} must be (n, d) with one score each and at least 3 scores, "

@@ -27,7 +27,7 @@ class _TopArchitecturesInfo:
     """What to draw.
 
     Attributes:
-        space: Of the architectures.
+        space: Space of the architectures.
         architectures: Best first, no two isomorphic.
         values: One each.
         value_name: What the values are.
@@ -66,7 +66,7 @@ def plot_top_architectures(
         A ``matplotlib.figure.Figure`` that belongs to no window; use its ``savefig``.
 
     Raises:
-        InvalidArgument: As many values are not given, none is a number, or a count is not positive.
+        InvalidArgument: Another number of values, none that is a number, or a count that is not positive.
         InvalidArchitecture: An architecture is not in the space.
         MissingExtra: matplotlib is not installed.
     """

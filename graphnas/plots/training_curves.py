@@ -25,7 +25,7 @@ class _TrainingCurvesInfo:
     """What to draw.
 
     Attributes:
-        names: Of the models.
+        names: Names of the models.
         curves: For each field of :data:`PARTS`, ``(epochs,)`` of each model.
     """
 
@@ -55,10 +55,10 @@ def plot_training_curves(
 def _get_training_curves_info(
     histories: Mapping[str, Sequence[Mapping[str, float]]] | Sequence[Mapping[str, float]],
 ) -> _TrainingCurvesInfo:
-    given = histories if isinstance(histories, Mapping) else {"": histories}
-    if not given:
+    named = histories if isinstance(histories, Mapping) else {"": histories}
+    if not named:
         raise InvalidArgument("histories must hold at least one model, got none")
-    for name, history in given.items():
+    for name, history in named.items():
         if not len(history):
             raise InvalidArgument(f"the history of {name!r} is empty: was it trained?")
         for entry in history:
@@ -66,10 +66,10 @@ def _get_training_curves_info(
             if missing:
                 raise InvalidArgument(f"an entry of the history of {name!r} has no {missing[0]!r}")
     curves = {
-        part: tuple(np.array([entry[part] for entry in history], float) for history in given.values())
+        part: tuple(np.array([entry[part] for entry in history], float) for history in named.values())
         for part in PARTS
     }
-    return _TrainingCurvesInfo(tuple(given), curves)
+    return _TrainingCurvesInfo(tuple(named), curves)
 
 
 def _get_training_curves_plot(info: _TrainingCurvesInfo) -> Figure:

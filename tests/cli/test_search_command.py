@@ -37,7 +37,7 @@ def test_everything_is_written(searched):
 
 def test_results_agree_with_the_study(searched):
     results = results_of(searched)
-    for method in ("nasgem", "random"):
+    for method in ("graphbo", "random"):
         found = results["methods"][method]
         study = optuna.load_study(study_name=found["study"], storage=f"sqlite:///{searched / 'study.db'}")
         assert found["values"] == [trial.value for trial in study.trials]
@@ -49,7 +49,7 @@ def test_results_agree_with_the_study(searched):
 
 def test_the_best_model_is_the_best_architecture_and_works(searched):
     model, results = load_model(searched / "best"), results_of(searched)
-    best = results["methods"]["nasgem"]["best"][0]
+    best = results["methods"]["graphbo"]["best"][0]
     assert model.architecture == Architecture.from_dict(best["architecture"])
     assert sum(p.numel() for p in model.module.parameters()) == best["parameters"]
     test = load_dataset("digits").test
@@ -63,14 +63,14 @@ def test_run_again_it_continues_and_the_other_method_catches_up(command, tmp_pat
     run = ["search", *TINY, "--compare", "random", "--output", tmp_path, "--retrain-epochs", 0]
     first = command(*run, "--trials", 3)
     assert first.code == 0
-    assert "nasgem: 3 trials\n" in first.out
+    assert "graphbo: 3 trials\n" in first.out
     before = results_of(tmp_path)["methods"]
     second = command(*run, "--trials", 2)
     assert second.code == 0
-    assert "nasgem: continues after 3 trials with 2 more\n" in second.out
+    assert "graphbo: continues after 3 trials with 2 more\n" in second.out
     assert "random: continues after 3 trials with 2 more\n" in second.out
     after = results_of(tmp_path)["methods"]
-    for method in ("nasgem", "random"):
+    for method in ("graphbo", "random"):
         assert len(after[method]["values"]) == 5
         assert after[method]["values"][:3] == before[method]["values"]
         told = next(line for line in second.err.splitlines() if line.startswith(f"{method}: 2/2 trials"))
@@ -78,7 +78,7 @@ def test_run_again_it_continues_and_the_other_method_catches_up(command, tmp_pat
     third = command(*run, "--trials", 0)
     assert third.code == 0
     assert "continues after" not in third.out
-    assert "nasgem, 5 evaluations" in third.out
+    assert "graphbo, 5 evaluations" in third.out
     assert not (tmp_path / "best").exists()
 
 
@@ -88,7 +88,7 @@ def test_one_go_and_two_find_the_same(command, tmp_path):
         for trials in rounds:
             run = ["search", *TINY, "--startup", 2, "--retrain-epochs", 0, "--output", tmp_path / name]
             assert command(*run, "--trials", trials).code == 0
-        outputs.append(results_of(tmp_path / name)["methods"]["nasgem"]["values"])
+        outputs.append(results_of(tmp_path / name)["methods"]["graphbo"]["values"])
     assert outputs[0] == outputs[1]
 
 
@@ -97,17 +97,17 @@ def test_the_table_shows_both_methods_side_by_side(command, searched):
     done = command(*run, "--storage", f"sqlite:///{searched / 'study.db'}")
     assert done.code == 0
     lines = done.out.splitlines()
-    (top,) = (k for k, line in enumerate(lines) if "nasgem, 3 evaluations" in line)
+    (top,) = (k for k, line in enumerate(lines) if "graphbo, 3 evaluations" in line)
     assert "random, 3 evaluations" in lines[top]
     assert lines[top + 1].split() == ["#", *["accuracy", "parameters", "MACs", "trial"] * 2]
     methods = results_of(searched)["methods"]
-    best = [methods[method]["best"][0] for method in ("nasgem", "random")]
+    best = [methods[method]["best"][0] for method in ("graphbo", "random")]
     row = lines[top + 2].split()
     assert row[0] == "1"
     assert f"{best[0]['value']:.2f}" == row[1]
     assert f"{best[1]['value']:.2f}" in row[2:]
     mean = next(line for line in lines if line.startswith("mean"))
-    assert f"{np.mean(methods['nasgem']['values']):.2f}" in mean
+    assert f"{np.mean(methods['graphbo']['values']):.2f}" in mean
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_graphpnas_leaves_what_it_learned(command, tmp_path):
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(InvalidArgument, match="'luck'; known: nasgem"):
+    with pytest.raises(InvalidArgument, match="'luck'; known: graphbo"):
         make_sampler("luck", NASBench201(), seed=0)
 
 
@@ -246,5 +246,5 @@ def test_a_table_that_lacks_a_metric(command, tmp_path):
         pytest.skip(str(error))
     done = command("search", "--space", "enas6", "--budget", 0, "--trials", 3, "--output", tmp_path)
     assert done.code == 0
-    for found in results_of(tmp_path)["methods"]["nasgem"]["best"]:
+    for found in results_of(tmp_path)["methods"]["graphbo"]["best"]:
         assert found["metrics"] == {"validation_accuracy": found["value"]}

@@ -34,7 +34,7 @@ def test_the_output_of_a_search(command, searched):
     done = command("show", searched)
     assert done.code == 0
     assert "Best architectures of gemnet by validation accuracy (%) on digits" in done.out
-    assert "nasgem, 3 evaluations" in done.out
+    assert "graphbo, 3 evaluations" in done.out
     assert "random, 3 evaluations" in done.out
     assert "   0  input" in done.out
 
@@ -45,12 +45,12 @@ def test_one_study_of_several(command, searched):
         *("--study-name", "gemnet-digits-random", "--top", 2),
     )
     assert done.code == 0
-    assert "nasgem" not in done.out
+    assert "graphbo" not in done.out
     assert "\n   2  " in done.out
     assert "\n   3  sepconv" not in done.out.split("The best")[0]
     missing = command("show", searched, "--study-name", "x")
     assert missing.code == 2
-    assert "no study 'x'; there are: gemnet-digits-nasgem, gemnet-digits-random" in missing.err
+    assert "no study 'x'; there are: gemnet-digits-graphbo, gemnet-digits-random" in missing.err
 
 
 def test_studies_of_different_things_are_listed(command, tmp_path):

@@ -18,11 +18,18 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from graphnas.methods.baselines.evolution import RegularizedEvolution
 from graphnas.methods.baselines.random_search import RandomSearch
+from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
 from nni_graphnas.space import model_space
 
 __all__ = ["ARCHITECTURES", "BEST", "SPACE", "SmallSpace", "quality"]
 
 SPACE = SmallSpace()
+QUICK_NASGEM = NASGEMConfig(
+    candidates=200,
+    encoder=EncoderConfig(pairs=200, iterations=20, batch_size=32),
+    perceptron=PredictorConfig(epochs=20),
+)
+"""NASGEM with an encoder small enough for a test."""
 
 
 def current_architecture(space: GraphSpace = SPACE) -> Architecture:
@@ -48,7 +55,7 @@ def engine(count: int = 30, *, continue_on_failure: bool = True) -> SequentialEx
 
 
 def random_search(space: GraphSpace, seed: int) -> SearchMethod:
-    return RandomSearch(space, seed)
+    return RandomSearch(space, seed=seed)
 
 
 def evolution(space: GraphSpace, seed: int) -> SearchMethod:

@@ -9,7 +9,7 @@ import pytest
 from nni.experiment.config import ExperimentConfig, RemoteConfig
 
 import nni_graphnas
-from nni_graphnas.tuner import NASGEMTuner
+from nni_graphnas.tuner import GraphBOTuner
 from search_spaces import GEMNet
 
 FOLDER = Path(__file__).parents[2] / "examples" / "nnictl"
@@ -26,8 +26,8 @@ def test_nni_accepts_the_configuration_and_the_tuner_its_search_space(name, tmp_
     config.validate()
     canonical = config.canonical_copy()
     assert (Path(canonical.trial_code_directory) / "trial.py").is_file()
-    assert canonical.tuner.class_name == "nni_graphnas.tuner.NASGEMTuner"
-    tuner = NASGEMTuner(**canonical.tuner.class_args)
+    assert canonical.tuner.class_name == "nni_graphnas.tuner.GraphBOTuner"
+    tuner = GraphBOTuner(**canonical.tuner.class_args)
     tuner.update_search_space(canonical.search_space)
     parameters = tuner.generate_parameters(0)
     GEMNet(6).validate(nni_graphnas.architecture(parameters, GEMNet(6)))

@@ -75,7 +75,7 @@ def assert_right(found: dict, manager: Manager) -> None:
     assert {a for a, value in values.items() if value is not None} <= measured
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "NASGEM"])
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "GraphBO"])
 def test_every_strategy_runs(tmp_path, name):
     with experiment(tmp_path) as manager:
         (tmp_path / "trials").mkdir()
@@ -87,7 +87,7 @@ def test_every_strategy_runs(tmp_path, name):
 def test_an_experiment_that_is_killed_goes_on_where_it_was(tmp_path):
     with experiment(tmp_path) as manager:
         (tmp_path / "trials").mkdir()
-        process = start(manager, "NASGEM", tmp_path / "trials", 6, manager.port)
+        process = start(manager, "GraphBO", tmp_path / "trials", 6, manager.port)
         manager.wait(lambda: bool(printed(manager, "id ")) or process.poll() is not None)
         manager.id = printed(manager, "id ")
         journal = manager.directory / "checkpoint" / "graphnas.jsonl"
@@ -104,7 +104,7 @@ def test_an_experiment_that_is_killed_goes_on_where_it_was(tmp_path):
         assert len(before) >= 2
         ran_before = evaluated(manager)
 
-        found = finish(manager, start(manager, "NASGEM", tmp_path / "trials", 6, manager.port, manager.id))
+        found = finish(manager, start(manager, "GraphBO", tmp_path / "trials", 6, manager.port, manager.id))
         assert_right(found, manager)
         after = nni_graphnas.results(manager.directory)
         assert after[: len(before)] == before

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphnas.errors import CorruptData, InvalidArgument
-from graphnas.methods import NASGEM, RandomSearch
+from graphnas.methods import GraphBO, RandomSearch
 from nni_graphnas.journal import Result, read_journal
 from nni_graphnas.session import Session
 from search_spaces import GEMNet
@@ -164,10 +164,10 @@ def test_when_nothing_is_left_proposals_repeat_or_stop():
 
 def test_an_error_of_the_method_can_be_lived_with(caplog):
     class Broken(RandomSearch):
-        def _propose(self, pending, seen):
+        def ask(self, n=1, pending=()):
             raise RuntimeError("broken method")
 
-    made = Session(cases.SPACE, lambda space, seed: Broken(space, seed), seed=0, fall_back=True)
+    made = Session(cases.SPACE, Broken, seed=0, fall_back=True)
     keys = set()
     for number in range(30):
         proposal = made.propose(number)
@@ -175,7 +175,7 @@ def test_an_error_of_the_method_can_be_lived_with(caplog):
         made.finish(number, 1.0)
     assert len(keys) == 30
     assert "broken method" in caplog.text
-    strict = Session(cases.SPACE, lambda space, seed: Broken(space, seed), seed=0)
+    strict = Session(cases.SPACE, Broken, seed=0)
     with pytest.raises(RuntimeError, match="broken method"):
         strict.propose(0)
 
@@ -201,7 +201,7 @@ def test_a_trial_that_nni_runs_again_is_pending_until_its_result_comes():
 
 
 def test_threads_do_not_disturb_each_other():
-    made = Session(cases.SPACE, lambda space, seed: NASGEM(space, seed=seed), seed=0)
+    made = Session(cases.SPACE, GraphBO, seed=0)
     numbers, failures = iter(range(60)), []
     lock = threading.Lock()
 

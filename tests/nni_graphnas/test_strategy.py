@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -26,10 +27,11 @@ from nni.nas.strategy.middleware import (
 
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
-from graphnas.methods import NASGEMConfig
+from graphnas.methods import GraphBOConfig
 from nni_graphnas.journal import Result
-from nni_graphnas.strategy import NASGEM, GraphPNAS, GraphStrategy, LatentBO
+from nni_graphnas.strategy import NASGEM, GraphBO, GraphPNAS, GraphStrategy, LatentBO
 from optuna_graphnas import (
+    GraphBOSampler,
     GraphPNASSampler,
     LatentBOSampler,
     NASGEMSampler,
@@ -39,7 +41,8 @@ from optuna_graphnas import (
 from search_spaces import GEMNet, NASBench201
 
 STRATEGIES = {
-    "nasgem": lambda **options: NASGEM(**options),
+    "graphbo": GraphBO,
+    "nasgem": functools.partial(NASGEM, cases.QUICK_NASGEM),
     "random": lambda **options: GraphStrategy(cases.random_search, **options),
     "evolution": lambda **options: GraphStrategy(cases.evolution, **options),
 }
@@ -63,7 +66,7 @@ def callbacks_of(engine):
 
 
 def test_it_finds_the_optimum():
-    strategy = NASGEM(seed=0)
+    strategy = GraphBO(seed=0)
     strategy(cases.executable(), cases.engine(60))
     assert strategy.best().value == cases.BEST
     assert next(strategy.list_models()).metric == cases.BEST
@@ -91,9 +94,9 @@ def test_the_seed_decides(make):
 @pytest.mark.parametrize(
     ("strategy", "written"),
     [
-        (lambda: NASGEM(), "NASGEM(preset='default', seed=None)"),
+        (lambda: GraphBO(), "GraphBO(preset='default', seed=None)"),
         (lambda: NASGEM(preset="paper", seed=3), "NASGEM(preset='paper', seed=3)"),
-        (lambda: NASGEM(NASGEMConfig(), seed=3), f"NASGEM(config={NASGEMConfig()!r}, seed=3)"),
+        (lambda: GraphBO(GraphBOConfig(), seed=3), f"GraphBO(config={GraphBOConfig()!r}, seed=3)"),
         (lambda: GraphStrategy(cases.evolution, seed=1), "GraphStrategy(method=evolution, seed=1)"),
     ],
 )
@@ -150,9 +153,9 @@ def test_what_was_running_is_proposed_again():
     ],
 )
 def test_a_damaged_state_is_refused_and_changes_nothing(damage, tmp_path):
-    strategy = NASGEM(seed=0, journal=tmp_path / "journal")
+    strategy = GraphBO(seed=0, journal=tmp_path / "journal")
     strategy(cases.executable(), cases.engine(3))
-    other = NASGEM(seed=0, journal=tmp_path / "journal")
+    other = GraphBO(seed=0, journal=tmp_path / "journal")
     other.initialize(cases.executable(), cases.engine(3))
     with pytest.raises(InvalidArgument):
         other.load_state_dict({**strategy.state_dict(), **damage})
@@ -238,7 +241,7 @@ def test_a_distribution_that_no_tuner_knows_is_refused():
 
     numbers = {"odd": nni.mutable.Numerical(distribution=beta(2, 5), label="odd")}
     with pytest.raises(InvalidArgument, match="odd"):
-        NASGEM()(cases.executable(lambda model, odd: None, **numbers), cases.engine())
+        GraphBO()(cases.executable(lambda model, odd: None, **numbers), cases.engine())
 
 
 def test_a_model_space_without_an_architecture_is_refused():
@@ -251,16 +254,16 @@ def test_a_model_space_without_an_architecture_is_refused():
 
     made = cases.SimplifiedModelSpace.from_model(Plain(), cases.FunctionalEvaluator(cases.report_quality))
     with pytest.raises(InvalidArgument, match="model_space"):
-        NASGEM()(made, cases.engine())
+        GraphBO()(made, cases.engine())
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"seed": -1}, {"preset": "fast"}, {"config": 3}, {"config": NASGEMConfig(), "preset": "paper"}],
+    [{"seed": -1}, {"preset": "fast"}, {"config": 3}, {"config": GraphBOConfig(), "preset": "paper"}],
 )
 def test_bad_options_are_refused_at_once(options):
     with pytest.raises(InvalidArgument):
-        NASGEM(**options)
+        GraphBO(**options)
 
 
 # ---------------------------------------------------------------- failures
@@ -299,7 +302,7 @@ def test_a_metric_may_be_a_dictionary():
     def report(model):
         nni.report_final_result({"default": cases.quality(cases.current_architecture()), "loss": 1.0})
 
-    strategy = NASGEM(seed=0)
+    strategy = GraphBO(seed=0)
     strategy(cases.executable(report), cases.engine(10))
     assert [r.value for r in strategy.results()] == [
         cases.quality(r.architecture) for r in strategy.results()
@@ -322,10 +325,10 @@ def test_when_nothing_is_left_the_search_ends_before_the_budget(make):
 
 def test_an_error_of_the_method_is_raised_and_cleans_up():
     class Broken(cases.RandomSearch):
-        def _propose(self, pending, seen):
+        def ask(self, n=1, pending=()):
             if len(self.observations) == 3:
                 raise RuntimeError("broken method")
-            return super()._propose(pending, seen)
+            return super().ask(n, pending)
 
     engine = cases.engine(10)
     strategy = GraphStrategy(Broken, seed=0)
@@ -336,7 +339,7 @@ def test_an_error_of_the_method_is_raised_and_cleans_up():
 
 
 def test_an_event_that_cannot_be_taken_does_not_end_the_engine(monkeypatch, caplog):
-    strategy = NASGEM(seed=0)
+    strategy = GraphBO(seed=0)
     engine = cases.engine(5)
     strategy.initialize(cases.executable(), engine)
     monkeypatch.setattr(strategy.session, "finish", lambda *a, **k: 1 / 0)
@@ -352,18 +355,18 @@ def test_an_interrupted_trial_is_no_failure(tmp_path):
         nni.report_final_result(cases.quality(cases.current_architecture()))
 
     engine = cases.engine(10)
-    strategy = NASGEM(seed=0, journal=tmp_path / "journal.jsonl")
+    strategy = GraphBO(seed=0, journal=tmp_path / "journal.jsonl")
     with pytest.raises(KeyboardInterrupt):
         strategy(cases.executable(report), engine)
     assert len(strategy.results()) == 3
     interrupted = proposed(engine)[3]
-    later, rest = NASGEM(journal=tmp_path / "journal.jsonl"), cases.engine(2)
+    later, rest = GraphBO(journal=tmp_path / "journal.jsonl"), cases.engine(2)
     later(cases.executable(), rest)
     assert proposed(rest)[0] == interrupted
 
 
 def test_models_of_others_on_the_same_engine_are_left_alone():
-    strategy, engine = NASGEM(seed=0), cases.engine(10)
+    strategy, engine = GraphBO(seed=0), cases.engine(10)
     made = cases.executable()
     strategy.initialize(made, engine)
     stranger = made.random(random_state=np.random.RandomState(0))
@@ -377,16 +380,16 @@ def test_models_of_others_on_the_same_engine_are_left_alone():
 
 def test_the_journal_goes_on_after_a_kill(tmp_path: Path):
     whole = cases.engine(20)
-    NASGEM(seed=7)(cases.executable(), whole)
+    GraphBO(seed=7)(cases.executable(), whole)
     journal = tmp_path / "journal.jsonl"
     program = (
         "import os, signal, nni_cases as cases, nni\n"
-        "from nni_graphnas.strategy import NASGEM\n"
+        "from nni_graphnas.strategy import GraphBO\n"
         "def report(model):\n"
         f"    if len(list(engine.list_models())) == 12: os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
         "    cases.report_quality(model)\n"
         "engine = cases.engine(20)\n"
-        f"NASGEM(seed=7, journal={str(journal)!r})(cases.executable(report), engine)\n"
+        f"GraphBO(seed=7, journal={str(journal)!r})(cases.executable(report), engine)\n"
     )
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     # conftest.py imports torchvision before nni.nas; here nothing else does.
@@ -400,7 +403,7 @@ def test_the_journal_goes_on_after_a_kill(tmp_path: Path):
     with journal.open("a") as file:
         file.write('{"architecture": {"form')  # and it was writing
     rest = cases.engine(9)
-    strategy = NASGEM(journal=journal)  # the seed is in the journal
+    strategy = GraphBO(journal=journal)  # the seed is in the journal
     strategy(cases.executable(), rest)
     assert proposed(rest) == proposed(whole)[11:]
     assert [result.architecture for result in strategy.results()] == proposed(whole)
@@ -429,9 +432,9 @@ def test_models_from_before_are_listed_with_those_that_failed(tmp_path):
 
 def test_a_journal_of_another_space_is_refused(tmp_path):
     journal = tmp_path / "journal.jsonl"
-    NASGEM(seed=0, journal=journal)(cases.executable(), cases.engine(3))
+    GraphBO(seed=0, journal=journal)(cases.executable(), cases.engine(3))
     with pytest.raises(InvalidArgument, match="small"):
-        NASGEM(journal=journal)(cases.executable(space=GEMNet(4)), cases.engine(3))
+        GraphBO(journal=journal)(cases.executable(space=GEMNet(4)), cases.engine(3))
 
 
 # ---------------------------------------------------------------- the twin in Optuna
@@ -440,12 +443,16 @@ def test_a_journal_of_another_space_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("strategy", "sampler"),
     [
-        (lambda seed: NASGEM(seed=seed), NASGEMSampler),
-        (lambda seed: GraphPNAS(seed=seed), GraphPNASSampler),
-        (lambda seed: LatentBO(seed=seed), LatentBOSampler),
-        (lambda seed: GraphStrategy(cases.random_search, seed=seed), RandomArchitectureSampler),
+        (GraphBO, GraphBOSampler),
+        (
+            functools.partial(NASGEM, cases.QUICK_NASGEM),
+            functools.partial(NASGEMSampler, config=cases.QUICK_NASGEM),
+        ),
+        (GraphPNAS, GraphPNASSampler),
+        (LatentBO, LatentBOSampler),
+        (functools.partial(GraphStrategy, cases.random_search), RandomArchitectureSampler),
     ],
-    ids=["nasgem", "graphpnas", "latentbo", "random"],
+    ids=["graphbo", "nasgem", "graphpnas", "latentbo", "random"],
 )
 @pytest.mark.parametrize("seed", range(int(os.environ.get("GRAPHNAS_TWIN_SEEDS", "1"))))
 def test_it_proposes_what_its_twin_in_optuna_proposes(strategy, sampler, seed):
@@ -466,7 +473,7 @@ def test_it_proposes_what_its_twin_in_optuna_proposes(strategy, sampler, seed):
     engine = cases.engine(trials)
     made = cases.executable(space=space)
     made.evaluator = Tabular(report)
-    strategy(seed)(made, engine)
+    strategy(seed=seed)(made, engine)
 
     study = optuna.create_study(direction="maximize", sampler=sampler(space, seed=seed))
     study.optimize(lambda trial: table.evaluate(suggest_architecture(trial, space)).value, n_trials=trials)
@@ -476,7 +483,7 @@ def test_it_proposes_what_its_twin_in_optuna_proposes(strategy, sampler, seed):
 
 def test_events_are_those_that_the_engine_knows():
     """A strategy listens to final metrics and to ends, and to nothing else."""
-    strategy, engine = NASGEM(seed=0), cases.engine()
+    strategy, engine = GraphBO(seed=0), cases.engine()
     strategy.initialize(cases.executable(), engine)
     assert {kind for kind, callbacks in engine._callbacks.items() if callbacks} == {
         ModelEventType.FinalMetric,

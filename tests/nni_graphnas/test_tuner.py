@@ -18,7 +18,7 @@ from schema import SchemaError
 import nni_graphnas
 from graphnas.cli.main import main
 from graphnas.errors import InvalidArgument, MissingExtra
-from nni_graphnas.tuner import TUNERS, GraphTuner, MethodArgumentsValidator, NASGEMTuner
+from nni_graphnas.tuner import TUNERS, GraphBOTuner, GraphTuner, MethodArgumentsValidator
 from search_spaces import GEMNet, NASBench201
 
 SMALL = "nni_cases:SmallSpace"
@@ -87,7 +87,7 @@ def run(made, trials, *, value=cases.quality, start=0):
     return chosen
 
 
-METHODS = ["RandomSearch", "RegularizedEvolution", "NASGEM"]
+METHODS = ["RandomSearch", "RegularizedEvolution", "GraphBO"]
 
 
 # ---------------------------------------------------------------- what NNI asks of its own tuners
@@ -169,7 +169,7 @@ def test_the_search_goes_on_as_its_method_would_alone(method):
 
 
 def test_the_optimum_is_found_also_where_small_is_good():
-    made = tuner(method="NASGEM", optimize_mode="minimize")
+    made = tuner(method="GraphBO", optimize_mode="minimize")
     run(made, 60, value=lambda architecture: -cases.quality(architecture))
     assert made.best().value == -cases.BEST
 
@@ -237,7 +237,7 @@ def test_the_echo_of_a_trial_has_the_last_word():
 
 
 def test_an_error_of_the_method_does_not_reach_nni(caplog, monkeypatch):
-    made = tuner(method="NASGEM")
+    made = tuner(method="GraphBO")
     run(made, 3)
     monkeypatch.setattr(made.session.method, "ask", lambda *args: 1 / 0)
     assert len(made.generate_multiple_parameters([3, 4], st_callback=None)) == 2
@@ -264,9 +264,9 @@ def test_when_nothing_is_left_architectures_repeat():
 
 def test_the_journal_lies_with_the_experiment_and_a_new_tuner_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("NNI_CHECKPOINT_DIRECTORY", str(tmp_path))
-    whole = run(tuner(method="NASGEM", journal=str(tmp_path / "elsewhere")), 20)
-    first = run(tuner(method="NASGEM"), 12)
-    second = tuner(method="NASGEM", seed=None)
+    whole = run(tuner(method="GraphBO", journal=str(tmp_path / "elsewhere")), 20)
+    first = run(tuner(method="GraphBO"), 12)
+    second = tuner(method="GraphBO", seed=None)
     # NNI imports what it believes to know: here the values of others, as it does after a swap.
     wrong = [{"parameter": parameters, "value": 99.0} for parameters in first]
     second.import_data(wrong)
@@ -343,16 +343,17 @@ def test_the_validator_names_what_is_wrong(made, arguments, named):
 
 @pytest.mark.parametrize("made", TUNERS)
 def test_every_tuner_proposes(made):
-    tuner = made(SMALL, seed=0, config={})
+    quick = {"encoder": cases.QUICK_NASGEM.encoder} if made.method_name == "NASGEM" else {}
+    tuner = made(SMALL, seed=0, config=quick)
     tuner.update_search_space({})
     assert len(run(tuner, 8)) == 8
 
 
 def test_inside_the_dispatcher_an_error_waits_for_the_first_command(monkeypatch):
     with pytest.raises(InvalidArgument, match="nowhere"):
-        NASGEMTuner("nowhere")
+        GraphBOTuner("nowhere")
     monkeypatch.setenv("SDK_PROCESS", "dispatcher")
-    made = NASGEMTuner("nowhere")
+    made = GraphBOTuner("nowhere")
     with pytest.raises(InvalidArgument, match="nowhere"):
         made.update_search_space({})
     made.trial_end(0, True)
@@ -383,7 +384,7 @@ def test_where_nni_checks_arguments_ours_are_checked(tmp_path, monkeypatch):
     """NNI 3.0 does so for configurations of version 1 only; for others the tuner does, see test_nnictl.py."""
     monkeypatch.setenv("NNI_CONFIG_DIR", str(tmp_path))
     main(["nni", "register"])
-    config = {"builtinTunerName": "NASGEM", "classArgs": {"space": "gemnet", "seed": 0}}
+    config = {"builtinTunerName": "GraphBO", "classArgs": {"space": "gemnet", "seed": 0}}
     AlgoSchema("tuner").validate(config)
     config["classArgs"]["space"] = "nowhere"
     with pytest.raises(SchemaError, match="unknown search space 'nowhere'"):
@@ -394,7 +395,7 @@ def test_the_exported_space_is_what_the_tuner_wants(capsys):
     assert main(["nni", "export-space", "gemnet", "--nodes", "6"]) == 0
     written = json.loads(capsys.readouterr().out)
     assert written == json.loads(json.dumps(nni_graphnas.search_space(GEMNet(6))))
-    made = NASGEMTuner("gemnet", space_options={"num_nodes": 6})
+    made = GraphBOTuner("gemnet", space_options={"num_nodes": 6})
     made.update_search_space(written)
     GEMNet(6).validate(nni_graphnas.architecture(made.generate_parameters(0), GEMNet(6)))
     assert main(["nni", "export-space", "nowhere"]) == 2
@@ -403,7 +404,7 @@ def test_the_exported_space_is_what_the_tuner_wants(capsys):
 
 def test_results_are_printed(tmp_path, capsys):
     journal = tmp_path / "journal"
-    made = NASGEMTuner("nasbench201", seed=0, journal=str(journal))
+    made = GraphBOTuner("nasbench201", seed=0, journal=str(journal))
     made.update_search_space({"rate": TYPES["uniform"]})
     for number in range(6):
         parameters = made.generate_parameters(number)

@@ -13,12 +13,14 @@ from graphnas.autoencoders import FeatureVAEConfig, TrainingConfig
 from graphnas.errors import DataNotFound
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods import LatentBOConfig
 from graphnas.methods.baselines.random_search import RandomSearch
 from graphnas.methods.graphpnas import GraphPNASConfig
 from graphnas.methods.nasgem import EncoderConfig, NASGEMConfig, PredictorConfig
 from optuna_graphnas import (
+    GraphBOSampler,
     GraphPNASSampler,
     GraphSampler,
     LatentBOSampler,
@@ -65,15 +67,17 @@ def _table() -> TabularEvaluator | None:
 # ---------------------------------------------------------------- samplers
 
 
-def nasgem_paper(space: GraphSpace, *, n_startup_trials: int, **options: Any) -> GraphSampler:
-    """The paper's predictor, with an encoder small enough for a test."""
+def nasgem(
+    space: GraphSpace, *, n_startup_trials: int, preset: str = "default", **options: Any
+) -> GraphSampler:
+    """An encoder small enough for a test, and a perceptron that is trained for a moment."""
     config = NASGEMConfig.preset(
-        "paper",
+        preset,
         n_startup_trials=n_startup_trials,
-        batch_size=2,
         candidates=200,
         encoder=EncoderConfig(pairs=200, iterations=20, batch_size=32),
         perceptron=PredictorConfig(epochs=20),
+        **({"batch_size": 2} if preset == "paper" else {}),
     )
     return NASGEMSampler(space, config=config, **options)
 
@@ -118,8 +122,9 @@ def graphpnas(
 
 
 MAKERS: dict[str, Callable[..., GraphSampler]] = {
-    "nasgem": NASGEMSampler,
-    "nasgem_paper": nasgem_paper,
+    "graphbo": GraphBOSampler,
+    "nasgem": nasgem,
+    "nasgem_paper": functools.partial(nasgem, preset="paper"),
     "graphpnas": graphpnas,
     "graphpnas_rnn": functools.partial(graphpnas, generator="rnn"),
     "latentbo": latent_bo,
@@ -147,16 +152,18 @@ class Recorder(RandomSearch):
     """Random search that keeps the arguments of every call; all instances write into one list."""
 
     def __init__(self, log: list[tuple[Any, ...]], space: GraphSpace, seed: int) -> None:
-        super().__init__(space, seed)
+        super().__init__(space, seed=seed)
         self.log = log
 
     def ask(self, n: int = 1, pending: Sequence[Architecture] = ()) -> list[Architecture]:
         self.log.append(("ask", [self.space.key(a) for a in pending]))
         return super().ask(n, pending)
 
-    def tell(self, architecture: Architecture, value: Any, constraints: Sequence[float] = ()) -> None:
-        self.log.append(("tell", self.space.key(architecture), value, tuple(constraints)))
-        super().tell(architecture, value, constraints)
+    def learn(self, observation: Observation) -> None:
+        values = observation.values
+        value = values[0] if values is not None and len(values) == 1 else values
+        self.log.append(("tell", self.space.key(observation.architecture), value, observation.constraints))
+        super().learn(observation)
 
 
 def recording_sampler(log: list[tuple[Any, ...]], space: GraphSpace = SPACE, **options: Any) -> GraphSampler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from optuna_graphnas.claims import publish_claim, read_claim
-from optuna_graphnas.exclusion import LastSeen, Turn
+from optuna_graphnas.exclusion import LastSeen, Turn, read_claim
 from optuna_graphnas.worker import current_worker, is_abandoned, record_worker
 from search_spaces import GEMNet
+
+LARGE = GEMNet(num_nodes=60).sample(np.random.default_rng(0))
+ARCHITECTURE = GEMNet(num_nodes=6).sample(np.random.default_rng(0))
 
 
 def new_trial(storage: BaseStorage, study_id: int, **worker: Any) -> FrozenTrial:
@@ -55,7 +58,7 @@ def test_no_two_inside_at_once(kind: str, tmp_path: Path) -> None:
         mine = storage()
         for _ in range(5):
             trial = new_trial(mine, study_id)
-            with turn(mine, study_id, trial):
+            with turn(mine, study_id, trial) as mine_now:
                 inside.append(trial.number)
                 assert inside == [trial.number]
                 seen = counter[0]
@@ -63,53 +66,72 @@ def test_no_two_inside_at_once(kind: str, tmp_path: Path) -> None:
                 counter[0] = seen + 1
                 assert inside == [trial.number]
                 inside.clear()
+                if trial.number % 2:  # a turn ends with a claim, or without one
+                    mine_now.claim(ARCHITECTURE)
 
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(worker, range(4)))
     assert counter[0] == 20
 
 
-def put(storage: BaseStorage, trial: FrozenTrial, **record: Any) -> None:
-    storage.set_trial_system_attr(trial._trial_id, "graphnas:ticket", {"trial": trial.number, **record})
+def put(storage: BaseStorage, trial: FrozenTrial, phase: str, **record: Any) -> None:
+    record = {"trial": trial.number, "turn": "0", "phase": phase, **record}
+    storage.set_trial_system_attr(trial._trial_id, "graphnas:turn", record)
 
 
-@pytest.mark.parametrize("record", [{"phase": "choosing"}, {"phase": "waiting", "ticket": 1, "beat": 0}])
-def test_waits_for_those_before_it(record: dict[str, Any]) -> None:
+def phase_of(storage: BaseStorage, trial: FrozenTrial) -> str:
+    phase: str = storage.get_trial(trial._trial_id).system_attrs["graphnas:turn"]["phase"]
+    return phase
+
+
+@pytest.mark.parametrize(("place", "phase"), [(0, "entering"), (0, "waiting"), (2, "entering")])
+def test_waits_for_earlier_trials_and_for_a_later_one_inside(place: int, phase: str) -> None:
     storage = InMemoryStorage()
     study_id = new_study(storage)
-    first, second = new_trial(storage, study_id), new_trial(storage, study_id)
-    put(storage, first, **record)
+    trials = [new_trial(storage, study_id) for _ in range(3)]
+    mine, other = trials[1], trials[place]
+    put(storage, other, phase)
     entered = threading.Event()
 
     def enter() -> None:
-        with turn(storage, study_id, second):
+        with turn(storage, study_id, mine):
             entered.set()
 
     thread = threading.Thread(target=enter)
     thread.start()
     assert not entered.wait(0.3)
-    assert storage.get_trial(second._trial_id).system_attrs["graphnas:ticket"]["phase"] == "waiting"
-    put(storage, first, phase="done")
+    assert phase_of(storage, mine) == ("waiting" if place == 0 else "entering")
+    put(storage, other, "done")
     assert entered.wait(10)
     thread.join()
-    assert storage.get_trial(second._trial_id).system_attrs["graphnas:ticket"]["phase"] == "done"
+    assert phase_of(storage, mine) == "done"
 
 
-def test_does_not_wait_for_a_later_ticket_a_finished_trial_or_a_copied_record() -> None:
+def test_a_claim_ends_the_turn_it_was_made_in_and_no_other() -> None:
     storage = InMemoryStorage()
     study_id = new_study(storage)
-    later, finished, copied, mine = (new_trial(storage, study_id) for _ in range(4))
-    put(storage, finished, phase="choosing")
+    first, second = new_trial(storage, study_id), new_trial(storage, study_id)
+    with turn(storage, study_id, first) as held:
+        held.claim(ARCHITECTURE)
+    assert phase_of(storage, first) == "entering"  # the claim is the only thing written
+    with turn(storage, study_id, second):
+        pass
+    again = turn(storage, study_id, first)
+    with again:  # the claim of before does not stand for this turn
+        assert not turn(storage, study_id, second)._is_first()
+
+
+def test_waits_for_no_later_trial_that_waits_no_finished_one_and_no_copied_record() -> None:
+    storage = InMemoryStorage()
+    study_id = new_study(storage)
+    finished, copied, mine, later = (new_trial(storage, study_id) for _ in range(4))
+    put(storage, finished, "entering")
     storage.set_trial_state_values(finished._trial_id, optuna.trial.TrialState.FAIL)
-    storage.set_trial_system_attr(
-        copied._trial_id, "graphnas:ticket", {"trial": finished.number, "phase": "choosing"}
-    )
-    held = turn(storage, study_id, mine)
-    held._ticket = 1
-    put(storage, later, phase="waiting", ticket=2, beat=0)
-    assert not held._is_held_up()
-    put(storage, later, phase="waiting", ticket=1, beat=0)
-    assert held._is_held_up()  # on equal tickets the smaller trial number goes first
+    record = {"trial": finished.number, "turn": "0", "phase": "entering"}
+    storage.set_trial_system_attr(copied._trial_id, "graphnas:turn", record)
+    put(storage, later, "waiting")
+    with turn(storage, study_id, mine):
+        pass
 
 
 def test_passes_over_a_dead_process_at_once() -> None:
@@ -118,7 +140,7 @@ def test_passes_over_a_dead_process_at_once() -> None:
     storage = InMemoryStorage()
     study_id = new_study(storage)
     dead, mine = new_trial(storage, study_id, pid=gone.pid), new_trial(storage, study_id)
-    put(storage, dead, phase="waiting", ticket=1, beat=0)
+    put(storage, dead, "entering")
     assert is_abandoned(storage.get_trial(dead._trial_id))
     started = time.monotonic()
     with turn(storage, study_id, mine):
@@ -147,7 +169,7 @@ def test_passes_over_another_host_after_the_lease_but_only_if_it_shows_no_life()
     storage = InMemoryStorage()
     study_id = new_study(storage)
     silent = new_trial(storage, study_id, host="elsewhere")
-    put(storage, silent, phase="waiting", ticket=1, beat=0)
+    put(storage, silent, "entering")
     last_seen: LastSeen = {}
 
     def enter(lease_seconds: float) -> float:
@@ -164,7 +186,7 @@ def test_passes_over_another_host_after_the_lease_but_only_if_it_shows_no_life()
     assert enter(1.5) >= 1.5
     assert enter(1.5) < 1.2  # what was waited for once is not waited for again
 
-    put(storage, silent, phase="waiting", ticket=1, beat=1)
+    put(storage, silent, "entering", beat=1)
     assert enter(1.5) >= 1.5  # it had been alive after all
 
 
@@ -194,21 +216,28 @@ def test_an_error_inside_leaves() -> None:
         raise RuntimeError("inside")
     with turn(storage, study_id, new_trial(storage, study_id)):
         pass
-    assert storage.get_trial(trial._trial_id).system_attrs["graphnas:ticket"]["phase"] == "done"
+    assert phase_of(storage, trial) == "done"
 
 
 def test_a_large_claim_comes_back_whole_and_a_part_of_it_not_at_all() -> None:
     storage = InMemoryStorage()
-    trial = new_trial(storage, new_study(storage))
+    study_id = new_study(storage)
+    trial = new_trial(storage, study_id)
     record_worker(storage, trial)
-    space = GEMNet(num_nodes=60)
-    architecture = space.sample(np.random.default_rng(0))
-    publish_claim(storage, trial, architecture)
+    with turn(storage, study_id, trial) as held:
+        held.claim(LARGE)
     stored = storage.get_trial(trial._trial_id)
     parts = [name for name in stored.system_attrs if name.startswith("graphnas:architecture:")]
     assert len(parts) >= 2
     assert all(len(stored.system_attrs[name]) <= 2045 for name in parts)
-    assert read_claim(stored) == architecture
-    del stored.system_attrs[parts[-1]]
-    assert read_claim(stored) is None
+    assert read_claim(stored) == LARGE
+    with turn(storage, study_id, trial) as held:  # what is left of the longer claim does no harm
+        held.claim(ARCHITECTURE)
+    assert read_claim(storage.get_trial(trial._trial_id)) == ARCHITECTURE
+    for name in parts:
+        attributes = {**stored.system_attrs}
+        del attributes[name]
+        partial = copy.copy(stored)
+        partial.system_attrs = attributes
+        assert read_claim(partial) is None
     assert read_claim(new_trial(storage, new_study(storage))) is None

@@ -164,12 +164,31 @@ def test_ctrl_c_is_no_failure_with_our_objective(log: Log) -> None:
     assert [e[0] for e in told(log)] == keys_of(study)[1:2]
 
 
+def test_a_trial_takes_three_writes_and_one_read_of_its_own(log: Log) -> None:
+    study, calls = study_of(log), []
+    storage = study._storage
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("set_trial_system_attr", "get_all_trials"):
+            original = getattr(storage, name)
+            patch.setattr(storage, name, lambda *a, n=name, f=original, **k: calls.append(n) or f(*a, **k))
+        trial = study.ask()
+        suggest_architecture(trial, SPACE)
+    assert calls.count("set_trial_system_attr") == 3  # its process, its turn, its claim
+    foreign: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        study.sampler = optuna.samplers.TPESampler(seed=0)
+        original = storage.get_all_trials
+        patch.setattr(storage, "get_all_trials", lambda *a, **k: foreign.append("") or original(*a, **k))
+        suggest_architecture(study.ask(), SPACE)
+    assert calls.count("get_all_trials") <= len(foreign) + 1
+
+
 # ---------------------------------------------------------------- what the user decides
 
 
 def test_an_enqueued_architecture_is_told_as_evaluated_and_not_proposed(log: Log) -> None:
     study = study_of(log)
-    proposal = recording_sampler([])._factory(0).ask()[0]  # what would have come first
+    proposal = recording_sampler([])._factory(seed=0).ask()[0]  # what would have come first
     study.enqueue_trial(SPACE.to_parameters(proposal))
     asked = study.ask()  # pops the enqueued one, so that it is running, with nothing suggested yet
     assert suggest_architecture(study.ask(), SPACE) != proposal
@@ -182,7 +201,7 @@ def test_an_enqueued_architecture_is_told_as_evaluated_and_not_proposed(log: Log
 def test_a_waiting_architecture_is_pending(log: Log) -> None:
     study = study_of(log)
     first = study.ask()
-    proposal = recording_sampler([])._factory(0).ask()[0]
+    proposal = recording_sampler([])._factory(seed=0).ask()[0]
     study.enqueue_trial(SPACE.to_parameters(proposal))
     assert suggest_architecture(first, SPACE) != proposal
 
@@ -206,7 +225,7 @@ def test_a_partly_fixed_architecture_is_completed_to_new_valid_ones(log: Log, ho
 
 
 def test_everything_fixed_by_a_wrapper_asks_the_method_nothing(log: Log) -> None:
-    fixed = SPACE.to_parameters(SPACE.sample(recording_sampler(log)._factory(0).rng(9)))
+    fixed = SPACE.to_parameters(SPACE.sample(recording_sampler(log)._factory(seed=0).rng(9)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.PartialFixedSampler(fixed, recording_sampler(log))

@@ -8,7 +8,7 @@ import pytest
 
 from graphnas.errors import InvalidArgument
 from graphnas.methods import GraphPNAS, GraphPNASConfig
-from optuna_graphnas import GraphPNASSampler, NASGEMSampler, architecture_of, suggest_architecture
+from optuna_graphnas import GraphBOSampler, GraphPNASSampler, architecture_of, suggest_architecture
 from search_spaces import ENASMacro
 
 SPACE = ENASMacro(3)
@@ -26,7 +26,7 @@ def searched(sampler, trials=10):
 
 
 def test_the_method_knows_the_finished_trials():
-    sampler = NASGEMSampler(SPACE, seed=0)
+    sampler = GraphBOSampler(SPACE, seed=0)
     study = searched(sampler, 6)
     method = sampler.method_of(study)
     assert [o.architecture for o in method.observations] == [architecture_of(t, SPACE) for t in study.trials]

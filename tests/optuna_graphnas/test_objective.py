@@ -17,8 +17,8 @@ from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
-from graphnas.methods import NASGEMConfig
-from optuna_graphnas import NASGEMSampler, Objective, RandomArchitectureSampler
+from graphnas.methods import GraphBOConfig
+from optuna_graphnas import GraphBOSampler, Objective, RandomArchitectureSampler
 from search_spaces import NASBench201
 
 
@@ -170,11 +170,11 @@ def test_accuracy_and_macs_give_a_pareto_front(way: str) -> None:
     except DataNotFound as error:
         pytest.skip(str(error))
     objective = Objective(space, table, objectives=("value", "macs"))
-    config = NASGEMConfig(n_startup_trials=10, two_objectives=way)
+    config = GraphBOConfig(n_startup_trials=10, two_objectives=way)
     best, ours, random = [], [], []
     for seed in range(3):
         samplers = (
-            NASGEMSampler(space, config=config, seed=seed),
+            GraphBOSampler(space, config=config, seed=seed),
             RandomArchitectureSampler(space, seed=seed),
         )
         for sampler, areas in zip(samplers, (ours, random), strict=True):

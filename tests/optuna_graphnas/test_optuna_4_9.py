@@ -35,7 +35,7 @@ def test_passes_on_optuna_4_9(files: tuple[str, ...], at_least: int) -> None:
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += [
         "-k",
-        "not nasgem_paper and not graphpnas_rnn and not latentbo and not evolution and not local_search",
+        "not nasgem and not graphpnas_rnn and not latentbo and not evolution and not local_search",
     ]
     done = python("-m", "pytest", *options, *(str(HERE / file) for file in files))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -24,7 +24,7 @@ SCRIPT = HERE / "worker_process.py"
 # In how they meet a storage the methods do not differ.
 on_each_storage = pytest.mark.parametrize(
     ("method", "url"),
-    [("nasgem", "sqlite"), ("nasgem", "journal"), ("nasgem", "postgresql"), ("graphpnas", "sqlite")],
+    [("graphbo", "sqlite"), ("graphbo", "journal"), ("graphbo", "postgresql"), ("graphpnas", "sqlite")],
     indirect=["url"],
 )
 
@@ -115,7 +115,7 @@ def test_a_killed_worker_leaves_no_trace_in_what_is_proposed(method: str, url: s
 
 
 def test_a_worker_killed_while_it_proposes_does_not_hold_up_the_others(url: str) -> None:
-    """A process dies with its ticket in hand: the others, on the same host, see that and go on."""
+    """A process dies in its turn: the others, on the same host, see that and go on."""
     study, name = new_study(url)
     program = (
         "import os, signal, sys\n"
@@ -124,16 +124,16 @@ def test_a_worker_killed_while_it_proposes_does_not_hold_up_the_others(url: str)
         "from storage_cases import open_storage\n"
         "from optuna_graphnas import GraphSampler\n"
         "class Dying(RandomSearch):\n"
-        "    def _propose(self, pending, seen):\n"
+        "    def ask(self, n=1, pending=()):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "sampler = GraphSampler(real_space(), lambda seed: Dying(real_space(), seed), seed=0)\n"
+        "sampler = GraphSampler(real_space(), lambda seed: Dying(real_space(), seed=seed), seed=0)\n"
         f"study = optuna.load_study(study_name={name!r}, storage=open_storage({url!r}), sampler=sampler)\n"
         "study.optimize(real_objective, n_trials=1)\n"
     )
     environment = dict(os.environ, PYTHONPATH=_with_our_folder())
     done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=120)
     assert done.returncode == -signal.SIGKILL
-    assert study.trials[0].system_attrs["graphnas:ticket"]["phase"] == "waiting"
+    assert study.trials[0].system_attrs["graphnas:turn"]["phase"] == "entering"
 
     started = time.monotonic()
     study.sampler = recording_sampler([], real_space(), lease_seconds=1000.0)
