@@ -10,7 +10,8 @@ from graphnas.methods.graphpnas.sampling import sample_valid
 from graphnas.methods.graphpnas.search import GraphPNAS
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.methods.graphpnas.supernet_search import SupernetSearch, SupernetSearchConfig
-from graphnas.methods.graphpnas.training import Buffer, fit
+from graphnas.methods.graphpnas.replay import Buffer
+from graphnas.methods.graphpnas.training import fit
 
 __all__ = [
     "PRESETS",

@@ -11,9 +11,8 @@ from graphnas.configuration import check_choices, check_least, from_preset
 from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
 from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS, PRECISIONS
-from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES
-from graphnas.methods.graphpnas.replay import Keep, check_keep_top
-from graphnas.methods.graphpnas.rewards import REWARDS
+from graphnas.methods.graphpnas.likelihood import LOSSES, PROBABILITIES
+from graphnas.methods.graphpnas.replay import REWARDS, Keep, check_keep_top
 
 GENERATORS = ("graph", "rnn")
 UNITS = ("sample", "step")

@@ -89,3 +89,15 @@ class ArchitectureGenerator(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where the parameters live."""
         return next(self.parameters()).device
+
+
+def uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Uniform numbers in [0, 1), drawn where ``generator`` is, so that they are the same on every device."""
+    return torch.rand(shape, generator=generator).to(device)
+
+
+def categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One draw from each row: the first place at which the cumulative probability exceeds a uniform."""
+    cumulative = torch.softmax(logits, -1).cumsum(-1)
+    drawn = uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
+    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -9,20 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from graphnas.configuration import check_choices, check_least
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.graphpnas.by_hand import Gradients, by_hand
 from graphnas.methods.graphpnas.decisions import Decisions
-from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
-from graphnas.methods.graphpnas.heads import Backward, Heads
+from graphnas.methods.graphpnas.generator import (
+    ArchitectureGenerator,
+    PreparedBatch,
+    categorical,
+    uniform,
+)
+from graphnas.methods.graphpnas.heads import Heads, mixture, row_log_likelihood
 from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
-from graphnas.methods.graphpnas.row_likelihood import mixture, row_log_likelihood
 from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of
 
 NODE_INPUTS = ("inputs", "operation", "both")
@@ -136,36 +139,26 @@ class GraphGenerator(ArchitectureGenerator):
     # ---------------------------------------------------------------- the network
 
     def _inputs(self, wiring: Wiring) -> Tensor:
-        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is told of them, then their number."""
+        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is known of them, then their number."""
         features = wiring.features.to(self.node_input.dtype)
-        told, width = self.node_input.shape
-        x = features.new_empty(len(features), width + self.number.shape[1])
-        torch.mm(features[:, :told], self.node_input, out=x[:, :width])
+        number = features[:, len(self.node_input) :]
         if isinstance(self.number, nn.Parameter):
-            torch.mm(features[:, told:], self.number, out=x[:, width:])
-        else:
-            x[:, width:] = features[:, told:]
-        return x
+            number = number @ self.number
+        return torch.cat([features[:, : len(self.node_input)] @ self.node_input, number], 1)
 
-    def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
+    def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Theta ``(P, K)``, log alpha ``(T, K)``, logits of operations ``(T, C)`` and of labels ``(P, L)``.
+
+        Theta and the labels' logits have a row more, for the self pair, which means nothing.
+        """
         states = messages(self._inputs(wiring), wiring)
-        (theta, alpha, *labels), _ = self._of_pairs(states, wiring)
-        (operations,), _ = self.operation_head(states, wiring.new)
-        count = len(wiring.pair_new)
-        log_alpha = mixture(alpha, wiring, mean=self._mean)
-        return theta[:count], log_alpha, operations, labels[0][:count] if labels else theta[:0]
-
-    def _of_pairs(self, states: Tensor, wiring: Wiring) -> tuple[list[Tensor], Backward]:
-        """Logits theta and alpha ``(P, K)`` and of labels ``(P, L)``, with a row more for the self pair."""
-        found: tuple[list[Tensor], Backward] = self.edge_heads(
-            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
-        )
-        return found
-
-    @property
-    def _mean(self) -> bool:
-        return self.config.mixture_logits == "mean"
+        differences = states.index_select(0, wiring.pair_new) - states.index_select(0, wiring.pair_old)
+        if self.config.self_pair:
+            differences = functional.pad(differences, (0, 0, 0, 1))
+        theta, alpha, *labels = self.edge_heads(differences)
+        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        log_alpha = mixture(alpha, wiring, mean=self.config.mixture_logits == "mean")
+        return theta, log_alpha, operations, labels[0] if labels else None
 
     # ---------------------------------------------------------------- likelihood
 
@@ -191,58 +184,10 @@ class GraphGenerator(ArchitectureGenerator):
             part = batch.whole()
         else:
             part = self.prepare(batch.batch if isinstance(batch, PreparedBatch) else batch).whole()
-        if torch.is_grad_enabled():
-            own = (self.number,) if isinstance(self.number, nn.Parameter) else ()
-            modules = self.messages, self.edge_heads, self.operation_head
-            weights = self.node_input, *own, *(weight for module in modules for weight in module.weights())
-            terms = by_hand(lambda: self._terms_and_gradients(part), weights)
-        else:
-            terms, _ = self._terms(self.messages(self._inputs(part.wiring), part.wiring), part)
+        theta, log_alpha, operations, labels = self._logits(part.wiring, self.messages)
+        masks, size = (self.operation_mask, self.label_mask), len(part) * self.decisions.num_nodes
+        terms = row_log_likelihood(theta, log_alpha, operations, labels, part.rows, masks, size)
         return LogLikelihood(terms.view(3, len(part), -1), part.weights)
-
-    def _terms_and_gradients(self, part: PreparedMinibatch) -> tuple[Tensor, Gradients]:
-        """Log-probabilities ``(3, B N)`` of all rows, and what gives the gradients of all weights."""
-        wiring = part.wiring
-        states, from_states = self.messages.with_backward(self._inputs(wiring), wiring)
-        terms, from_terms = self._terms(states, part)
-
-        def gradients(d_terms: Tensor) -> list[Tensor]:
-            d_states, of_heads = from_terms(d_terms)
-            d_x, of_messages = from_states(d_states)
-            told, width = self.node_input.shape
-            features = wiring.features.to(d_x.dtype).t()
-            of_inputs = [torch.mm(features[:told], d_x[:, :width])]
-            if isinstance(self.number, nn.Parameter):
-                of_inputs.append(torch.mm(features[told:], d_x[:, width:]))
-            return [*of_inputs, *of_messages, *of_heads]
-
-        return terms, gradients
-
-    def _terms(
-        self, states: Tensor, part: PreparedMinibatch
-    ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[Tensor]]]]:
-        """Those log-probabilities from the states, and what gives the gradients of these and of the heads."""
-        (theta, alpha, *labels), from_pairs = self._of_pairs(states, part.wiring)
-        (operations,), from_operations = self.operation_head(states, part.wiring.new)
-        terms, from_terms = row_log_likelihood(
-            theta,
-            alpha,
-            operations,
-            labels[0] if labels else None,
-            part.wiring,
-            part.rows,
-            (self.operation_mask, self.label_mask),
-            len(part) * self.decisions.num_nodes,
-            mean=self._mean,
-        )
-
-        def backward(d_terms: Tensor) -> tuple[Tensor, list[Tensor]]:
-            d_theta, d_alpha, d_operations, *d_labels = from_terms(d_terms)
-            d_states = torch.zeros_like(states)
-            of_pairs = from_pairs((d_theta, d_alpha, *d_labels), d_states)
-            return d_states, [*of_pairs, *from_operations((d_operations,), d_states)]
-
-        return terms, backward
 
     # ---------------------------------------------------------------- sampling
 
@@ -307,10 +252,12 @@ class GraphGenerator(ArchitectureGenerator):
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
-        found = [self._logits(wiring, messages) for wiring in wirings.split()]
-        theta, log_alpha, operation_logits, label_logits = (
-            torch.cat(parts) for parts in zip(*found, strict=True)
-        )
+        parts = []
+        for wiring in wirings.split():
+            theta, *others, labels = self._logits(wiring, messages)
+            pairs = slice(len(wiring.pair_new))
+            parts.append((theta[pairs], *others, theta[:0] if labels is None else labels[pairs]))
+        theta, log_alpha, operation_logits, label_logits = map(torch.cat, zip(*parts, strict=True))
         which = torch.from_numpy(inverse).to(self.device)
         theta = theta.view(len(first), node, theta.shape[1])
         component = categorical(log_alpha.index_select(0, which), generator)

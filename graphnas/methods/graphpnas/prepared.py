@@ -34,13 +34,13 @@ class Rows:
         graph: ``(R,)``, the sub-graph that decides.
         node: ``(R,)``, i.
         operation: ``(R,)``, the operation chosen.
-        pair: ``(Q,)``, for each earlier node of each row, the pair of the sub-graph.
-        row: ``(Q,)``, the row.
+        pair: ``(Q,)``, for each edge that was a choice, there or not, the pair of the sub-graph.
+        row: ``(Q,)``, its row.
         sign: ``(Q, 1)`` float, 1 where there is an edge, else -1.
-        free: ``(Q, 1)`` float, 1 where that was a choice, else 0.
-        labelled: ``(M,)``, which of the Q are edges.
-        label: ``(M,)``, their labels less 1.
-        slot: ``(M,)``, target N + source.
+        label_pair: ``(M,)``, for each edge whose label was a choice, the pair of the sub-graph.
+        label_row: ``(M,)``, its row.
+        label_slot: ``(M,)``, target N + source.
+        label: ``(M,)``, its label less 1.
     """
 
     place: Tensor
@@ -50,10 +50,10 @@ class Rows:
     pair: Tensor
     row: Tensor
     sign: Tensor
-    free: Tensor
-    labelled: Tensor
+    label_pair: Tensor
+    label_row: Tensor
+    label_slot: Tensor
     label: Tensor
-    slot: Tensor
 
 
 class PreparedGraphs(PreparedBatch):
@@ -97,6 +97,7 @@ class PreparedGraphs(PreparedBatch):
         self._label = rows[graph[of_row], node[of_row], source]
         self._free = decisions.edge_free[node[of_row], source]
         chosen = (rows > 0) & decisions.label_free
+        self._label_chosen = chosen[graph[of_row], node[of_row], source]
         self._weights = decision_weights(
             torch.from_numpy(sizes), torch.from_numpy(chosen.sum(2)), torch.float32
         ).to(device)
@@ -122,27 +123,27 @@ class PreparedGraphs(PreparedBatch):
         pair_starts = pair_begin[row_starts]
         of_row = np.repeat(np.arange(len(rows)), pair_count)
         within = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
-        label = self._label[pairs]
-        present = np.flatnonzero(label)
-        present_starts = np.searchsorted(present, pair_starts)
-        node = self._node[rows]
+        pair, row = wirings.pair_start[instance[of_row]] + within, of_row - row_starts[row_group[of_row]]
+        node, label = self._node[rows], self._label[pairs]
+        free, labelled = np.flatnonzero(self._free[pairs]), np.flatnonzero(self._label_chosen[pairs])
         whole = Rows(
             place=self._tensor(graph_of_row * n + node),
-            graph=self._tensor(instance - np.array(wirings.graphs)[:-1][row_group]),
+            graph=self._tensor(instance - np.array(wirings.graphs)[row_group]),
             node=self._tensor(node),
             operation=self._tensor(self._operation[rows]),
-            pair=self._tensor(wirings.pair_start[instance[of_row]] + within),
-            row=self._tensor(of_row - row_starts[:-1][row_group[of_row]]),
-            sign=self._tensor(np.where(label > 0, np.float32(1), np.float32(-1))[:, None]),
-            free=self._tensor(self._free[pairs].astype(np.float32)[:, None]),
-            labelled=self._tensor(present - pair_starts[:-1][row_group[of_row[present]]]),
-            label=self._tensor(label[present] - 1),
-            slot=self._tensor(node[of_row[present]] * n + self._source[pairs[present]]),
+            pair=self._tensor(pair[free]),
+            row=self._tensor(row[free]),
+            sign=self._tensor(np.where(label[free] > 0, np.float32(1), np.float32(-1))[:, None]),
+            label_pair=self._tensor(pair[labelled]),
+            label_row=self._tensor(row[labelled]),
+            label_slot=self._tensor(node[of_row[labelled]] * n + self._source[pairs[labelled]]),
+            label=self._tensor(label[labelled] - 1),
         )
-        row_lengths, pair_lengths = np.diff(row_starts), np.diff(pair_starts)
-        lengths = dict.fromkeys(("place", "graph", "node", "operation"), row_lengths)
-        lengths |= dict.fromkeys(("pair", "row", "sign", "free"), pair_lengths)
-        lengths |= dict.fromkeys(("labelled", "label", "slot"), np.diff(present_starts))
+        lengths = dict.fromkeys(("place", "graph", "node", "operation"), np.diff(row_starts))
+        lengths |= dict.fromkeys(("pair", "row", "sign"), np.diff(np.searchsorted(free, pair_starts)))
+        lengths |= dict.fromkeys(
+            ("label_pair", "label_row", "label_slot", "label"), np.diff(np.searchsorted(labelled, pair_starts))
+        )
         on_device = order.to(self._device)
         parts = zip(
             torch.split(order, size),

@@ -15,8 +15,12 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.decisions import Decisions
-from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
+from graphnas.methods.graphpnas.generator import (
+    ArchitectureGenerator,
+    PreparedBatch,
+    categorical,
+    uniform,
+)
 from graphnas.methods.graphpnas.likelihood import LogLikelihood, decision_weights
 
 FORBIDDEN = -1e9

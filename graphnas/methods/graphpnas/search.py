@@ -23,7 +23,8 @@ from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGen
 from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
-from graphnas.methods.graphpnas.training import Buffer, Learner
+from graphnas.methods.graphpnas.replay import Buffer
+from graphnas.methods.graphpnas.training import Learner
 from graphnas.surrogate.objectives import feasible_first, scalarize
 from graphnas.surrogate.training_set import TrainingSet
 from search_spaces import RandWire

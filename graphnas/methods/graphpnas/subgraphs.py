@@ -167,7 +167,7 @@ class Wiring:
     pair_graph: Tensor
     pairs: Tensor
 
-    def filled(self, multiple: int) -> Wiring:
+    def padded(self, multiple: int) -> Wiring:
         """With more nodes (at least one) and edges, up to multiples, for message passing without gradients.
 
         The new edges go to the first new node, so that the states of the others stay what they are.

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch.optim import Adam
 
-from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.graphpnas.adam import Adam
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
-from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
-from graphnas.methods.graphpnas.replay import kept
-from graphnas.methods.graphpnas.rewards import rewards
+from graphnas.methods.graphpnas.likelihood import reinforce_loss, reweighted_loss
+from graphnas.methods.graphpnas.replay import Buffer, kept, rewards
 from graphnas.methods.graphpnas.sampling import torch_generator
 
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """All evaluated architectures in the form the generator is for, and their scores (larger is better)."""
-
-    architectures: Sequence[Architecture]
-    scores: NDArray[np.float64]
 
 
 def fit(
@@ -83,6 +70,7 @@ def fit(
             if config.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(generator.parameters(), config.clip_norm)
             optimizer.step()
+            optimizer.zero_grad()
         losses.append(total / len(chosen))
     generator.eval()
     return losses
@@ -90,7 +78,9 @@ def fit(
 
 def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> Adam:
     """Adam with the configuration's learning rate and weight decay."""
-    return Adam(generator.parameters(), config.learning_rate, config.weight_decay)
+    return Adam(
+        generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
 
 
 class Learner:

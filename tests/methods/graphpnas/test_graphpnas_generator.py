@@ -244,13 +244,13 @@ def test_filling_up_sub_graphs_changes_no_state(multiple):
     space = NASBench101()
     generator = sharpened(make(space))
     wiring = generator.prepare(space.sample_batch(np.random.default_rng(0), 9)).whole().wiring
-    filled = wiring.filled(multiple)
-    assert len(filled.node) % multiple == len(filled.target) % multiple == 0
-    assert len(filled.node) > len(wiring.node)
-    x = torch.randn(len(filled.node), 24, generator=torch.Generator().manual_seed(0))
+    padded = wiring.padded(multiple)
+    assert len(padded.node) % multiple == len(padded.target) % multiple == 0
+    assert len(padded.node) > len(wiring.node)
+    x = torch.randn(len(padded.node), 24, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         states = generator.messages(x[: len(wiring.node)], wiring)
-        torch.testing.assert_close(generator.messages(x, filled)[: len(states)], states)
+        torch.testing.assert_close(generator.messages(x, padded)[: len(states)], states)
 
 
 def test_states_in_bfloat16_are_nearly_those_in_float32():
