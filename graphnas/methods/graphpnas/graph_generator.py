@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from graphnas.configuration import check_choices, check_least
 from graphnas.errors import InvalidArgument
@@ -147,17 +146,16 @@ class GraphGenerator(ArchitectureGenerator):
         return torch.cat([features[:, : len(self.node_input)] @ self.node_input, number], 1)
 
     def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Theta ``(P, K)``, log alpha ``(T, K)``, logits of operations ``(T, C)`` and of labels ``(P, L)``.
+        """Theta ``(V, K)``, log alpha ``(T, K)``, logits of operations ``(T, C)`` and of labels ``(V, L)``.
 
-        Theta and the labels' logits have a row more, for the self pair, which means nothing.
+        Row v of theta and of the labels' logits is about the edge from node v to the new node of its
+        sub-graph; those of new nodes mean nothing.
         """
         states = messages(self._inputs(wiring), wiring)
-        differences = states.index_select(0, wiring.pair_new) - states.index_select(0, wiring.pair_old)
-        if self.config.self_pair:
-            differences = functional.pad(differences, (0, 0, 0, 1))
-        theta, alpha, *labels = self.edge_heads(differences)
+        theta, alpha, *labels = self.edge_heads(states.index_select(0, wiring.newest) - states)
         (operations,) = self.operation_head(states.index_select(0, wiring.new))
-        log_alpha = mixture(alpha, wiring, mean=self.config.mixture_logits == "mean")
+        mean = self.config.mixture_logits == "mean"
+        log_alpha = mixture(alpha, wiring, mean=mean, self_pair=self.config.self_pair)
         return theta, log_alpha, operations, labels[0] if labels else None
 
     # ---------------------------------------------------------------- likelihood
@@ -252,14 +250,10 @@ class GraphGenerator(ArchitectureGenerator):
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
-        parts = []
-        for wiring in wirings.split():
-            theta, *others, labels = self._logits(wiring, messages)
-            pairs = slice(len(wiring.pair_new))
-            parts.append((theta[pairs], *others, theta[:0] if labels is None else labels[pairs]))
-        theta, log_alpha, operation_logits, label_logits = map(torch.cat, zip(*parts, strict=True))
+        parts = zip(*(self._logits(wiring, messages) for wiring in wirings.split()), strict=True)
+        theta, log_alpha, operation_logits, label_logits = map(_joined, parts)
         which = torch.from_numpy(inverse).to(self.device)
-        theta = theta.view(len(first), node, theta.shape[1])
+        theta = theta.view(len(first), node + 1, -1)[:, :node]
         component = categorical(log_alpha.index_select(0, which), generator)
         chosen = theta[which, :, component]
         drawn = uniform(chosen.shape, generator, self.device) < torch.sigmoid(chosen)
@@ -268,7 +262,7 @@ class GraphGenerator(ArchitectureGenerator):
         row = ((drawn & free) | forced).long()
         if self.labelled:
             mask = self.label_mask.view(decisions.num_nodes, decisions.num_nodes, -1)[node, :node]
-            logits = label_logits.view(len(first), node, decisions.num_labels).index_select(0, which) + mask
+            logits = label_logits.view(len(first), node + 1, -1)[which, :node] + mask
             row = row * (1 + categorical(logits, generator))
         elif decisions.num_labels > 1:
             row = row * torch.from_numpy(1 + decisions.labels[node, :node].argmax(1)).to(self.device)
@@ -278,6 +272,11 @@ class GraphGenerator(ArchitectureGenerator):
         full = np.zeros((len(rows), decisions.num_nodes), np.int64)
         full[:, :node] = row.cpu().numpy()
         return full, operation.cpu().numpy()
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """All parts one after the other, where there are any."""
+    return None if parts[0] is None else torch.cat(parts)
 
 
 def _mask(allowed: np.ndarray) -> Tensor:

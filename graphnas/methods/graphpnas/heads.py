@@ -31,8 +31,8 @@ class Heads(nn.Module):
 
         self.outputs = outputs
         self.first, self.first_bias = draw(width, count * width), draw(count * width)
-        self.hidden = draw(layers - 2, count, width, width)
-        self.hidden_bias = draw(layers - 2, count, 1, width)
+        self.hidden = nn.ParameterList(draw(count, width, width) for _ in range(layers - 2))
+        self.hidden_bias = nn.ParameterList(draw(count, 1, width) for _ in range(layers - 2))
         self.last, self.last_bias = draw(width, sum(outputs)), draw(sum(outputs))
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -45,21 +45,21 @@ class Heads(nn.Module):
         return [torch.addmm(bias, part, last) for part, last, bias in zip(h, matrices, biases, strict=True)]
 
 
-def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool) -> Tensor:
+def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool, self_pair: bool) -> Tensor:
     """Log-probabilities of the mixture's components ``(T, K)`` from the logits of the pairs (eq. 4).
 
     Args:
-        alpha: ``(P, K)`` or, with the self pair (a difference of 0, the same for all) last, ``(P + 1, K)``.
+        alpha: ``(V, K)`` logits of the pairs of a new node and each node of its sub-graph.
         wiring: The sub-graphs.
         mean: Divide the sum over the pairs by their number.
+        self_pair: Whether the new node paired with itself counts.
     """
-    count = len(wiring.pair_graph)
-    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1]).index_add(0, wiring.pair_graph, alpha[:count])
-    if len(alpha) > count:
-        logits = logits + alpha[count]
-    if mean:
-        logits = logits / (wiring.pairs + float(len(alpha) > count)).clamp_(min=1)
-    return torch.log_softmax(logits, 1)
+    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1]).index_add(0, wiring.graph, alpha)
+    count = wiring.size
+    if not self_pair:
+        logits = logits - alpha.index_select(0, wiring.new)
+        count = (count - 1).clamp_(min=1)
+    return torch.log_softmax(logits / count if mean else logits, 1)
 
 
 def row_log_likelihood(
@@ -77,22 +77,22 @@ def row_log_likelihood(
     (eq. 2), the likelihood is that of ``theta^A (1 - theta)^(1 - A)``.
 
     Args:
-        theta: ``(P, K)`` logits of the pairs' edges (a last one more is not read).
+        theta: ``(V, K)`` logits of the edges from each node to the new one of its sub-graph.
         log_alpha: ``(T, K)``, see :func:`mixture`.
         operations: ``(T, C)`` logits.
-        labels: ``(P, L)`` logits, where labels are chosen.
+        labels: ``(V, L)`` logits of these edges' labels, where labels are chosen.
         rows: The decisions.
         masks: What to add to the logits of operations ``(N, C)`` and of labels ``(N N, L)``.
         size: Number of places, B N.
     """
-    bernoulli = F.logsigmoid(theta.index_select(0, rows.pair) * rows.sign)
+    bernoulli = F.logsigmoid(theta.index_select(0, rows.source) * rows.sign)
     components = log_alpha.index_select(0, rows.graph).index_add(0, rows.row, bernoulli)
     of_operation = operations.index_select(0, rows.graph) + masks[0].index_select(0, rows.node)
     terms = [components.logsumexp(1), _log_choice(of_operation, rows.operation)]
     if labels is None:
         terms.append(torch.zeros_like(terms[0]))
     else:
-        of_label = labels.index_select(0, rows.label_pair) + masks[1].index_select(0, rows.label_slot)
+        of_label = labels.index_select(0, rows.label_source) + masks[1].index_select(0, rows.label_slot)
         chosen = _log_choice(of_label, rows.label)
         terms.append(torch.zeros_like(terms[0]).index_add(0, rows.label_row, chosen))
     return theta.new_zeros(3, size).index_copy(1, rows.place, torch.stack(terms))

@@ -52,13 +52,13 @@ class MessagePassing(nn.Module):
         def draw(bound: float, *shape: int) -> Tensor:
             return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
 
-        # First layers of messages and gates, side by side.
+        # First layers of messages and gates, side by side: of h, then of what e tells and a bias.
         self.first = nn.Parameter(draw(of_pair, h, 2 * h))
         # The GRU's weights on the previous state: reset, update, new.
         self.state = nn.Parameter(draw(of_hidden, h, 3 * h))
-        self.first_bias = nn.Parameter(draw(of_pair, 1, 2 * h))
-        self.marker = nn.Parameter(draw(of_pair, 3 + num_labels + 1, 2 * h))
-        self.position = nn.Parameter(draw(of_pair, num_nodes, 2 * h))
+        bias = draw(of_pair, 1, 2 * h)
+        marker, position = draw(of_pair, 3 + num_labels + 1, 2 * h), draw(of_pair, num_nodes, 2 * h)
+        self.feature = nn.Parameter(torch.cat([bias, marker, position], 1))
         self.state_bias = nn.Parameter(draw(of_hidden, 3 * h))
         self.second = nn.Parameter(draw(of_hidden, 2, h, h))
         self.second_bias = nn.Parameter(draw(of_hidden, 2, 1, h))
@@ -66,7 +66,7 @@ class MessagePassing(nn.Module):
         # stand together beside those of the state.
         self.gathered = nn.Parameter(draw(of_hidden, h, 3 * h).roll(h, -1))
         self.gathered_bias = nn.Parameter(draw(of_hidden, 3 * h).roll(h, -1))
-        self.register_buffer("code", _edge_code(num_labels), persistent=False)
+        self.register_buffer("code", _feature_code(num_nodes, num_labels), persistent=False)
 
     code: Tensor
 
@@ -79,14 +79,10 @@ class MessagePassing(nn.Module):
 
     def _weights(self) -> tuple[Tensor, ...]:
         """The arguments of :func:`_propagate` after the first two."""
-        width = self.first.shape[1]
-        # What the first layers add for the type of an edge and, for its target, the number of a node.
-        fixed = torch.cat([self.first_bias + self.code @ self.marker, -self.position], 1)
-        new, gates = self.gathered_bias[:, :width], self.gathered_bias[:, width:]
-        bias = torch.cat(
-            [new, self.state_bias[:, : 2 * width] + gates, self.state_bias[:, 2 * width :]], 1
+        return (
+            *(self.code, self.feature, self.first, self.second, self.second_bias),
+            *(self.state, self.state_bias, self.gathered, self.gathered_bias),
         )
-        return fixed, self.first, self.second, self.second_bias, self.state, self.gathered, bias
 
     @torch.no_grad()
     def rounded(self) -> Callable[[Tensor, Wiring], Tensor]:
@@ -106,15 +102,18 @@ class MessagePassing(nn.Module):
         return states
 
 
-def _edge_code(num_labels: int) -> Tensor:
-    """Markers and labels of each edge type, ``(L+2, 3+L+1)``, as in the released code.
+def _feature_code(num_nodes: int, num_labels: int) -> Tensor:
+    """What enters the first layers for each edge type and, less it, each number, ``(L+2+N, 1+3+L+1+N)``.
 
-    Slot 0 or 1 says that the source is old or new, slot 1 or 2 that the target is; the label of an edge that
-    touches the new node is 0.
+    A one for the bias, markers and labels of edge types as in the released code, then the number. Marker 0 or 1
+    says that the source is old or new, marker 1 or 2 that the target is; the label of an edge that touches the
+    new node is 0. The numbers of source and target are subtracted from each other as h is, but the other way
+    round.
     """
-    labels = torch.eye(num_labels + 1)
+    labels = torch.eye(num_labels + 1)[[*range(1, num_labels + 1), 0, 0]]
     markers = torch.tensor([[1.0, 1.0, 0.0]] * num_labels + [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
-    return torch.cat([markers, torch.cat([labels[1:], labels[:1], labels[:1]])], 1)
+    types = torch.cat([torch.ones(num_labels + 2, 1), markers, labels], 1)
+    return torch.block_diag(types, -torch.eye(num_nodes))
 
 
 def _relu_(x: Tensor) -> Tensor:
@@ -149,48 +148,38 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, wiring: Wiring, *weights: Tensor) -> Tensor:
         ctx.wiring, ctx.rounds = wiring, []
-        ctx.save_for_backward(x, *weights)
+        ctx.save_for_backward(*weights)
         return _propagate(x, wiring, *weights, rounds=ctx.rounds)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
-        _, fixed, *weights = ctx.saved_tensors
-        first, second, _, state, gathered, _ = weights
-        d_x, *gradients = _propagate_backward(
-            d_h, ctx.wiring, fixed, (first, second, state, gathered), ctx.rounds
-        )
-        return d_x, None, *gradients
+        code, _, first, second, _, state, _, gathered, _ = ctx.saved_tensors
+        matrices = first, second, state, gathered
+        d_x, *gradients = _propagate_backward(d_h, ctx.wiring, code, matrices, ctx.rounds)
+        return d_x, None, None, *gradients
 
 
 def _propagate(
     x: Tensor,
     wiring: Wiring,
-    fixed: Tensor,
+    code: Tensor,
+    feature: Tensor,
     first: Tensor,
     second: Tensor,
     second_bias: Tensor,
     state: Tensor,
+    state_bias: Tensor,
     gathered: Tensor,
-    bias: Tensor,
+    gathered_bias: Tensor,
     rounds: list[tuple[Tensor, ...]] | None = None,
 ) -> Tensor:
-    """All rounds of message passing.
-
-    Args:
-        x: ``(V, H)``, inputs of the nodes.
-        wiring: The sub-graphs.
-        fixed: ``(S, L+2+N, 2H)``, what the first layers add for an edge type and subtract for a node number.
-        first: ``(S, H, 2H)``, first layers of messages and gates, their part for h.
-        second: ``(S, 2, H, H)``, their second layers.
-        second_bias: ``(S, 2, 1, H)``.
-        state: ``(S, H, 3H)``, the GRU's weights on the state: reset, update, new.
-        gathered: ``(S, H, 3H)``, its weights on the sum of messages: new, reset, update.
-        bias: ``(S, 4H)``: new of the sum, reset, update, new of the state.
-        rounds: Where what the backward pass needs of each round is appended.
-    """
+    """All rounds of message passing; what the backward pass needs of each is appended to ``rounds``."""
     (nodes, width), edges = x.shape, len(wiring.target)
-    kinds = fixed.shape[1] - wiring.number.shape[1]
+    fixed = code @ feature  # what the first layers add for an edge's type and its nodes' numbers
+    kinds = len(code) - wiring.number.shape[1]
+    bias = torch.cat([gathered_bias[:, :width], state_bias], 1)  # new of the sum, then all of the state
+    bias[:, width : 3 * width] += gathered_bias[:, width:]
     every = torch.arange(max(3 * edges, kinds), device=x.device)
     ends, each = every[: 3 * edges : 3].contiguous(), every[:edges]
     signs = wiring.end_signs.to(x.dtype)
@@ -224,16 +213,16 @@ def _propagate(
 def _propagate_backward(
     d_h: Tensor,
     wiring: Wiring,
-    fixed: Tensor,
+    code: Tensor,
     matrices: tuple[Tensor, ...],
     rounds: list[tuple[Tensor, ...]],
 ) -> tuple[Tensor, ...]:
     """Gradients of x and all weights of :func:`_propagate`; d_y is the gradient of y."""
-    (nodes, width), steps, edges = d_h.shape, len(fixed), len(wiring.target)
+    (nodes, width), steps, edges = d_h.shape, len(rounds), len(wiring.target)
     signs = wiring.around_signs.to(d_h.dtype)
     around = 2 * wiring.begin
     kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
-    d_fixed = torch.empty_like(fixed)
+    d_fixed = d_h.new_empty(steps, len(code), 2 * width)
     d_first, d_second, d_state, d_gathered = map(torch.empty_like, matrices)
     d_second_bias = d_h.new_empty(steps, 2, 1, width)
     d_bias = d_h.new_empty(steps, 4 * width)
@@ -278,4 +267,7 @@ def _propagate_backward(
         d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
         if of_round is not rounds[0]:
             d_h.mul_(h.sign())
-    return d_h, *gradients
+    return (
+        *(d_h, code.t() @ d_fixed, d_first, d_second, d_second_bias),
+        *(d_state, d_bias[:, width:].contiguous(), d_gathered, d_bias[:, : 3 * width].contiguous()),
+    )

@@ -34,10 +34,10 @@ class Rows:
         graph: ``(R,)``, the sub-graph that decides.
         node: ``(R,)``, i.
         operation: ``(R,)``, the operation chosen.
-        pair: ``(Q,)``, for each edge that was a choice, there or not, the pair of the sub-graph.
+        source: ``(Q,)``, for each edge that was a choice, there or not, the node of the sub-graph it is from.
         row: ``(Q,)``, its row.
         sign: ``(Q, 1)`` float, 1 where there is an edge, else -1.
-        label_pair: ``(M,)``, for each edge whose label was a choice, the pair of the sub-graph.
+        label_source: ``(M,)``, for each edge whose label was a choice, the node of the sub-graph it is from.
         label_row: ``(M,)``, its row.
         label_slot: ``(M,)``, target N + source.
         label: ``(M,)``, its label less 1.
@@ -47,10 +47,10 @@ class Rows:
     graph: Tensor
     node: Tensor
     operation: Tensor
-    pair: Tensor
+    source: Tensor
     row: Tensor
     sign: Tensor
-    label_pair: Tensor
+    label_source: Tensor
     label_row: Tensor
     label_slot: Tensor
     label: Tensor
@@ -123,7 +123,7 @@ class PreparedGraphs(PreparedBatch):
         pair_starts = pair_begin[row_starts]
         of_row = np.repeat(np.arange(len(rows)), pair_count)
         within = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
-        pair, row = wirings.pair_start[instance[of_row]] + within, of_row - row_starts[row_group[of_row]]
+        source, row = wirings.node_start[instance[of_row]] + within, of_row - row_starts[row_group[of_row]]
         node, label = self._node[rows], self._label[pairs]
         free, labelled = np.flatnonzero(self._free[pairs]), np.flatnonzero(self._label_chosen[pairs])
         whole = Rows(
@@ -131,18 +131,18 @@ class PreparedGraphs(PreparedBatch):
             graph=self._tensor(instance - np.array(wirings.graphs)[row_group]),
             node=self._tensor(node),
             operation=self._tensor(self._operation[rows]),
-            pair=self._tensor(pair[free]),
+            source=self._tensor(source[free]),
             row=self._tensor(row[free]),
             sign=self._tensor(np.where(label[free] > 0, np.float32(1), np.float32(-1))[:, None]),
-            label_pair=self._tensor(pair[labelled]),
+            label_source=self._tensor(source[labelled]),
             label_row=self._tensor(row[labelled]),
             label_slot=self._tensor(node[of_row[labelled]] * n + self._source[pairs[labelled]]),
             label=self._tensor(label[labelled] - 1),
         )
         lengths = dict.fromkeys(("place", "graph", "node", "operation"), np.diff(row_starts))
-        lengths |= dict.fromkeys(("pair", "row", "sign"), np.diff(np.searchsorted(free, pair_starts)))
+        lengths |= dict.fromkeys(("source", "row", "sign"), np.diff(np.searchsorted(free, pair_starts)))
         lengths |= dict.fromkeys(
-            ("label_pair", "label_row", "label_slot", "label"), np.diff(np.searchsorted(labelled, pair_starts))
+            ("label_source", "label_row", "label_slot", "label"), np.diff(np.searchsorted(labelled, pair_starts))
         )
         on_device = order.to(self._device)
         parts = zip(

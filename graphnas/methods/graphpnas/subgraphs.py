@@ -144,11 +144,10 @@ class Wiring:
         around: ``(2E,)``, for each edge the one that goes the other way and itself.
         around_signs: ``(2E,)`` float, their weights 1 and -1.
         kind: ``(E, kinds)`` float, one-hot types.
+        graph: ``(V,)``, the sub-graph of each node.
+        newest: ``(V,)``, the new node of that sub-graph.
         new: ``(T,)``, the new node of each sub-graph.
-        pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
-        pair_old: ``(P,)``, the old one.
-        pair_graph: ``(P,)``, the sub-graph.
-        pairs: ``(T, 1)`` float, how many pairs each sub-graph has.
+        size: ``(T, 1)`` float, how many nodes each sub-graph has.
     """
 
     node: Tensor
@@ -161,11 +160,10 @@ class Wiring:
     around: Tensor
     around_signs: Tensor
     kind: Tensor
+    graph: Tensor
+    newest: Tensor
     new: Tensor
-    pair_new: Tensor
-    pair_old: Tensor
-    pair_graph: Tensor
-    pairs: Tensor
+    size: Tensor
 
     def padded(self, multiple: int) -> Wiring:
         """With more nodes (at least one) and edges, up to multiples, for message passing without gradients.
@@ -196,16 +194,14 @@ class Wirings:
         nodes: ``(G+1,)``, where the nodes of each group begin.
         edges: ``(G+1,)``, its edges.
         graphs: ``(G+1,)``, its sub-graphs.
-        pairs: ``(G+1,)``, its pairs.
-        pair_start: ``(I+1,)``, where the pairs of each sub-graph begin, counted from its group.
+        node_start: ``(I,)``, where the nodes of each sub-graph begin, counted from its group.
     """
 
     whole: Wiring
     nodes: list[int]
     edges: list[int]
     graphs: list[int]
-    pairs: list[int]
-    pair_start: Integers
+    node_start: Integers
 
     def to(self, device: torch.device) -> Wirings:
         """The same on ``device``."""
@@ -231,13 +227,7 @@ class Wirings:
         begin = np.cumsum(in_degree) - in_degree
         begin -= np.repeat(edge_begin[graphs[:-1]][groups], node_count)
         own = np.arange(len(edges)) - np.repeat(edge_begin[graphs[:-1]][groups], edge_count)
-
-        pair_count = node_count - 1
-        pair_begin = np.concatenate([[0], np.cumsum(pair_count)])
-        pair_base = pair_begin[:-1] - pair_begin[graphs[:-1]][groups]
-        new = node_base + pair_count
-        within = np.arange(len(chosen)) - graphs[:-1][groups]
-        old = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
+        new = node_base + node_count - 1
         whole = Wiring(
             node=torch.from_numpy(subgraphs.node[nodes]),
             number=torch.from_numpy(np.eye(subgraphs.num_numbers, dtype=np.float32)[subgraphs.node[nodes]]),
@@ -249,31 +239,26 @@ class Wirings:
             around=torch.from_numpy(np.stack([reverse, own], 1).reshape(-1)),
             around_signs=torch.tensor([1.0, -1.0]).repeat(len(edges)),
             kind=torch.from_numpy(np.eye(kinds, dtype=np.float32)[kind]),
+            graph=torch.from_numpy(np.repeat(np.arange(len(chosen)) - graphs[groups], node_count)),
+            newest=torch.from_numpy(np.repeat(new, node_count)),
             new=torch.from_numpy(new),
-            pair_new=torch.from_numpy(np.repeat(new, pair_count)),
-            pair_old=torch.from_numpy(old + np.repeat(node_base, pair_count)),
-            pair_graph=torch.from_numpy(np.repeat(within, pair_count)),
-            pairs=torch.from_numpy(pair_count.astype(np.float32)[:, None]),
+            size=torch.from_numpy(node_count.astype(np.float32)[:, None]),
         )
         return cls(
             whole=whole,
             nodes=node_begin[graphs].tolist(),
             edges=edge_begin[graphs].tolist(),
             graphs=graphs.tolist(),
-            pairs=pair_begin[graphs].tolist(),
-            pair_start=np.append(pair_base, 0),
+            node_start=node_base,
         )
 
     def split(self) -> Iterator[Wiring]:
         """What each group is made of (views)."""
-        nodes, edges, graphs, pairs = (
-            np.diff(begin) for begin in (self.nodes, self.edges, self.graphs, self.pairs)
-        )
-        lengths = dict.fromkeys(("node", "number", "features", "begin"), nodes)
+        nodes, edges, graphs = map(np.diff, (self.nodes, self.edges, self.graphs))
+        lengths = dict.fromkeys(("node", "number", "features", "begin", "graph", "newest"), nodes)
         lengths |= dict.fromkeys(("ends", "end_signs"), 3 * edges) | dict.fromkeys(("target", "kind"), edges)
         lengths |= dict.fromkeys(("around", "around_signs"), 2 * edges)
-        lengths |= dict.fromkeys(("new", "pairs"), graphs)
-        lengths |= dict.fromkeys(("pair_new", "pair_old", "pair_graph"), pairs)
+        lengths |= dict.fromkeys(("new", "size"), graphs)
         return pieces(self.whole, lengths)
 
 
