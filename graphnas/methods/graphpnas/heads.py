@@ -1,4 +1,4 @@
-"""The heads of GraphPNAS's generator: from the states of sub-graphs to probabilities of decisions (eq. 2, 4-6)."""
+"""The heads of GraphPNAS's generator: from states of nodes to probabilities of decisions (eq. 2, 4-6)."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from graphnas.methods.graphpnas.subgraphs import Wiring
 
 ROUND = 256
-"""In bfloat16, nodes and edges are padded to multiples of it: matrix products there are compiled anew for each
-size that was not seen recently, which costs more than the product."""
+"""In bfloat16, nodes and edges are padded to multiples of it: matrix products are compiled anew there for
+each size that was not seen recently, which costs more than the product."""
 
 
 class MessagePassing(nn.Module):
@@ -52,7 +52,7 @@ class MessagePassing(nn.Module):
         def draw(bound: float, *shape: int) -> Tensor:
             return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
 
-        # First layers of messages and gates, side by side: of h, then of what e tells and a bias.
+        # First layers of messages and gates, side by side: for h, and for a one and the features e.
         self.first = nn.Parameter(draw(of_pair, h, 2 * h))
         # The GRU's weights on the previous state: reset, update, new.
         self.state = nn.Parameter(draw(of_hidden, h, 3 * h))
@@ -63,7 +63,7 @@ class MessagePassing(nn.Module):
         self.second = nn.Parameter(draw(of_hidden, 2, h, h))
         self.second_bias = nn.Parameter(draw(of_hidden, 2, 1, h))
         # The GRU's weights on the sum of the messages: new, reset, update. In this order the gates of both
-        # stand together beside those of the state.
+        # are neighbours when the new state's two parts are put at the ends.
         self.gathered = nn.Parameter(draw(of_hidden, h, 3 * h).roll(h, -1))
         self.gathered_bias = nn.Parameter(draw(of_hidden, 3 * h).roll(h, -1))
         self.register_buffer("code", _feature_code(num_nodes, num_labels), persistent=False)
@@ -71,7 +71,7 @@ class MessagePassing(nn.Module):
     code: Tensor
 
     def forward(self, x: Tensor, wiring: Wiring) -> Tensor:
-        """States of the nodes after S rounds, ``(V, H)``, from their inputs ``(V, H)``; differentiable once."""
+        """States ``(V, H)`` of the nodes after S rounds, from their inputs ``(V, H)``; differentiable once."""
         if not torch.is_grad_enabled():
             return _propagate(x, wiring, *self._weights())
         states: Tensor = _Propagate.apply(x, wiring, *self._weights())  # type: ignore[no-untyped-call]
@@ -88,8 +88,8 @@ class MessagePassing(nn.Module):
     def rounded(self) -> Callable[[Tensor, Wiring], Tensor]:
         """What :meth:`forward` computes with the present weights, in bfloat16 and without gradients.
 
-        Several times faster on processors with matrix units for bfloat16. Weights and states then have 8 bits,
-        so that the states are right to about a percent.
+        Several times faster on processors with matrix units for bfloat16. Weights and states have 8 bits
+        then, so that the states are right to about a percent.
         """
         weights = tuple(weight.bfloat16() for weight in self._weights())
 
@@ -103,12 +103,12 @@ class MessagePassing(nn.Module):
 
 
 def _feature_code(num_nodes: int, num_labels: int) -> Tensor:
-    """What enters the first layers for each edge type and, less it, each number, ``(L+2+N, 1+3+L+1+N)``.
+    """The first layers' input e for each edge type, then for each node number, ``(L+2+N, 1+3+L+1+N)``.
 
-    A one for the bias, markers and labels of edge types as in the released code, then the number. Marker 0 or 1
-    says that the source is old or new, marker 1 or 2 that the target is; the label of an edge that touches the
-    new node is 0. The numbers of source and target are subtracted from each other as h is, but the other way
-    round.
+    An edge type has a one (for the bias), three markers and the label, as in the released code. Marker 0 or 1
+    says that the source is old or new, marker 1 or 2 that the target is; the label of an edge that touches
+    the new node is 0. A node number counts negatively: e has the target's minus the source's, where h has the
+    source's minus the target's.
     """
     labels = torch.eye(num_labels + 1)[[*range(1, num_labels + 1), 0, 0]]
     markers = torch.tensor([[1.0, 1.0, 0.0]] * num_labels + [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
@@ -141,8 +141,8 @@ def sum_rows(table: Tensor, index: Tensor, begin: Tensor, signs: Tensor | None =
 class _Propagate(torch.autograd.Function):
     """:func:`_propagate` with its derivative written by hand.
 
-    A training on small graphs is thousands of updates of a few hundred operations of microseconds each;
-    automatic differentiation of the rounds alone makes an update about half as long again.
+    A training on small graphs is thousands of updates of a few hundred operations of microseconds each, so
+    that their number counts: with automatic differentiation an update takes 1.2 to 2.6 times as long.
     """
 
     @staticmethod

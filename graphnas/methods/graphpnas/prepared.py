@@ -142,7 +142,8 @@ class PreparedGraphs(PreparedBatch):
         lengths = dict.fromkeys(("place", "graph", "node", "operation"), np.diff(row_starts))
         lengths |= dict.fromkeys(("source", "row", "sign"), np.diff(np.searchsorted(free, pair_starts)))
         lengths |= dict.fromkeys(
-            ("label_source", "label_row", "label_slot", "label"), np.diff(np.searchsorted(labelled, pair_starts))
+            ("label_source", "label_row", "label_slot", "label"),
+            np.diff(np.searchsorted(labelled, pair_starts)),
         )
         on_device = order.to(self._device)
         parts = zip(

@@ -1,4 +1,4 @@
-"""StagedGenerator: a generator of its own for each stage of a network (GraphPNAS, appendix B)."""
+"""StagedGenerator: one generator for each stage of a network (GraphPNAS, appendix B)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StagedGenerator(ArchitectureGenerator):
 
     Args:
         space: ``RandWire(stages=n)``, n above 1, or a part of it.
-        config: Settings of all of them.
+        config: Settings of each of them.
         generator: Source of the initial weights, on the CPU.
         device: Where the parameters live.
 
@@ -60,7 +60,7 @@ class StagedGenerator(ArchitectureGenerator):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(space)
-        whole = _whole(space)
+        whole = whole_space(space)
         if not isinstance(whole, RandWire) or whole.stages == 1:
             raise InvalidArgument(f"expected RandWire with several stages, got {space!r}")
         self._nodes = whole.num_nodes
@@ -83,7 +83,7 @@ class StagedGenerator(ArchitectureGenerator):
         between = batch.adjacency.bool() & (stage_of[:, None] != stage_of)
         if batch.max_nodes != size or bool((batch.num_nodes != size).any() | between.any()):
             for architecture in batch:
-                _whole(self.space).validate(architecture)
+                whole_space(self.space).validate(architecture)
         for k, stage in enumerate(self._generators()):
             part = slice(k * n, (k + 1) * n)
             parts.append(
@@ -100,14 +100,12 @@ class StagedGenerator(ArchitectureGenerator):
         if isinstance(batch, PreparedBatch) and not isinstance(batch, PreparedStages):
             batch = batch.batch
         prepared = batch if isinstance(batch, PreparedStages) else self.prepare(batch)
-        found = [
-            stage.log_likelihood(part)
-            for stage, part in zip(self._generators(), prepared.stages, strict=True)
-        ]
+        stages = zip(self._generators(), prepared.stages, strict=True)
+        likelihoods = [stage.log_likelihood(part) for stage, part in stages]
         # All stages have the same number of pairs and nodes, so that the mean over all is the mean of theirs.
-        weights = torch.cat([stage.weights for stage in found], 2)
-        weights[:2] /= len(found)
-        return LogLikelihood(torch.cat([stage.terms for stage in found], 2), weights)
+        weights = torch.cat([likelihood.weights for likelihood in likelihoods], 2)
+        weights[:2] /= len(likelihoods)
+        return LogLikelihood(torch.cat([likelihood.terms for likelihood in likelihoods], 2), weights)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
@@ -125,26 +123,6 @@ class StagedGenerator(ArchitectureGenerator):
         return ArchitectureBatch(adjacency, torch.cat([graph.operations for graph in graphs], 1))
 
 
-def _whole(space: GraphSpace) -> GraphSpace:
+def whole_space(space: GraphSpace) -> GraphSpace:
+    """The space that ``space`` is a part of, or itself."""
     return space.base if isinstance(space, RestrictedSpace) else space
-
-
-def make_graph_generator(
-    space: GraphSpace,
-    config: GeneratorConfig | None = None,
-    *,
-    generator: torch.Generator,
-    device: torch.device | str = "cpu",
-) -> GraphGenerator | StagedGenerator:
-    """The graph generator of a space: one for each stage where they have graphs of their own, else one.
-
-    Args:
-        space: The search space.
-        config: Settings.
-        generator: Source of the initial weights, on the CPU.
-        device: Where the parameters live.
-    """
-    whole = _whole(space)
-    staged = isinstance(whole, RandWire) and whole.stages > 1
-    kind = StagedGenerator if staged else GraphGenerator
-    return kind(space, config, generator=generator, device=device)

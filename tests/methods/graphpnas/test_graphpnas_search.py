@@ -15,9 +15,9 @@ from graphnas.graph.evaluation import Observation
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.graphpnas import PRESETS, RNNGenerator, sample_valid
 from graphnas.methods.graphpnas.explorers import EXPLORERS, epsilon_at, make_explorer
+from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream, torch_generator
-from graphnas.methods.graphpnas.search import make_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.surrogate.objectives import feasible_first
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
@@ -295,6 +295,17 @@ def test_each_stage_of_randwire_has_a_generator_of_its_own():
     assert isinstance(make_generator(RandWire(4), config, torch_generator([0])), GraphGenerator)
 
 
+def test_the_generator_of_the_papers_text_can_be_chosen():
+    text = {"node_input": "operation", "head_layers": 2, "mixture_logits": "sum", "self_pair": False}
+    for config, expected in (
+        (GraphPNASConfig.preset("paper"), ("inputs", 3, "mean", True)),
+        (GraphPNASConfig.preset("paper", **text), ("operation", 2, "sum", False)),
+    ):
+        made = make_generator(NASBench201(), config, torch_generator([0])).config
+        assert (made.node_input, made.head_layers, made.mixture_logits, made.self_pair) == expected
+        assert (made.hidden_size, made.steps, made.mixtures) == (128, 7, 10)
+
+
 def test_the_generator_is_what_was_learned():
     method = GraphPNAS(NASBench201(), GraphPNASConfig(**SMALL), seed=0)
     with pytest.raises(InvalidArgument, match="at least 2 values, 0 were told"):
@@ -333,6 +344,8 @@ def test_presets_are_the_published_settings():
     [
         {"generator": "tree"},
         {"reward": "rank"},
+        {"head_layers": 1},
+        {"mixture_logits": "max"},
         {"epsilon": (1.5, 0.0)},
         {"likeliest": 1.5},
         {"epsilon_schedule": "cosine"},
