@@ -1,4 +1,4 @@
-"""Decisions: what is chosen at each node of a space's graphs, as tables that networks and samplers read."""
+"""Decisions: what a generator chooses at each node of a space's graphs, as tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graphnas.graph.space import GraphSpace
 class Decisions:
     """The choices of a space in the order in which a generator makes them: row i holds those at node i.
 
-    Tables of edges are indexed ``[target, source]``, as the rows that are generated.
+    Tables of edges are indexed ``[target, source]``, like the rows that are generated.
 
     Args:
         space: The search space. Where it has a ``terminal`` operation, any node but the first may have it,
@@ -25,10 +25,10 @@ class Decisions:
         num_nodes: N, the largest number of nodes.
         terminal: The operation that ends a graph, or None.
         operations: ``(N, C)`` bool, the operations that node i may have.
-        edge_free: ``(N, N)`` bool, whether there being an edge is a choice.
-        edge_forced: ``(N, N)`` bool, whether there must be one.
+        edge_free: ``(N, N)`` bool, whether the presence of an edge is a choice.
+        edge_forced: ``(N, N)`` bool, whether the edge must be present.
         labels: ``(N, N, L)`` bool, the labels 1 to L that an edge may have.
-        label_free: ``(N, N)`` bool, whether an edge that is there has a choice of labels.
+        label_free: ``(N, N)`` bool, whether a present edge has a choice of labels.
         rows: The nodes at which anything is decided.
     """
 
@@ -69,7 +69,7 @@ class Decisions:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """The graphs as rows ``(B, N, N)`` of the labels of the edges into each node, operations and sizes.
 
-        Graphs of fewer nodes are brought to the space's form first where the space has no terminal operation.
+        Where the space has no terminal operation, smaller graphs are completed first.
 
         Raises:
             InvalidArchitecture: A graph to which the choices give no probability.
@@ -109,8 +109,8 @@ class Decisions:
         bad |= (rows < 0).any((1, 2)) | (rows > self.num_labels).any((1, 2))
         if not bad.any():
             allowed = np.concatenate([~self.edge_forced[..., None], self.labels], 2)
-            found = allowed[np.arange(n)[:, None], np.arange(n), rows]
-            bad |= (~found & real[..., None]).any((1, 2))
+            good = allowed[np.arange(n)[:, None], np.arange(n), rows]
+            bad |= (~good & real[..., None]).any((1, 2))
             bad |= (~self.operations[np.arange(n), operations] & real).any(1)
         if self.terminal is not None:
             ends = (operations == self.terminal) & real

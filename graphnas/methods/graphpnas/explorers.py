@@ -1,4 +1,4 @@
-"""Explorers: random graphs that the generator's proposals are mixed with, and how often (epsilon)."""
+"""Explorers: random graphs that are mixed with the generator's proposals, and how often (epsilon)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPLORERS = ("auto", "uniform", "erdos-renyi", "watts-strogatz", "labels")
 SCHEDULES = ("step", "linear", "geometric")
 
 Explorer = Callable[[np.random.Generator, int], list[Architecture]]
-"""So many random architectures; some may break a rule of the space."""
+"""Draws a number of random architectures; some may break a rule of the space."""
 
 
 def epsilon_at(step: int, schedule: str, start: float, end: float, steps: int, factor: float) -> float:
@@ -29,11 +29,11 @@ def epsilon_at(step: int, schedule: str, start: float, end: float, steps: int, f
             updates, but at least ``end``.
         start: Value at the beginning.
         end: Value at the end.
-        steps: Length in updates; 0 is ``end`` from the beginning (of a geometric one, an update each).
-        factor: Of the geometric schedule.
+        steps: Length in updates; 0 means ``end`` from the beginning (1 in a geometric schedule).
+        factor: Factor of the geometric schedule.
 
     Raises:
-        InvalidArgument: Another schedule.
+        InvalidArgument: An unknown schedule.
     """
     if schedule == "step":
         return start if step < steps else end
@@ -61,9 +61,9 @@ def make_explorer(
     leaves a choice, labels and operations uniform. ``"auto"``: ``"labels"`` in a space that labels edges,
     ``"uniform"`` in others.
 
-    With ``sizes``, for spaces of graphs of several sizes, an Erdos-Renyi graph has a number of nodes drawn
-    uniformly from it, and is drawn again at that size until it is valid and each node but the first has an
-    input and each but the last an output: NAS-Bench-101's explorer. Such small graphs are drawn often.
+    With ``sizes``, for spaces of graphs of several sizes, the number of nodes of an Erdos-Renyi graph is drawn
+    uniformly from that range, and the graph is drawn again until it is valid and each node but the first has
+    an input and each but the last an output: NAS-Bench-101's explorer. Small graphs are frequent then.
 
     Args:
         space: The search space.
@@ -74,7 +74,7 @@ def make_explorer(
         sizes: Smallest and largest number of nodes.
 
     Raises:
-        InvalidArgument: Another name, or a range that has nothing to draw.
+        InvalidArgument: An unknown name, or a range with nothing to draw.
     """
     if name not in EXPLORERS:
         raise InvalidArgument(f"explorer must be one of {EXPLORERS}, got {name!r}")
@@ -107,15 +107,15 @@ def make_explorer(
     smallest, largest = sizes
 
     def of_sizes(rng: np.random.Generator, count: int) -> list[Architecture]:
-        found = []
+        graphs = []
         for size in rng.integers(smallest, largest + 1, size=count).tolist():
             for _ in range(MAX_TRIES // 16):
                 drawn = fill(rng, edges(rng, 16, size))
                 accepted = next((a for a in drawn if _connected(a) and space.is_valid(a)), None)
                 if accepted is not None:
-                    found.append(space.completed(accepted))
+                    graphs.append(space.completed(accepted))
                     break
-        return found
+        return graphs
 
     return of_sizes
 

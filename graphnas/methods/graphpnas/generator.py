@@ -14,7 +14,7 @@ from graphnas.methods.graphpnas.likelihood import LogLikelihood
 
 
 class PreparedBatch:
-    """Architectures in the form a generator reads fastest, for training that goes over them many times.
+    """Architectures in the form that a generator reads fastest, for training that passes over them many times.
 
     Made by :meth:`ArchitectureGenerator.prepare`, for that generator and others of its kind and space.
 
@@ -32,7 +32,7 @@ class PreparedBatch:
         """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller).
 
         Args:
-            order: ``(n,)`` integers in any order; a graph may be left out or come more than once.
+            order: ``(n,)`` integers in any order; graphs may be left out or repeated.
             size: Graphs per minibatch.
         """
         for index in torch.split(order, size):
@@ -42,8 +42,8 @@ class PreparedBatch:
 class ArchitectureGenerator(nn.Module, ABC):
     """A distribution over the graphs of ``space``, factorised node by node in topological order.
 
-    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Rules beyond
-    them (:meth:`GraphSpace.check`) are left to rejection: see :func:`.sampling.sample_valid`.
+    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Samples that
+    break further rules (:meth:`GraphSpace.check`) have to be rejected: see :func:`.sampling.sample_valid`.
 
     Args:
         space: The search space.
@@ -54,7 +54,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         self.space = space
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
-        """Work out once what depends on the graphs alone.
+        """Compute once what depends on the graphs alone.
 
         For training::
 
@@ -74,7 +74,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         """Exact and differentiable; all rows of all graphs at once (teacher forcing).
 
         Args:
-            batch: ``B`` architectures; prepared ones are faster where they come again.
+            batch: ``B`` architectures; prepared ones are faster where they are used repeatedly.
         """
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ MIXTURES = ("mean", "sum")
 Messages = Callable[[Tensor, Wiring], Tensor]
 """States of nodes from their inputs."""
 EDGES_AT_ONCE = {"float32": 2_000, "bfloat16": 4_000}
-"""Edges of the sub-graphs that the network is shown at once when it samples, by its precision there."""
+"""Edges of sub-graphs that the network processes at once in sampling, by precision; they fit into a cache."""
 PRECISIONS = tuple(EDGES_AT_ONCE)
 
 
@@ -45,14 +45,14 @@ class GeneratorConfig:
         steps: S, the rounds of message passing.
         mixtures: K, the components of the mixture of Bernoullis.
         head_layers: Linear layers of each head; 3 in the code, 2 in the paper.
-        node_input: What an old node's input says beside its number: its ``"inputs"`` (the code), its
+        node_input: What the input of an old node has besides its number: its ``"inputs"`` (the code), its
             ``"operation"`` (the paper's h0) or ``"both"``.
         mixture_logits: Whether the logits of the components are the ``"mean"`` over the pairs (the code) or
             their ``"sum"`` (eq. 4).
         self_pair: Whether the new node paired with itself counts among those pairs (the code; not eq. 4).
-        sampling_precision: Of message passing when it samples, ``"float32"`` or ``"bfloat16"``, which is
-            faster for large graphs on processors made for it. The samples then follow the likelihood, which
-            is always exact, to about a percent of each probability only.
+        sampling_precision: Precision of message passing in sampling, ``"float32"`` or ``"bfloat16"``. The
+            latter is faster for large graphs on processors made for it; samples then follow the likelihood,
+            which is always exact, only to about a percent of each probability.
     """
 
     hidden_size: int = 128
@@ -81,8 +81,8 @@ class GraphGenerator(ArchitectureGenerator):
 
     In a space with a ``terminal`` operation any node but the first may have it; the graph then ends.
 
-    Differences from the released code: rows without a decision are not looked at, and the likelihood is that
-    of the space's decisions (the code also scores forced ones).
+    Differences from the released code: rows without a decision are skipped, and the likelihood is that of the
+    space's decisions (the code also scores forced ones).
 
     Args:
         space: The search space.
@@ -108,15 +108,15 @@ class GraphGenerator(ArchitectureGenerator):
         if not len(decisions.rows):
             raise InvalidArgument(f"{space.name}: the space leaves nothing to choose")
         h, n, labels = config.hidden_size, decisions.num_nodes, decisions.num_labels
-        told = 1 + n * (config.node_input != "operation")
-        told += decisions.num_operations * (config.node_input != "inputs")
+        inputs = 1 + n * (config.node_input != "operation")
+        inputs += decisions.num_operations * (config.node_input != "inputs")
         # The number of a node is one-hot while that leaves room for the rest, beyond that it is learned.
         own = n if 4 * n <= 3 * h else h // 2
 
         def draw(bound: float, *shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
-        self.node_input = draw(1 / math.sqrt(max(1, told - 1)), told, h - own)
+        self.node_input = draw(1 / math.sqrt(max(1, inputs - 1)), inputs, h - own)
         number = torch.eye(n) if own == n else torch.empty(n, own).normal_(generator=generator)
         if own == n:
             self.register_buffer("number", number, persistent=False)
@@ -145,23 +145,23 @@ class GraphGenerator(ArchitectureGenerator):
             number = number @ self.number
         return torch.cat([features[:, : len(self.node_input)] @ self.node_input, number], 1)
 
-    def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Theta ``(V, K)``, log alpha ``(T, K)``, logits of operations ``(T, C)`` and of labels ``(V, L)``.
 
         Row v of theta and of the labels' logits is about the edge from node v to the new node of its
-        sub-graph; those of new nodes mean nothing.
+        sub-graph; those of new nodes mean nothing. Where no label is a choice, the last are empty.
         """
         states = messages(self._inputs(wiring), wiring)
         theta, alpha, *labels = self.edge_heads(states.index_select(0, wiring.newest) - states)
         (operations,) = self.operation_head(states.index_select(0, wiring.new))
         mean = self.config.mixture_logits == "mean"
         log_alpha = mixture(alpha, wiring, mean=mean, self_pair=self.config.self_pair)
-        return theta, log_alpha, operations, labels[0] if labels else None
+        return theta, log_alpha, operations, labels[0] if labels else theta.new_empty(0)
 
     # ---------------------------------------------------------------- likelihood
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedGraphs:
-        """The sub-graphs and decisions of all steps, worked out once; see the base class.
+        """The sub-graphs and decisions of all steps, computed once; see the base class.
 
         Raises:
             InvalidArchitecture: An architecture that the space's choices forbid.
@@ -244,14 +244,13 @@ class GraphGenerator(ArchitectureGenerator):
         subgraphs = Subgraphs.of(
             rows[first], np.full(len(first), node), features[first], decisions.num_labels
         )
-        # As many at a time as fit into a processor's cache.
         groups = subgraphs.edge_start[:-1] // EDGES_AT_ONCE[self.config.sampling_precision]
         groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
         parts = zip(*(self._logits(wiring, messages) for wiring in wirings.split()), strict=True)
-        theta, log_alpha, operation_logits, label_logits = map(_joined, parts)
+        theta, log_alpha, operation_logits, label_logits = map(torch.cat, parts)
         which = torch.from_numpy(inverse).to(self.device)
         theta = theta.view(len(first), node + 1, -1)[:, :node]
         component = categorical(log_alpha.index_select(0, which), generator)
@@ -274,13 +273,8 @@ class GraphGenerator(ArchitectureGenerator):
         return full, operation.cpu().numpy()
 
 
-def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """All parts one after the other, where there are any."""
-    return None if parts[0] is None else torch.cat(parts)
-
-
 def _mask(allowed: np.ndarray) -> Tensor:
-    """0 where allowed, else minus infinity; rows without anything allowed are 0, for they are never read."""
+    """0 where allowed, else minus infinity; rows without anything allowed are 0 and never read."""
     mask = torch.zeros(allowed.shape)
     mask[torch.from_numpy(~allowed & allowed.any(-1, keepdims=True))] = -torch.inf
     return mask

@@ -66,7 +66,7 @@ def row_log_likelihood(
     theta: Tensor,
     log_alpha: Tensor,
     operations: Tensor,
-    labels: Tensor | None,
+    labels: Tensor,
     rows: Rows,
     masks: tuple[Tensor, Tensor],
     size: int,
@@ -80,7 +80,7 @@ def row_log_likelihood(
         theta: ``(V, K)`` logits of the edges from each node to the new one of its sub-graph.
         log_alpha: ``(T, K)``, see :func:`mixture`.
         operations: ``(T, C)`` logits.
-        labels: ``(V, L)`` logits of these edges' labels, where labels are chosen.
+        labels: ``(V, L)`` logits of these edges' labels, not read where no label is a choice.
         rows: The decisions.
         masks: What to add to the logits of operations ``(N, C)`` and of labels ``(N N, L)``.
         size: Number of places, B N.
@@ -88,14 +88,12 @@ def row_log_likelihood(
     bernoulli = F.logsigmoid(theta.index_select(0, rows.source) * rows.sign)
     components = log_alpha.index_select(0, rows.graph).index_add(0, rows.row, bernoulli)
     of_operation = operations.index_select(0, rows.graph) + masks[0].index_select(0, rows.node)
-    terms = [components.logsumexp(1), _log_choice(of_operation, rows.operation)]
-    if labels is None:
-        terms.append(torch.zeros_like(terms[0]))
-    else:
+    label_term = components.new_zeros(len(components))
+    if len(rows.label):
         of_label = labels.index_select(0, rows.label_source) + masks[1].index_select(0, rows.label_slot)
-        chosen = _log_choice(of_label, rows.label)
-        terms.append(torch.zeros_like(terms[0]).index_add(0, rows.label_row, chosen))
-    return theta.new_zeros(3, size).index_copy(1, rows.place, torch.stack(terms))
+        label_term = label_term.index_add(0, rows.label_row, _log_choice(of_label, rows.label))
+    terms = torch.stack([components.logsumexp(1), _log_choice(of_operation, rows.operation), label_term])
+    return theta.new_zeros(3, size).index_copy(1, rows.place, terms)
 
 
 def _log_choice(logits: Tensor, chosen: Tensor) -> Tensor:

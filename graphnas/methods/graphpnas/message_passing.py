@@ -52,7 +52,7 @@ class MessagePassing(nn.Module):
         def draw(bound: float, *shape: int) -> Tensor:
             return torch.empty(steps, *shape).uniform_(-bound, bound, generator=generator)
 
-        # First layers of messages and gates, side by side: for h, and for a one and the features e.
+        # First layers of messages and gates, side by side: their parts for h and for e.
         self.first = nn.Parameter(draw(of_pair, h, 2 * h))
         # The GRU's weights on the previous state: reset, update, new.
         self.state = nn.Parameter(draw(of_hidden, h, 3 * h))

@@ -1,4 +1,4 @@
-"""PreparedGraphs: the sub-graphs and decisions of a batch, worked out once for all passes of a training."""
+"""PreparedGraphs: the sub-graphs and decisions of a batch, computed once for all passes of a training."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from graphnas.methods.graphpnas.subgraphs import (
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a minibatch at which anything is decided (R of them), and what was.
+    """The R rows of a minibatch at which anything is decided, and the decisions.
 
     Attributes:
-        place: ``(R,)``, where row i of graph b stands in ``(B, N)``: b N + i.
+        place: ``(R,)``, the place of row i of graph b in ``(B, N)``: b N + i.
         graph: ``(R,)``, the sub-graph that decides.
         node: ``(R,)``, i.
         operation: ``(R,)``, the operation chosen.
@@ -61,9 +61,9 @@ class PreparedGraphs(PreparedBatch):
 
     Args:
         batch: The graphs.
-        decisions: Of their space.
+        decisions: The decisions of their space.
         node_input: See :func:`.subgraphs.features_of`.
-        device: Where the minibatches go.
+        device: Device of the minibatches.
 
     Raises:
         InvalidArchitecture: A graph that the space's choices forbid.
@@ -168,8 +168,8 @@ class PreparedMinibatch(PreparedBatch):
     """A part of prepared graphs, ready for the network.
 
     Args:
-        graphs: Where it comes from.
-        index: ``(B,)``, which of them.
+        graphs: The prepared graphs.
+        index: ``(B,)``, which of them are the part.
         wiring: Their sub-graphs.
         rows: Their decisions.
         weights: As :class:`.likelihood.LogLikelihood` has them.
@@ -205,9 +205,9 @@ class PreparedMinibatch(PreparedBatch):
 def _distinct(
     rows: Integers, features: NDArray[np.float32], graph: Integers, node: Integers
 ) -> tuple[Integers, Integers]:
-    """The first of each distinct sub-graph, and which one each (graph, node) is.
+    """The first of each distinct sub-graph, and which one each (graph, node) sees.
 
-    Step i sees what the nodes before i are and how they are joined.
+    Step i sees what the nodes before i are and how they are connected.
     """
     old = np.arange(rows.shape[1]) < node[:, None]
     count = len(graph)

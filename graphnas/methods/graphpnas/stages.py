@@ -22,7 +22,7 @@ class PreparedStages(PreparedBatch):
 
     Args:
         batch: The architectures.
-        stages: The graphs of each stage.
+        stages: The prepared graphs of each stage.
     """
 
     def __init__(self, batch: ArchitectureBatch, stages: Sequence[PreparedBatch]) -> None:
@@ -73,7 +73,7 @@ class StagedGenerator(ArchitectureGenerator):
         return [stage for stage in self.stages if isinstance(stage, GraphGenerator)]
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedStages:
-        """The sub-graphs of all stages, worked out once.
+        """The sub-graphs of all stages, computed once.
 
         Raises:
             InvalidArchitecture: An architecture that is not in the space.
