@@ -61,9 +61,9 @@ def make_explorer(
     leaves a choice, labels and operations uniform. ``"auto"``: ``"labels"`` in a space that labels edges,
     ``"uniform"`` in others.
 
-    With ``sizes``, for spaces of graphs of several sizes, the number of nodes of an Erdos-Renyi graph is drawn
-    uniformly from that range, and the graph is drawn again until it is valid and each node but the first has
-    an input and each but the last an output: NAS-Bench-101's explorer. Small graphs are frequent then.
+    With ``sizes``, for spaces of graphs of several sizes, the number of nodes of an Erdos-Renyi graph is
+    uniform in that range, and the graph is drawn again until it is valid and each node but the first has an
+    input and each but the last an output: NAS-Bench-101's explorer. Small graphs are frequent then.
 
     Args:
         space: The search space.

@@ -14,7 +14,7 @@ from graphnas.methods.graphpnas.likelihood import LogLikelihood
 
 
 class PreparedBatch:
-    """Architectures in the form that a generator reads fastest, for training that passes over them many times.
+    """Architectures in the form that a generator reads fastest, for training that reads them many times.
 
     Made by :meth:`ArchitectureGenerator.prepare`, for that generator and others of its kind and space.
 

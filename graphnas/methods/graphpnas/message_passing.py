@@ -71,7 +71,7 @@ class MessagePassing(nn.Module):
     code: Tensor
 
     def forward(self, x: Tensor, wiring: Wiring) -> Tensor:
-        """States ``(V, H)`` of the nodes after S rounds, from their inputs ``(V, H)``; differentiable once."""
+        """States ``(V, H)`` of the nodes after S rounds from their inputs ``(V, H)``; differentiable once."""
         if not torch.is_grad_enabled():
             return _propagate(x, wiring, *self._weights())
         states: Tensor = _Propagate.apply(x, wiring, *self._weights())  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Subgraphs: the partial graphs that the generator reads, one for each step, as one sparse structure.
 
-At step i the network sees the nodes 0..i-1 with the edges between them, both ways, and the new node i, connected
+At step i the network sees the nodes 0..i-1 with the edges between them, both ways, and the new node i, joined
 both ways to each of them. Steps of different graphs that see the same share one sub-graph.
 """
 
@@ -119,7 +119,7 @@ def ragged(start: Integers, chosen: Integers) -> tuple[Integers, Integers, Integ
         chosen: ``(I,)`` numbers of segments.
 
     Returns:
-        The places ``(n,)``, the lengths of the chosen segments ``(I,)``, and where they begin then ``(I+1,)``.
+        The places ``(n,)``, the lengths of the chosen segments ``(I,)``, and their new starts ``(I+1,)``.
     """
     lengths = start[chosen + 1] - start[chosen]
     begin = np.concatenate([[0], np.cumsum(lengths)])
