@@ -178,8 +178,9 @@ def _propagate(
     (nodes, width), edges = x.shape, len(wiring.target)
     fixed = code @ feature  # what the first layers add for an edge's type and its nodes' numbers
     kinds = len(code) - wiring.number.shape[1]
-    bias = torch.cat([gathered_bias[:, :width], state_bias], 1)  # new of the sum, then all of the state
-    bias[:, width : 3 * width] += gathered_bias[:, width:]
+    new_bias, gates_bias = gathered_bias.split((width, 2 * width), 1)
+    past_bias = state_bias.clone()
+    past_bias[:, : 2 * width] += gates_bias
     every = torch.arange(max(3 * edges, kinds), device=x.device)
     ends, each = every[: 3 * edges : 3].contiguous(), every[:edges]
     signs = wiring.end_signs.to(x.dtype)
@@ -187,9 +188,10 @@ def _propagate(
     table, sent = x.new_empty(kinds + nodes, 2 * width), x.new_empty(edges, width)
     of_node = table[kinds:]
     h = x
-    weights = (fixed, first, second, second_bias, state, gathered, bias)
-    for step, (rows, to_first, to_both, edge_bias, to_past, to_sum, of_bias) in enumerate(
-        zip(*(w.unbind() for w in weights), strict=True)
+    new_part, gates_part = gathered.split((width, 2 * width), 2)
+    weights = (fixed, first, second, second_bias, state, past_bias, gates_part, new_part, new_bias)
+    for step, (rows, to_first, to_both, edge_bias, to_past, of_past, to_gates, to_new, of_new) in enumerate(
+        zip(*(weight.unbind() for weight in weights), strict=True)
     ):
         if step:
             h = _relu_(h)
@@ -200,10 +202,10 @@ def _propagate(
         message, gate = torch.baddbmm(edge_bias, halves, to_both).unbind()
         gate.sigmoid_()
         total = sum_rows(torch.mul(message, gate, out=sent), each, wiring.begin)
-        past = torch.addmm(of_bias[width:], h, to_past)
-        gates = past[:, : 2 * width].addmm_(total, to_sum[:, width:]).sigmoid_()
+        past = torch.addmm(of_past, h, to_past)
+        gates = past[:, : 2 * width].addmm_(total, to_gates).sigmoid_()
         reset, update, old = past.view(nodes, 3, width).unbind(1)
-        new = torch.addmm(of_bias[:width], total, to_sum[:, :width]).addcmul_(reset, old).tanh_()
+        new = torch.addmm(of_new, total, to_new).addcmul_(reset, old).tanh_()
         if rounds is not None:
             rounds.append((h, hidden, halves, message, gate, total, gates, reset, update, old, new))
         h = torch.lerp(new, h, update)
@@ -223,10 +225,11 @@ def _propagate_backward(
     around = 2 * wiring.begin
     kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
     d_fixed = d_h.new_empty(steps, len(code), 2 * width)
+    d_kinds, d_numbers = d_fixed.split((len(kind), len(number)), 1)
     d_first, d_second, d_state, d_gathered = map(torch.empty_like, matrices)
     d_second_bias = d_h.new_empty(steps, 2, 1, width)
     d_bias = d_h.new_empty(steps, 4 * width)
-    gradients = d_fixed, d_first, d_second, d_second_bias, d_state, d_gathered, d_bias
+    gradients = d_kinds, d_numbers, d_first, d_second, d_second_bias, d_state, d_gathered, d_bias
     back = zip(*(w.transpose(-1, -2).unbind() for w in matrices), strict=True)
     steps_back = list(zip(rounds, back, zip(*(d.unbind() for d in gradients), strict=True), strict=True))
     # Room for the gradients of what a round computes. Per node: new, reset, update, old, of which the first
@@ -241,7 +244,7 @@ def _propagate_backward(
     one = d_h.new_ones(())
     for of_round, (from_node, from_both, from_past, from_sum), of in reversed(steps_back):
         h, hidden, halves, message, gate, total, gates, reset, update, old, new = of_round
-        d_rows, d_of_first, d_of_both, d_edge_bias, d_of_past, d_of_sum, d_of_bias = of
+        d_kind, d_number, d_of_first, d_of_both, d_edge_bias, d_of_past, d_of_sum, d_of_bias = of
         # The GRU: h' = update h + (1 - update) new. tanh has the derivative 1 - tanh^2, a sigmoid s s - s^2.
         d_kept = d_h * update
         torch.addcmul(one, new, new, value=-1, out=d_new).mul_(d_h - d_kept)
@@ -250,20 +253,21 @@ def _propagate_backward(
         d_gates.mul_(torch.addcmul(gates, gates, gates, value=-1))
         torch.mul(d_new, reset, out=d_old)
         torch.mm(total.t(), d_sum, out=d_of_sum)
-        torch.mm(h.t(), d_past, out=d_of_past)
+        h_t = h.t()
+        torch.mm(h_t, d_past, out=d_of_past)
         torch.sum(d_node, 0, out=d_of_bias)
         # The messages. A ReLU has as derivative the sign of its value.
         torch.index_select(torch.mm(d_sum, from_sum), 0, wiring.target, out=d_sent)
         torch.mul(d_sent, gate, out=d_message)
-        torch.addcmul(gate, gate, gate, value=-1, out=d_gate).mul_(d_sent).mul_(message)
+        torch.mul(d_message, message, out=d_gate).addcmul_(d_gate, gate, value=-1)
         torch.bmm(halves.transpose(1, 2), d_both, out=d_of_both)
         torch.sum(d_both, 1, keepdim=True, out=d_edge_bias)
         torch.bmm(d_both, from_both, out=d_halves)
         d_hidden.mul_(hidden.sign())
-        torch.mm(kind, d_hidden, out=d_rows[: len(kind)])
+        torch.mm(kind, d_hidden, out=d_kind)
         d_first_layer = sum_rows(d_hidden, wiring.around, around, signs)
-        torch.mm(number, d_first_layer, out=d_rows[len(kind) :])
-        torch.mm(h.t(), d_first_layer, out=d_of_first)
+        torch.mm(number, d_first_layer, out=d_number)
+        torch.mm(h_t, d_first_layer, out=d_of_first)
         d_h = d_kept.addmm_(d_first_layer, from_node).addmm_(d_past, from_past)
         if of_round is not rounds[0]:
             d_h.mul_(h.sign())
