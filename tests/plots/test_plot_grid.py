@@ -9,7 +9,7 @@ import torch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution
-from graphnas.methods.graphpnas.search import make_generator
+from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.plots import plot_architectures, plot_samples
 from graphnas.plots.architecture_grid import _get_grid_info, _get_samples_info
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,9 @@ import numpy as np
 from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
 from graphnas.errors import InvalidArgument
 from graphnas.methods.graphpnas.explorers import EXPLORERS, SCHEDULES
-from graphnas.methods.graphpnas.graph_generator import NODE_INPUTS, PRECISIONS
-from graphnas.methods.graphpnas.loss import LOSSES, PROBABILITIES
-from graphnas.methods.graphpnas.replay import Keep, check_keep_top
-from graphnas.methods.graphpnas.rewards import REWARDS
+from graphnas.methods.graphpnas.graph_generator import GeneratorConfig
+from graphnas.methods.graphpnas.likelihood import LOSSES, PROBABILITIES
+from graphnas.methods.graphpnas.replay import REWARDS, Keep, check_keep_top
 
 GENERATORS = ("graph", "rnn")
 UNITS = ("sample", "step")
@@ -24,21 +24,26 @@ CRITICS = ("kernel", None)
 class GraphPNASConfig:
     """Settings of :class:`graphnas.methods.graphpnas.GraphPNAS`.
 
-    The default was chosen on tuning seeds of our benchmarks: a small network that goes on from its weights,
-    few architectures to learn from, and a critic that chooses among its samples, which is our departure from
-    the paper; see :mod:`.critic`. All published settings are without one. ``GraphPNASConfig.preset("paper")``
-    is the published method; :data:`PRESETS` has it with the settings of each of its experiments. Where paper
-    and released code differ, the experiments on tables follow the code, whose logs the paper's figures come
-    from.
+    The default is what works best in our benchmarks (benchmarks/REPORT.md): a small network that continues
+    from its weights, few architectures to learn from, and a critic that chooses among its samples, which is
+    our departure from the paper; see :mod:`.critic`. No published setting has a critic.
+    ``GraphPNASConfig.preset("paper")`` is the published method; :data:`PRESETS` has it with the settings of
+    each of its experiments. Where paper and released code differ, the experiments on tables follow the code,
+    whose logs the paper's figures come from.
 
     Attributes:
         generator: ``"graph"``, the paper's graph neural network, or ``"rnn"``, its baseline.
         hidden_size: H, the width of the network.
         steps: S, the rounds of message passing (of the graph generator).
         mixtures: K, the components of the mixture of Bernoullis (of the graph generator).
-        node_input: What the graph generator's network is told of a node besides its number; ``"inputs"`` as
-            in the released code, ``"operation"`` as in the paper, or ``"both"``.
-        sampling_precision: Of the graph generator's samples, ``"float32"`` or ``"bfloat16"``; see
+        node_input: What the graph generator's network sees of a node besides its number; ``"inputs"`` as in
+            the released code, ``"operation"`` as in the paper, or ``"both"``.
+        head_layers: Linear layers of each of the graph generator's heads; 3 in the released code, 2 in the
+            paper.
+        mixture_logits: Whether the logits of the mixture's components are the ``"mean"`` over the pairs (the
+            released code) or their ``"sum"`` (eq. 4).
+        self_pair: Whether the new node paired with itself counts among them (the released code; not eq. 4).
+        sampling_precision: Precision of the graph generator's samples, ``"float32"`` or ``"bfloat16"``; see
             :class:`.graph_generator.GeneratorConfig`.
         n_startup_trials: Random architectures, from the explorer, before the first update.
         batch_size: Evaluations between two updates.
@@ -51,33 +56,34 @@ class GraphPNASConfig:
         epsilon: Probability of exploring at the first update and at the end.
         epsilon_schedule: How it goes from one to the other; see :func:`.explorers.epsilon_at`.
         epsilon_steps: Length of the schedule in updates, counted from the first evaluation.
-        epsilon_factor: Of the geometric schedule.
-        epsilon_per: Whether ``"sample"`` by sample is explored (the paper) or all or none of the proposals of
-            a ``"step"`` (the released code).
+        epsilon_factor: Factor of the geometric schedule.
+        epsilon_per: Whether each ``"sample"`` explores by chance (the paper) or all or none of the samples of
+            a ``"step"`` do (the released code).
         keep_top: How many of the best evaluated architectures the generator learns from; a count, a fraction
             or a schedule, see :func:`.replay.number_kept`.
-        reward: ``"cdf"``, ``"standardised"`` or ``"raw"``; see :func:`.rewards.rewards`.
+        reward: ``"cdf"``, ``"standardised"`` or ``"raw"``; see :func:`.replay.rewards`.
         loss: ``"reweighted"`` (eq. 12) or ``"reinforce"``.
-        probability: Of the loss: per ``"decision"`` (the released code) or of the whole ``"graph"``.
+        probability: What the loss takes as p, per ``"decision"`` (the released code) or of the whole
+            ``"graph"``; see :meth:`.likelihood.LogLikelihood.loss`.
         beta: Weight of negative rewards in eq. 12.
         epochs: Passes over the kept architectures when training begins from new weights.
-        warm_start: Whether an update goes on from the last one's weights; otherwise it begins anew.
-        warm_epochs: Passes of an update that goes on.
+        warm_start: Whether an update continues from the last one's weights; otherwise it begins anew.
+        warm_epochs: Passes of an update that continues.
         training_batch_size: Graphs per gradient step.
-        learning_rate: Of Adam.
-        weight_decay: Of Adam.
+        learning_rate: Adam's learning rate.
+        weight_decay: Adam's weight decay (an L2 penalty).
         clip_norm: Largest norm of the gradient; None does not clip.
-        chunk: Samples drawn jointly when proposals are looked for; more, if these do not hold enough.
+        chunk: Samples drawn jointly to look for a proposal; more are drawn if these do not suffice.
         likeliest: Probability that a proposal is the likeliest unseen one of the samples drawn jointly, which
-            exploits what was learned, and not simply the next sample (in the paper, all are that).
-            Where there is a critic, only of proposals that it has no candidates for.
-        candidates: So many samples in a row that are invalid or known end the search for proposals in an
-            update's distribution; then the explorer is asked.
+            exploits what was learned, rather than the next sample (always the latter in the paper). With a
+            critic, this concerns only proposals that it has no candidates for.
+        candidates: Number of invalid or known samples in a row after which an update's distribution is given
+            up and the explorer proposes.
         critic: What chooses a proposal that is not explored; ``"kernel"``, the predictor of :mod:`.critic`,
             or None: the next or the likeliest sample is proposed (the paper).
         screened: Samples of the generator that the critic chooses among, drawn once for each update.
         screened_random: Graphs of the explorer that it chooses among as well, so that what the generator no
-            longer draws can still be found.
+            longer draws can still be proposed.
     """
 
     generator: str = "graph"
@@ -85,6 +91,9 @@ class GraphPNASConfig:
     steps: int = 3
     mixtures: int = 4
     node_input: str = "both"
+    head_layers: int = 3
+    mixture_logits: str = "mean"
+    self_pair: bool = True
     sampling_precision: str = "float32"
     n_startup_trials: int = 20
     batch_size: int = 5
@@ -120,8 +129,6 @@ class GraphPNASConfig:
     def __post_init__(self) -> None:
         allowed = {
             "generator": GENERATORS,
-            "node_input": NODE_INPUTS,
-            "sampling_precision": PRECISIONS,
             "explorer": EXPLORERS,
             "epsilon_schedule": SCHEDULES,
             "epsilon_per": UNITS,
@@ -131,10 +138,8 @@ class GraphPNASConfig:
             "critic": CRITICS,
         }
         check_choices(self, allowed)
+        self.generator_config()  # refuses what cannot be
         least = {
-            "hidden_size": 1,
-            "steps": 1,
-            "mixtures": 1,
             "n_startup_trials": 0,
             "batch_size": 1,
             "epsilon_steps": 0,
@@ -155,6 +160,11 @@ class GraphPNASConfig:
         if self.critic is not None and self.screened + self.screened_random == 0:
             raise InvalidArgument("screened or screened_random must be positive for a critic, got 0 and 0")
         check_keep_top(self.keep_top)
+
+    def generator_config(self) -> GeneratorConfig:
+        """The settings of the graph generator."""
+        names = [field.name for field in dataclasses.fields(GeneratorConfig)]
+        return GeneratorConfig(**{name: getattr(self, name) for name in names})
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> GraphPNASConfig:

@@ -14,7 +14,7 @@ from graphnas.graph.space import GraphSpace
 class Decisions:
     """The choices of a space in the order in which a generator makes them: row i holds those at node i.
 
-    Tables of edges are indexed ``[target, source]``, as the rows that are generated.
+    Tables of edges are indexed ``[target, source]``, like the rows that are generated.
 
     Args:
         space: The search space. If it has a ``terminal`` operation, any node but the first may have it, which
@@ -24,10 +24,10 @@ class Decisions:
         num_nodes: N, the largest number of nodes.
         terminal: The operation that ends a graph, or None.
         operations: ``(N, C)`` bool, the operations that node i may have.
-        edge_free: ``(N, N)`` bool, whether there being an edge is a choice.
-        edge_forced: ``(N, N)`` bool, whether there must be one.
+        edge_free: ``(N, N)`` bool, whether the presence of an edge is a choice.
+        edge_forced: ``(N, N)`` bool, whether the edge must be present.
         labels: ``(N, N, L)`` bool, the labels 1 to L that an edge may have.
-        label_free: ``(N, N)`` bool, whether an edge that is there has a choice of labels.
+        label_free: ``(N, N)`` bool, whether a present edge has a choice of labels.
         rows: The nodes at which anything is decided.
     """
 

@@ -1,4 +1,4 @@
-"""LearnedDistribution: the distribution of architectures that a search learned, as a result of its own."""
+"""LearnedDistribution: the distribution of architectures that a search learned, to sample, save and load."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.seeds import torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import load_weights, read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.distribution"
-VERSION = 2
+VERSION = 3
 
 FIRST, CHUNK = 32, 1024
-"""Samples that are drawn jointly at first, and at most; of the latter, architectures are scored jointly."""
+"""Samples drawn jointly at first, and at most; at most so many architectures are scored jointly, too."""
 
 
 class Ranked(NamedTuple):
@@ -45,8 +46,8 @@ class LearnedDistribution:
     :meth:`graphnas.methods.graphpnas.GraphPNAS.distribution`, or from a file by :meth:`load`.
 
     Args:
-        generator: The generator; it is copied, for a search goes on training its own.
-        config: What :func:`graphnas.methods.graphpnas.search.make_generator` makes such a generator from.
+        generator: The generator; it is copied, since a search continues to train its own.
+        config: The configuration from which :func:`.factory.make_generator` makes such a generator.
     """
 
     def __init__(self, generator: ArchitectureGenerator, config: GraphPNASConfig) -> None:
@@ -68,28 +69,25 @@ class LearnedDistribution:
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InvalidArgument(f"n must be an integer of at least 1, got {n!r}")
-        found: list[Architecture] = []
+        samples: list[Architecture] = []
         number = drawn = 0
         while drawn < tries * max(n, FIRST):
             # The sizes of the draws do not depend on n, so that a larger n only adds samples.
             size = min(FIRST * 2**number, CHUNK)
-            batch = self.generator.sample(size, torch_generator(seed, number)).to("cpu")
+            batch = self.generator.sample(size, torch_generator(seed, number))
+            architectures = batch.to("cpu").to_architectures()
             number, drawn = number + 1, drawn + size
-            valid: dict[Architecture, bool] = {}
-            for architecture in batch:
-                if architecture not in valid:
-                    valid[architecture] = self.space.is_valid(architecture)
-                if valid[architecture]:
-                    found.append(learned_form(self.space, architecture))
-                if len(found) == n:
-                    return found
-        raise SpaceExhausted(f"{self.space.name}: only {len(found)} of {n} samples are valid architectures")
+            forms = {a: learned_form(self.space, a) for a in set(architectures) if self.space.is_valid(a)}
+            samples += [forms[a] for a in architectures if a in forms]
+            if len(samples) >= n:
+                return samples[:n]
+        raise SpaceExhausted(f"{self.space.name}: only {len(samples)} of {n} samples are valid architectures")
 
     def log_prob(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Natural logarithm of the probability of each architecture, ``(n,)``.
 
-        It is that of this very graph in :func:`learned_form`, not of all graphs isomorphic to it, and where
-        the space has rules that samples may break, it is that of a draw before those are rejected.
+        This is the probability of the very graph in :func:`learned_form`, not of all graphs isomorphic to it,
+        and, where samples may break rules of the space, that of a draw before rejection.
 
         Raises:
             InvalidArgument: There is no architecture.
@@ -98,17 +96,13 @@ class LearnedDistribution:
         if len(architectures) == 0:
             raise InvalidArgument("architectures must hold at least one, got none")
         forms = [learned_form(self.space, architecture) for architecture in architectures]
-        parts = []
+        batch = ArchitectureBatch.from_architectures(forms, self.space.max_nodes).to(self.generator.device)
         with torch.no_grad():
-            for first in range(0, len(forms), CHUNK):
-                batch = ArchitectureBatch.from_architectures(
-                    forms[first : first + CHUNK], self.space.max_nodes
-                )
-                parts.append(self.generator.log_prob(batch.to(self.generator.device)).double().cpu().numpy())
-        return np.concatenate(parts)
+            parts = [self.generator.log_prob(batch[k : k + CHUNK]) for k in range(0, len(forms), CHUNK)]
+        return torch.cat(parts).double().cpu().numpy()
 
     def top_k(self, k: int, *, samples: int = 1000, seed: int = 0) -> list[Ranked]:
-        """The ``k`` most probable among so many samples, each network once; fewer where there are no more.
+        """The ``k`` most probable among so many samples, each network once; fewer if the samples hold fewer.
 
         Raises:
             InvalidArgument: ``k`` or ``samples`` is not positive.
@@ -129,7 +123,7 @@ class LearnedDistribution:
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weights, the configuration, and name and arguments of the space into one file.
+        """Write the weights, the configuration, and the name and arguments of the space to one file.
 
         Returns:
             The path.
@@ -148,15 +142,13 @@ class LearnedDistribution:
 
         Args:
             path: The file.
-            space: Needed only if it was saved from a space of the user's own.
+            space: Needed only for a user's own space.
 
         Raises:
             DataNotFound: There is no such file.
             CorruptData: It is damaged, or of another kind or version.
-            InvalidArgument: ``space`` is needed and not given, or is another space.
+            InvalidArgument: ``space`` is needed and missing, or is another space.
         """
-        from graphnas.methods.graphpnas.search import make_generator
-
         content = read_tensor_file(path, FORMAT, VERSION)
         try:
             home = described_space(content["space"], space, f"the distribution in {path}")

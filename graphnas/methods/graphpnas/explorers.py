@@ -1,4 +1,4 @@
-"""Explorers: random graphs that the generator's proposals are mixed with, and how often (epsilon)."""
+"""Explorers: random graphs that are mixed with the generator's proposals, and how often (epsilon)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def epsilon_at(step: int, schedule: str, start: float, end: float, steps: int, f
         factor: Factor of the geometric schedule.
 
     Raises:
-        InvalidArgument: Another schedule.
+        InvalidArgument: An unknown schedule.
     """
     if schedule == "step":
         return start if step < steps else end

@@ -14,7 +14,7 @@ from graphnas.methods.graphpnas.likelihood import LogLikelihood
 
 
 class PreparedBatch:
-    """Architectures in the form a generator reads fastest, for training that goes over them many times.
+    """Architectures in the form that a generator reads fastest, for training that reads them many times.
 
     Made by :meth:`ArchitectureGenerator.prepare`, for that generator and others of its kind and space.
 
@@ -32,7 +32,7 @@ class PreparedBatch:
         """One pass: the graphs numbered by ``order``, ``size`` at a time (the last may be smaller).
 
         Args:
-            order: ``(n,)`` integers in any order; a graph may be left out or come more than once.
+            order: ``(n,)`` integers in any order; graphs may be left out or repeated.
             size: Graphs per minibatch.
         """
         for index in torch.split(order, size):
@@ -42,8 +42,8 @@ class PreparedBatch:
 class ArchitectureGenerator(nn.Module, ABC):
     """A distribution over the graphs of ``space``, factorised node by node in topological order.
 
-    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Rules beyond
-    them (:meth:`GraphSpace.check`) are left to rejection: see :func:`.sampling.sample_valid`.
+    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Samples that
+    break further rules (:meth:`GraphSpace.check`) have to be rejected: see :func:`.sampling.sample_valid`.
 
     Args:
         space: The search space.
@@ -54,7 +54,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         self.space = space
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
-        """Work out once what depends on the graphs alone.
+        """Compute once what depends on the graphs alone.
 
         For training::
 
@@ -74,7 +74,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         """Exact and differentiable; all rows of all graphs at once (teacher forcing).
 
         Args:
-            batch: ``B`` architectures; prepared ones are faster where they come again.
+            batch: ``B`` architectures; prepared ones are faster where they are used repeatedly.
         """
 
     @abstractmethod
@@ -89,3 +89,15 @@ class ArchitectureGenerator(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where the parameters live."""
         return next(self.parameters()).device
+
+
+def uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Uniform numbers in [0, 1), drawn where ``generator`` is, so that they are the same on every device."""
+    return torch.rand(shape, generator=generator).to(device)
+
+
+def categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One draw from each row: the first place at which the cumulative probability exceeds a uniform."""
+    cumulative = torch.softmax(logits, -1).cumsum(-1)
+    drawn = uniform(logits.shape[:-1], generator, logits.device)[..., None] * cumulative[..., -1:]
+    return (cumulative <= drawn).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -14,15 +14,17 @@ from graphnas.configuration import check_choices, check_integers
 from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.graphpnas.by_hand import Gradients, by_hand
 from graphnas.methods.graphpnas.decisions import Decisions
-from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
-from graphnas.methods.graphpnas.heads import Backward, Heads
+from graphnas.methods.graphpnas.generator import (
+    ArchitectureGenerator,
+    PreparedBatch,
+    categorical,
+    uniform,
+)
+from graphnas.methods.graphpnas.heads import Heads, mixture, row_log_likelihood
 from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
-from graphnas.methods.graphpnas.row_likelihood import mixture, row_log_likelihood
 from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of
 
 NODE_INPUTS = ("inputs", "operation", "both")
@@ -30,7 +32,7 @@ MIXTURES = ("mean", "sum")
 Messages = Callable[[Tensor, Wiring], Tensor]
 """States of nodes from their inputs."""
 EDGES_AT_ONCE = {"float32": 2_000, "bfloat16": 4_000}
-"""Edges of the sub-graphs that the network is shown at once when it samples, by its precision there."""
+"""Edges of sub-graphs that the network processes at once in sampling, by precision; they fit into a cache."""
 PRECISIONS = tuple(EDGES_AT_ONCE)
 
 
@@ -43,14 +45,14 @@ class GeneratorConfig:
         steps: S, the rounds of message passing.
         mixtures: K, the components of the mixture of Bernoullis.
         head_layers: Linear layers of each head; 3 in the code, 2 in the paper.
-        node_input: What an old node's input says beside its number: its ``"inputs"`` (the code), its
+        node_input: What the input of an old node has besides its number: its ``"inputs"`` (the code), its
             ``"operation"`` (the paper's h0) or ``"both"``.
         mixture_logits: Whether the logits of the components are the ``"mean"`` over the pairs (the code) or
             their ``"sum"`` (eq. 4).
         self_pair: Whether the new node paired with itself counts among those pairs (the code; not eq. 4).
-        sampling_precision: Of message passing when it samples, ``"float32"`` or ``"bfloat16"``, which is
-            faster for large graphs on processors made for it. The samples then follow the likelihood, which
-            is always exact, to about a percent of each probability only.
+        sampling_precision: Precision of message passing in sampling, ``"float32"`` or ``"bfloat16"``. The
+            latter is faster for large graphs on processors made for it; samples then follow the likelihood,
+            which is always exact, only to about a percent of each probability.
     """
 
     hidden_size: int = 128
@@ -79,8 +81,8 @@ class GraphGenerator(ArchitectureGenerator):
 
     In a space with a ``terminal`` operation any node but the first may have it; the graph then ends.
 
-    Differences from the released code: rows without a decision are not looked at, and the likelihood is that
-    of the space's decisions (the code also scores forced ones).
+    Differences from the released code: rows without a decision are skipped, and the likelihood is that of the
+    space's decisions (the code also scores forced ones).
 
     Args:
         space: The search space.
@@ -106,15 +108,15 @@ class GraphGenerator(ArchitectureGenerator):
         if not len(decisions.rows):
             raise InvalidArgument(f"{space.name}: the space leaves nothing to choose")
         h, n, labels = config.hidden_size, decisions.num_nodes, decisions.num_labels
-        told = 1 + n * (config.node_input != "operation")
-        told += decisions.num_operations * (config.node_input != "inputs")
+        inputs = 1 + n * (config.node_input != "operation")
+        inputs += decisions.num_operations * (config.node_input != "inputs")
         # The number of a node is one-hot while that leaves room for the rest, beyond that it is learned.
         own = n if 4 * n <= 3 * h else h // 2
 
         def draw(bound: float, *shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
-        self.node_input = draw(1 / math.sqrt(max(1, told - 1)), told, h - own)
+        self.node_input = draw(1 / math.sqrt(max(1, inputs - 1)), inputs, h - own)
         number = torch.eye(n) if own == n else torch.empty(n, own).normal_(generator=generator)
         if own == n:
             self.register_buffer("number", number, persistent=False)
@@ -136,41 +138,30 @@ class GraphGenerator(ArchitectureGenerator):
     # ---------------------------------------------------------------- the network
 
     def _inputs(self, wiring: Wiring) -> Tensor:
-        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is told of them, then their number."""
+        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is known of them, then their number."""
         features = wiring.features.to(self.node_input.dtype)
-        told, width = self.node_input.shape
-        x = features.new_empty(len(features), width + self.number.shape[1])
-        torch.mm(features[:, :told], self.node_input, out=x[:, :width])
+        number = features[:, len(self.node_input) :]
         if isinstance(self.number, nn.Parameter):
-            torch.mm(features[:, told:], self.number, out=x[:, width:])
-        else:
-            x[:, width:] = features[:, told:]
-        return x
+            number = number @ self.number
+        return torch.cat([features[:, : len(self.node_input)] @ self.node_input, number], 1)
 
     def _logits(self, wiring: Wiring, messages: Messages) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Theta, log alpha, logits of operations ``(T, C)`` and of labels (empty if none is chosen)."""
+        """Theta ``(V, K)``, log alpha ``(T, K)``, logits of operations ``(T, C)`` and of labels ``(V, L)``.
+
+        Row v of theta and of the labels' logits is about the edge from node v to the new node of its
+        sub-graph; those of new nodes mean nothing. Where no label is a choice, the last are empty.
+        """
         states = messages(self._inputs(wiring), wiring)
-        (theta, alpha, *labels), _ = self._of_pairs(states, wiring)
-        (operations,), _ = self.operation_head(states, wiring.new)
-        count = len(wiring.pair_new)
-        log_alpha = mixture(alpha, wiring, mean=self._mean)
-        return theta[:count], log_alpha, operations, labels[0][:count] if labels else theta[:0]
-
-    def _of_pairs(self, states: Tensor, wiring: Wiring) -> tuple[list[Tensor], Backward]:
-        """Logits theta and alpha ``(P, K)`` and of labels ``(P, L)``, with a row more for the self pair."""
-        found: tuple[list[Tensor], Backward] = self.edge_heads(
-            states, wiring.pair_new, wiring.pair_old, zero=self.config.self_pair
-        )
-        return found
-
-    @property
-    def _mean(self) -> bool:
-        return self.config.mixture_logits == "mean"
+        theta, alpha, *labels = self.edge_heads(states.index_select(0, wiring.newest) - states)
+        (operations,) = self.operation_head(states.index_select(0, wiring.new))
+        mean = self.config.mixture_logits == "mean"
+        log_alpha = mixture(alpha, wiring, mean=mean, self_pair=self.config.self_pair)
+        return theta, log_alpha, operations, labels[0] if labels else theta.new_empty(0)
 
     # ---------------------------------------------------------------- likelihood
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedGraphs:
-        """The sub-graphs and decisions of all steps, worked out once; see the base class.
+        """The sub-graphs and decisions of all steps, computed once; see the base class.
 
         Raises:
             InvalidArchitecture: An architecture that the space's choices forbid.
@@ -191,58 +182,10 @@ class GraphGenerator(ArchitectureGenerator):
             part = batch.whole()
         else:
             part = self.prepare(batch.batch if isinstance(batch, PreparedBatch) else batch).whole()
-        if torch.is_grad_enabled():
-            own = (self.number,) if isinstance(self.number, nn.Parameter) else ()
-            modules = self.messages, self.edge_heads, self.operation_head
-            weights = self.node_input, *own, *(weight for module in modules for weight in module.weights())
-            terms = by_hand(lambda: self._terms_and_gradients(part), weights)
-        else:
-            terms, _ = self._terms(self.messages(self._inputs(part.wiring), part.wiring), part)
+        theta, log_alpha, operations, labels = self._logits(part.wiring, self.messages)
+        masks, size = (self.operation_mask, self.label_mask), len(part) * self.decisions.num_nodes
+        terms = row_log_likelihood(theta, log_alpha, operations, labels, part.rows, masks, size)
         return LogLikelihood(terms.view(3, len(part), -1), part.weights)
-
-    def _terms_and_gradients(self, part: PreparedMinibatch) -> tuple[Tensor, Gradients]:
-        """Log-probabilities ``(3, B N)`` of all rows, and what gives the gradients of all weights."""
-        wiring = part.wiring
-        states, from_states = self.messages.with_backward(self._inputs(wiring), wiring)
-        terms, from_terms = self._terms(states, part)
-
-        def gradients(d_terms: Tensor) -> list[Tensor]:
-            d_states, of_heads = from_terms(d_terms)
-            d_x, of_messages = from_states(d_states)
-            told, width = self.node_input.shape
-            features = wiring.features.to(d_x.dtype).t()
-            of_inputs = [torch.mm(features[:told], d_x[:, :width])]
-            if isinstance(self.number, nn.Parameter):
-                of_inputs.append(torch.mm(features[told:], d_x[:, width:]))
-            return [*of_inputs, *of_messages, *of_heads]
-
-        return terms, gradients
-
-    def _terms(
-        self, states: Tensor, part: PreparedMinibatch
-    ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[Tensor]]]]:
-        """Those log-probabilities from the states, and what gives the gradients of these and of the heads."""
-        (theta, alpha, *labels), from_pairs = self._of_pairs(states, part.wiring)
-        (operations,), from_operations = self.operation_head(states, part.wiring.new)
-        terms, from_terms = row_log_likelihood(
-            theta,
-            alpha,
-            operations,
-            labels[0] if labels else None,
-            part.wiring,
-            part.rows,
-            (self.operation_mask, self.label_mask),
-            len(part) * self.decisions.num_nodes,
-            mean=self._mean,
-        )
-
-        def backward(d_terms: Tensor) -> tuple[Tensor, list[Tensor]]:
-            d_theta, d_alpha, d_operations, *d_labels = from_terms(d_terms)
-            d_states = torch.zeros_like(states)
-            of_pairs = from_pairs((d_theta, d_alpha, *d_labels), d_states)
-            return d_states, [*of_pairs, *from_operations((d_operations,), d_states)]
-
-        return terms, backward
 
     # ---------------------------------------------------------------- sampling
 
@@ -301,18 +244,15 @@ class GraphGenerator(ArchitectureGenerator):
         subgraphs = Subgraphs.of(
             rows[first], np.full(len(first), node), features[first], decisions.num_labels
         )
-        # As many at a time as fit into a processor's cache.
         groups = subgraphs.edge_start[:-1] // EDGES_AT_ONCE[self.config.sampling_precision]
         groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
         count = int(groups[-1]) + 1
         wirings = Wirings.of(subgraphs, np.arange(len(first)), groups, count, decisions.num_labels)
         wirings = wirings.to(self.device)
-        found = [self._logits(wiring, messages) for wiring in wirings.split()]
-        theta, log_alpha, operation_logits, label_logits = (
-            torch.cat(parts) for parts in zip(*found, strict=True)
-        )
+        parts = zip(*(self._logits(wiring, messages) for wiring in wirings.split()), strict=True)
+        theta, log_alpha, operation_logits, label_logits = map(torch.cat, parts)
         which = torch.from_numpy(inverse).to(self.device)
-        theta = theta.view(len(first), node, theta.shape[1])
+        theta = theta.view(len(first), node + 1, -1)[:, :node]
         component = categorical(log_alpha.index_select(0, which), generator)
         chosen = theta[which, :, component]
         drawn = uniform(chosen.shape, generator, self.device) < torch.sigmoid(chosen)
@@ -321,7 +261,7 @@ class GraphGenerator(ArchitectureGenerator):
         row = ((drawn & free) | forced).long()
         if self.labelled:
             mask = self.label_mask.view(decisions.num_nodes, decisions.num_nodes, -1)[node, :node]
-            logits = label_logits.view(len(first), node, decisions.num_labels).index_select(0, which) + mask
+            logits = label_logits.view(len(first), node + 1, -1)[which, :node] + mask
             row = row * (1 + categorical(logits, generator))
         elif decisions.num_labels > 1:
             row = row * torch.from_numpy(1 + decisions.labels[node, :node].argmax(1)).to(self.device)
@@ -334,7 +274,7 @@ class GraphGenerator(ArchitectureGenerator):
 
 
 def _mask(allowed: np.ndarray) -> Tensor:
-    """0 where allowed, else minus infinity; rows without anything allowed are 0, for they are never read."""
+    """0 where allowed, else minus infinity; rows without anything allowed are 0 and never read."""
     mask = torch.zeros(allowed.shape)
     mask[torch.from_numpy(~allowed & allowed.any(-1, keepdims=True))] = -torch.inf
     return mask

@@ -1,27 +1,22 @@
-"""The heads of GraphPNAS's generator: what follows from the states of a sub-graph (eq. 4-6)."""
+"""The heads of GraphPNAS's generator: from states of nodes to probabilities of decisions (eq. 2, 4-6)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from graphnas.methods.graphpnas.adam import gradient_for
-from graphnas.methods.graphpnas.by_hand import threshold_backward
-
-Backward = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, ...]]
-"""Adds to the gradient ``(V, H)`` of the states, its second argument, and gives those of the weights."""
+from graphnas.methods.graphpnas.prepared import Rows
+from graphnas.methods.graphpnas.subgraphs import Wiring
 
 
 class Heads(nn.Module):
     """Several perceptrons on the same input, with ReLU between their linear layers, computed side by side.
 
-    They are part of a function whose derivative is written by hand, see :mod:`.by_hand`.
-
     Args:
-        width: H, of the input and the hidden layers.
+        width: H, the width of the input and the hidden layers.
         outputs: Width of the output of each perceptron.
         layers: Linear layers of each, at least 2.
         generator: Source of the initial weights, on the CPU.
@@ -36,61 +31,71 @@ class Heads(nn.Module):
 
         self.outputs = outputs
         self.first, self.first_bias = draw(width, count * width), draw(count * width)
-        self.hidden = draw(layers - 2, count, width, width)
-        self.hidden_bias = draw(layers - 2, count, 1, width)
+        self.hidden = nn.ParameterList(draw(count, width, width) for _ in range(layers - 2))
+        self.hidden_bias = nn.ParameterList(draw(count, 1, width) for _ in range(layers - 2))
         self.last, self.last_bias = draw(width, sum(outputs)), draw(sum(outputs))
 
-    def weights(self) -> tuple[Tensor, ...]:
-        """What is learned."""
-        return self.first, self.first_bias, self.hidden, self.hidden_bias, self.last, self.last_bias
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The outputs ``(P, out)`` of each perceptron, from the input ``(P, H)``."""
+        h = torch.addmm(self.first_bias, x, self.first).relu_()
+        h = h.view(len(x), len(self.outputs), -1).transpose(0, 1)
+        for matrix, bias in zip(self.hidden, self.hidden_bias, strict=True):
+            h = torch.baddbmm(bias, h, matrix).relu_()
+        matrices, biases = (w.split(self.outputs, -1) for w in (self.last, self.last_bias))
+        return [torch.addmm(bias, part, last) for part, last, bias in zip(h, matrices, biases, strict=True)]
 
-    def forward(
-        self, states: Tensor, node: Tensor, other: Tensor | None = None, *, zero: bool = False
-    ) -> tuple[list[Tensor], Backward]:
-        """The outputs ``(P, out)`` of each perceptron, and their derivative.
 
-        Args:
-            states: ``(V, H)``.
-            node: ``(P,)``; the input is the state of these nodes,
-            other: ``(P,)``, less that of these where they are given.
-            zero: Append an input of zeros; outputs then have ``P + 1`` rows.
-        """
-        first, first_bias, hidden, hidden_bias, last, last_bias = self.weights()
-        width, sizes = states.shape[1], self.outputs
-        x = states.index_select(0, node)
-        if other is not None:
-            x -= states.index_select(0, other)
-        if zero:
-            x = torch.cat([x, x.new_zeros(1, width)])
-        flat = torch.addmm(first_bias, x, first).relu_()
-        layers = [flat.view(len(x), len(sizes), width).transpose(0, 1)]
-        for matrix, bias in zip(hidden.unbind(), hidden_bias.unbind(), strict=True):
-            layers.append(torch.baddbmm(bias, layers[-1], matrix).relu_())
-        biases = torch.split_with_sizes(last_bias, sizes)
-        parts = zip(layers[-1].unbind(), torch.split_with_sizes(last, sizes, 1), biases, strict=True)
-        outputs = [torch.addmm(bias, part, matrix) for part, matrix, bias in parts]
+def mixture(alpha: Tensor, wiring: Wiring, *, mean: bool, self_pair: bool) -> Tensor:
+    """Log-probabilities of the mixture's components ``(T, K)`` from the logits of the pairs (eq. 4).
 
-        def backward(d_outputs: Sequence[Tensor], d_states: Tensor) -> tuple[Tensor, ...]:
-            d_first, d_hidden, d_last = map(gradient_for, (first, hidden, last))
-            d_hidden_bias = x.new_empty(len(hidden), len(sizes), 1, width)
-            d_h = torch.empty_like(layers[-1])
-            matrices = (torch.split_with_sizes(m, sizes, 1) for m in (last, d_last))
-            parts = zip(d_outputs, layers[-1].unbind(), d_h.unbind(), *matrices, strict=True)
-            for d_output, part, d_part, matrix, d_matrix in parts:
-                torch.mm(part.t(), d_output, out=d_matrix)
-                torch.mm(d_output, matrix.t(), out=d_part)
-            for level in reversed(range(len(hidden))):
-                threshold_backward(d_h, layers[level + 1], 0, grad_input=d_h)
-                torch.bmm(layers[level].transpose(1, 2), d_h, out=d_hidden[level])
-                torch.sum(d_h, 1, keepdim=True, out=d_hidden_bias[level])
-                d_h = torch.bmm(d_h, hidden[level].transpose(1, 2))
-            d_flat = threshold_backward(d_h, layers[0], 0, grad_input=d_h).transpose(0, 1).reshape(len(x), -1)
-            torch.mm(x.t(), d_flat, out=d_first)
-            d_x = torch.mm(d_flat, first.t())[: len(node)]
-            d_states.index_add_(0, node, d_x)
-            if other is not None:
-                d_states.index_add_(0, other, d_x, alpha=-1)
-            d_last_bias = torch.cat([d_output.sum(0) for d_output in d_outputs])
-            return d_first, d_flat.sum(0), d_hidden, d_hidden_bias, d_last, d_last_bias
+    Args:
+        alpha: ``(V, K)`` logits of the pairs of a new node and each node of its sub-graph.
+        wiring: The sub-graphs.
+        mean: Divide the sum over the pairs by their number.
+        self_pair: Whether the new node paired with itself counts.
+    """
+    logits = alpha.new_zeros(len(wiring.new), alpha.shape[1]).index_add(0, wiring.graph, alpha)
+    count = wiring.size
+    if not self_pair:
+        logits = logits - alpha.index_select(0, wiring.new)
+        count = (count - 1).clamp_(min=1)
+    return torch.log_softmax(logits / count if mean else logits, 1)
 
-        return outputs, backward
+
+def row_log_likelihood(
+    theta: Tensor,
+    log_alpha: Tensor,
+    operations: Tensor,
+    labels: Tensor,
+    rows: Rows,
+    masks: tuple[Tensor, Tensor],
+    size: int,
+) -> Tensor:
+    """Log-probabilities ``(3, size)`` of edges, operations and labels, each row at its place.
+
+    The edges of a row follow a mixture of products of Bernoullis: the paper prints the product of theta alone
+    (eq. 2), the likelihood is that of ``theta^A (1 - theta)^(1 - A)``.
+
+    Args:
+        theta: ``(V, K)`` logits of the edges from each node to the new one of its sub-graph.
+        log_alpha: ``(T, K)``, see :func:`mixture`.
+        operations: ``(T, C)`` logits.
+        labels: ``(V, L)`` logits of these edges' labels, not read where no label is a choice.
+        rows: The decisions.
+        masks: What to add to the logits of operations ``(N, C)`` and of labels ``(N N, L)``.
+        size: Number of places, B N.
+    """
+    bernoulli = F.logsigmoid(theta.index_select(0, rows.source) * rows.sign)
+    components = log_alpha.index_select(0, rows.graph).index_add(0, rows.row, bernoulli)
+    of_operation = operations.index_select(0, rows.graph) + masks[0].index_select(0, rows.node)
+    label_term = components.new_zeros(len(components))
+    if len(rows.label):
+        of_label = labels.index_select(0, rows.label_source) + masks[1].index_select(0, rows.label_slot)
+        label_term = label_term.index_add(0, rows.label_row, _log_choice(of_label, rows.label))
+    terms = torch.stack([components.logsumexp(1), _log_choice(of_operation, rows.operation), label_term])
+    return theta.new_zeros(3, size).index_copy(1, rows.place, terms)
+
+
+def _log_choice(logits: Tensor, chosen: Tensor) -> Tensor:
+    """Log-probability of what was chosen, ``(R,)``, among ``(R, C)``."""
+    return torch.log_softmax(logits, 1).gather(1, chosen[:, None]).squeeze(1)

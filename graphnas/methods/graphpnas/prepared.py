@@ -1,4 +1,4 @@
-"""PreparedGraphs: the sub-graphs and decisions of a batch, worked out once for all passes of a training."""
+"""PreparedGraphs: the sub-graphs and decisions of a batch, computed once for all passes of a training."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from graphnas.methods.graphpnas.subgraphs import (
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a minibatch at which anything is decided (R of them), and what was.
+    """The R rows of a minibatch at which anything is decided, and the decisions.
 
     Attributes:
-        place: ``(R,)``, where row i of graph b stands in ``(B, N)``: b N + i.
+        place: ``(R,)``, the place of row i of graph b in ``(B, N)``: b N + i.
         graph: ``(R,)``, the sub-graph that decides.
         node: ``(R,)``, i.
         operation: ``(R,)``, the operation chosen.
-        pair: ``(Q,)``, for each earlier node of each row, the pair of the sub-graph.
-        row: ``(Q,)``, the row.
+        source: ``(Q,)``, for each edge that was a choice, there or not, the node of the sub-graph it is from.
+        row: ``(Q,)``, its row.
         sign: ``(Q, 1)`` float, 1 where there is an edge, else -1.
-        free: ``(Q, 1)`` float, 1 where that was a choice, else 0.
-        labelled: ``(M,)``, which of the Q are edges.
-        label: ``(M,)``, their labels less 1.
-        slot: ``(M,)``, target N + source.
+        label_source: ``(M,)``, for each edge whose label was a choice, the node of the sub-graph it is from.
+        label_row: ``(M,)``, its row.
+        label_slot: ``(M,)``, target N + source.
+        label: ``(M,)``, its label less 1.
     """
 
     place: Tensor
     graph: Tensor
     node: Tensor
     operation: Tensor
-    pair: Tensor
+    source: Tensor
     row: Tensor
     sign: Tensor
-    free: Tensor
-    labelled: Tensor
+    label_source: Tensor
+    label_row: Tensor
+    label_slot: Tensor
     label: Tensor
-    slot: Tensor
 
 
 class PreparedGraphs(PreparedBatch):
@@ -61,9 +61,9 @@ class PreparedGraphs(PreparedBatch):
 
     Args:
         batch: The graphs.
-        decisions: Of their space.
+        decisions: The decisions of their space.
         node_input: See :func:`.subgraphs.features_of`.
-        device: Where the minibatches go.
+        device: Device of the minibatches.
 
     Raises:
         InvalidArchitecture: A graph that the space's choices forbid.
@@ -97,6 +97,7 @@ class PreparedGraphs(PreparedBatch):
         self._label = rows[graph[of_row], node[of_row], source]
         self._free = decisions.edge_free[node[of_row], source]
         chosen = (rows > 0) & decisions.label_free
+        self._label_chosen = chosen[graph[of_row], node[of_row], source]
         self._weights = decision_weights(
             torch.from_numpy(sizes), torch.from_numpy(chosen.sum(2)), torch.float32
         ).to(device)
@@ -122,27 +123,28 @@ class PreparedGraphs(PreparedBatch):
         pair_starts = pair_begin[row_starts]
         of_row = np.repeat(np.arange(len(rows)), pair_count)
         within = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
-        label = self._label[pairs]
-        present = np.flatnonzero(label)
-        present_starts = np.searchsorted(present, pair_starts)
-        node = self._node[rows]
+        source, row = wirings.node_start[instance[of_row]] + within, of_row - row_starts[row_group[of_row]]
+        node, label = self._node[rows], self._label[pairs]
+        free, labelled = np.flatnonzero(self._free[pairs]), np.flatnonzero(self._label_chosen[pairs])
         whole = Rows(
             place=self._tensor(graph_of_row * n + node),
-            graph=self._tensor(instance - np.array(wirings.graphs)[:-1][row_group]),
+            graph=self._tensor(instance - np.array(wirings.graphs)[row_group]),
             node=self._tensor(node),
             operation=self._tensor(self._operation[rows]),
-            pair=self._tensor(wirings.pair_start[instance[of_row]] + within),
-            row=self._tensor(of_row - row_starts[:-1][row_group[of_row]]),
-            sign=self._tensor(np.where(label > 0, np.float32(1), np.float32(-1))[:, None]),
-            free=self._tensor(self._free[pairs].astype(np.float32)[:, None]),
-            labelled=self._tensor(present - pair_starts[:-1][row_group[of_row[present]]]),
-            label=self._tensor(label[present] - 1),
-            slot=self._tensor(node[of_row[present]] * n + self._source[pairs[present]]),
+            source=self._tensor(source[free]),
+            row=self._tensor(row[free]),
+            sign=self._tensor(np.where(label[free] > 0, np.float32(1), np.float32(-1))[:, None]),
+            label_source=self._tensor(source[labelled]),
+            label_row=self._tensor(row[labelled]),
+            label_slot=self._tensor(node[of_row[labelled]] * n + self._source[pairs[labelled]]),
+            label=self._tensor(label[labelled] - 1),
         )
-        row_lengths, pair_lengths = np.diff(row_starts), np.diff(pair_starts)
-        lengths = dict.fromkeys(("place", "graph", "node", "operation"), row_lengths)
-        lengths |= dict.fromkeys(("pair", "row", "sign", "free"), pair_lengths)
-        lengths |= dict.fromkeys(("labelled", "label", "slot"), np.diff(present_starts))
+        lengths = dict.fromkeys(("place", "graph", "node", "operation"), np.diff(row_starts))
+        lengths |= dict.fromkeys(("source", "row", "sign"), np.diff(np.searchsorted(free, pair_starts)))
+        lengths |= dict.fromkeys(
+            ("label_source", "label_row", "label_slot", "label"),
+            np.diff(np.searchsorted(labelled, pair_starts)),
+        )
         on_device = order.to(self._device)
         parts = zip(
             torch.split(order, size),
@@ -166,8 +168,8 @@ class PreparedMinibatch(PreparedBatch):
     """A part of prepared graphs, ready for the network.
 
     Args:
-        graphs: Where it comes from.
-        index: ``(B,)``, which of them.
+        graphs: The prepared graphs.
+        index: ``(B,)``, which of them are the part.
         wiring: Their sub-graphs.
         rows: Their decisions.
         weights: As :class:`.likelihood.LogLikelihood` has them.
@@ -203,9 +205,9 @@ class PreparedMinibatch(PreparedBatch):
 def _distinct(
     rows: Integers, features: NDArray[np.float32], graph: Integers, node: Integers
 ) -> tuple[Integers, Integers]:
-    """The first of each distinct sub-graph, and which one each (graph, node) is.
+    """The first of each distinct sub-graph, and which one each (graph, node) sees.
 
-    Step i sees what the nodes before i are and how they are joined.
+    Step i sees what the nodes before i are and how they are connected.
     """
     old = np.arange(rows.shape[1]) < node[:, None]
     count = len(graph)

@@ -1,4 +1,4 @@
-"""RNNGenerator: GraphPNAS's baseline, a recurrent network that writes a graph down decision by decision."""
+"""RNNGenerator: GraphPNAS's baseline, a recurrent network that writes a graph decision by decision."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.decisions import Decisions
-from graphnas.methods.graphpnas.draws import categorical, uniform
-from graphnas.methods.graphpnas.generator import ArchitectureGenerator, PreparedBatch
+from graphnas.methods.graphpnas.generator import (
+    ArchitectureGenerator,
+    PreparedBatch,
+    categorical,
+    uniform,
+)
 from graphnas.methods.graphpnas.likelihood import LogLikelihood, decision_weights
 
 FORBIDDEN = -1e9
@@ -29,7 +33,7 @@ class RNNGenerator(ArchitectureGenerator):
     A two-layer LSTM takes two steps per node. After the first it chooses the node's operation; it reads that,
     and after the second it chooses the node's inputs (and their labels), independently of each other given
     its state. It then reads the mean embedding of what was chosen. Logits l become ``c tanh(l / T)``, as in
-    ENAS, which keeps every choice possible. In a space with a terminal operation that one ends the graph.
+    ENAS, which keeps every choice possible. In a space with a terminal operation, choosing it ends the graph.
 
     The released code handicaps this baseline: its loss applies the cross-entropy of classes to sigmoids,
     ignores the rewards, divides a sum over all rows by the length of the last and reads wrong embeddings of
@@ -90,7 +94,7 @@ class RNNGenerator(ArchitectureGenerator):
                 parameter.uniform_(-wide, wide, generator=generator)
 
     def _add_masks(self) -> None:
-        """Which labels nodes and edges may have, and which of them are a choice."""
+        """Masks of what nodes and edges may be, and of which of it is a choice."""
         tables = self.decisions
 
         def logits(allowed: NDArray[np.bool_]) -> Tensor:
@@ -125,8 +129,8 @@ class RNNGenerator(ArchitectureGenerator):
         """
         if isinstance(batch, PreparedBatch) and not isinstance(batch, _Rows):
             batch = batch.batch
-        given = batch if isinstance(batch, _Rows) else _Rows.of(self.decisions, batch, self.device)
-        rows, operations, real = given.rows, given.operations, given.real
+        graphs = batch if isinstance(batch, _Rows) else _Rows.of(self.decisions, batch, self.device)
+        rows, operations, real = graphs.rows, graphs.operations, graphs.real
         size, n = operations.shape
         nodes = self.read_operation(operations)
         edges = self._read_edges(rows)
@@ -191,7 +195,7 @@ class RNNGenerator(ArchitectureGenerator):
             adjacency[:, :, i] = row.to(torch.int8)
             read = self._read_edges(row)[:, None]
         sizes = torch.full((n,), count, device=self.device)
-        if self.decisions.terminal is not None:  # what was drawn after a graph's end is no part of it
+        if self.decisions.terminal is not None:  # discard what was drawn after a graph's end
             ends = operations == self.decisions.terminal
             sizes = 1 + ends.int().argmax(1)
             real = torch.arange(count, device=self.device) < sizes[:, None]
@@ -201,7 +205,7 @@ class RNNGenerator(ArchitectureGenerator):
 
 
 class _Rows(PreparedBatch):
-    """Graphs as the rows that are generated: labels of in-edges ``(B, N, N)``, operations, real nodes."""
+    """Graphs as rows in the order of generation: labels of in-edges ``(B, N, N)``, operations, real nodes."""
 
     def __init__(self, batch: ArchitectureBatch, rows: Tensor, operations: Tensor, real: Tensor) -> None:
         super().__init__(batch)

@@ -1,8 +1,9 @@
-"""Architectures from a generator: the valid and unseen among its samples, within a bound."""
+"""Sampling architectures from a generator: the valid and unseen ones, within a bound on the draws."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,22 +16,22 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.seeds import torch_generator
 
 LARGEST_CHUNK = 1024
-"""Samples of a generator drawn jointly, at most, unless more are asked for."""
+"""The most samples that a generator draws jointly, unless more are asked for."""
 
 Draw = Callable[[int], tuple[int, Iterable[Architecture]]]
-"""Gives, by the number of a chunk, how many candidates were drawn, and those of them that differ."""
+"""For the number of a chunk, how many candidates were drawn, and the different ones among them."""
 
 
 class CandidateStream:
-    """An endless sequence of random candidates, of which the valid ones of a new key are kept.
+    """A sequence of random candidates, drawn as needed, of which the valid ones with a new key are kept.
 
-    Who asks it for the first unseen architecture gets what the sequence and the keys seen determine, no
-    matter how often or by whom it was asked before: that makes proposals a function of the state.
+    The first unseen architecture depends only on the sequence and the keys seen, and not on earlier queries:
+    that makes proposals a function of the state.
 
     Args:
         space: The search space.
-        draw: The candidates of chunk 0, 1, ...; they may break a rule of the space.
-        patience: Number of candidates in a row without a new key, after which the sequence ends (with the
+        draw: Draws the candidates of chunk 0, 1, ...; they may break a rule of the space.
+        patience: Number of candidates in a row without a new key after which the sequence ends (with the
             chunk that they are in).
     """
 
@@ -38,43 +39,43 @@ class CandidateStream:
         self._space = space
         self._draw = draw
         self._patience = patience
-        self._found: list[tuple[Architecture, str]] = []
+        self._kept: list[tuple[Architecture, str]] = []
         self._known: set[str] = set()
-        self._drawn = 0
-        self._in_vain = 0
+        self._chunks = 0
+        self._fruitless = 0
 
     def __iter__(self) -> Iterator[tuple[Architecture, str]]:
         position = 0
         while True:
-            while position == len(self._found):
-                if self._in_vain >= self._patience:
+            while position == len(self._kept):
+                if self._fruitless >= self._patience:
                     return
                 self._extend()
-            yield self._found[position]
+            yield self._kept[position]
             position += 1
 
     def first_unseen(self, seen: Collection[str]) -> Architecture | None:
-        """The first architecture whose key is not in ``seen``; None where the sequence is used up."""
+        """The first architecture whose key is not in ``seen``; None if the sequence ends before."""
         return next((architecture for architecture, key in self if key not in seen), None)
 
     def _extend(self) -> None:
-        count, candidates = self._draw(self._drawn)
-        self._drawn += 1
-        self._in_vain += count
+        count, candidates = self._draw(self._chunks)
+        self._chunks += 1
+        self._fruitless += count
         for key, architecture in valid_by_key(self._space, candidates).items():
             if key not in self._known:
-                self._in_vain = 0
+                self._fruitless = 0
                 self._known.add(key)
-                self._found.append((architecture, key))
+                self._kept.append((architecture, key))
 
 
 def valid_by_key(space: GraphSpace, candidates: Iterable[Architecture]) -> dict[str, Architecture]:
-    """The first valid one of each key among ``candidates``, in their order; some may break a rule."""
+    """The first valid architecture of each key among ``candidates``, in their order."""
     valid = [a for a in dict.fromkeys(candidates) if space.is_valid(a)]
-    found: dict[str, Architecture] = {}
+    first: dict[str, Architecture] = {}
     for architecture, key in zip(valid, space.keys(valid) if valid else (), strict=True):
-        found.setdefault(key, architecture)
-    return found
+        first.setdefault(key, architecture)
+    return first
 
 
 def generator_stream(
@@ -85,21 +86,21 @@ def generator_stream(
     candidates: int,
     likeliest: bool = False,
 ) -> CandidateStream:
-    """The samples of ``generator``, until ``candidates`` in a row were nothing new.
+    """The samples of ``generator``, until ``candidates`` in a row held nothing new.
 
-    The first ``chunk`` of them are drawn jointly, then each time twice as many, up to :data:`LARGEST_CHUNK`:
-    where few samples are valid, as in a part of a space that a table knows, many are needed.
+    The first ``chunk`` of them are drawn jointly, then twice as many each time, up to :data:`LARGEST_CHUNK`:
+    where few samples are valid, as in a restricted space, many are needed.
 
     The released code draws ``b (5 t + 1)`` candidates in try t, for a batch of b and at most 20 tries, and
     rejects duplicates by equality of their matrices; here they are rejected up to isomorphism.
 
     Args:
         generator: The distribution.
-        seed: Of the sequence.
-        chunk: Samples drawn jointly at first.
-        candidates: Samples in a row without a new valid architecture, after which there are no more.
-        likeliest: Whether the samples drawn jointly are put in the order of their likelihood, the most likely
-            first, rather than left in the order in which they were drawn.
+        seed: Seed of the sequence.
+        chunk: Number of samples drawn jointly at first.
+        candidates: Number of samples in a row without a new valid architecture after which the sequence ends.
+        likeliest: Whether samples drawn jointly are sorted by their likelihood, the most likely first, rather
+            than left in the order in which they were drawn.
     """
 
     def draw(number: int) -> tuple[int, Iterable[Architecture]]:
@@ -115,7 +116,7 @@ def generator_stream(
 
 
 def _distinct(batch: ArchitectureBatch) -> ArchitectureBatch:
-    """Each graph once, where it first comes: late in a search, most samples are the same few."""
+    """Each graph once, at its first occurrence: late in a search, most samples are the same few."""
     adjacency, operations, sizes = batch.to_arrays()
     rows = np.concatenate([adjacency.reshape(len(sizes), -1), operations, sizes[:, None]], 1, dtype=np.int16)
     _, first = np.unique(rows, axis=0, return_index=True)
@@ -134,25 +135,23 @@ def sample_valid(
 
     Args:
         generator: The distribution.
-        n: How many are wanted.
-        seed: Of the samples.
-        exclude: Keys of architectures that are not wanted.
-        candidates: Samples in a row without a new valid architecture, after which the search for one ends.
+        n: Number of samples.
+        seed: Seed of the samples.
+        exclude: Keys of architectures to leave out.
+        candidates: Number of samples in a row without a new valid architecture after which it gives up.
 
     Raises:
         InvalidArgument: ``n`` is not positive.
-        SpaceExhausted: The bound was reached first; it says how many were found.
+        SpaceExhausted: Fewer were found; it says how many.
     """
     if n < 1:
         raise InvalidArgument(f"n must be at least 1, got {n}")
     chunk = min(candidates, max(64, n), LARGEST_CHUNK)
-    found: list[Architecture] = []
-    for architecture, key in generator_stream(generator, [seed], chunk=chunk, candidates=candidates):
-        if key not in exclude:
-            found.append(architecture)
-            if len(found) == n:
-                return found
-    raise SpaceExhausted(
-        f"{generator.space.name}: {len(found)} of {n} valid and different architectures were found; "
-        f"{candidates} more samples held none"
-    )
+    stream = generator_stream(generator, [seed], chunk=chunk, candidates=candidates)
+    samples = list(islice((architecture for architecture, key in stream if key not in exclude), n))
+    if len(samples) < n:
+        raise SpaceExhausted(
+            f"{generator.space.name}: {len(samples)} of {n} valid and different architectures were found; "
+            f"{candidates} more samples held none"
+        )
+    return samples

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Sequence
 
-import torch
-
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -16,15 +14,13 @@ from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
 from graphnas.methods.graphpnas.explorers import epsilon_at, make_explorer
+from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
-from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
-from graphnas.methods.graphpnas.rnn import RNNGenerator
+from graphnas.methods.graphpnas.replay import Buffer
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
-from graphnas.methods.graphpnas.stages import StagedGenerator
-from graphnas.methods.graphpnas.training import Buffer, Learner
+from graphnas.methods.graphpnas.training import Learner
 from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch
 from graphnas.seeds import drawn_seed, torch_generator
-from search_spaces import RandWire
 
 # Purposes of random generators, so that no two share a stream.
 _LEARNER, _SAMPLES, _EXPLORER, _COIN, _LEFT_OVER, _LIKELIEST, _SCREENED = range(FIRST_OWN, FIRST_OWN + 7)
@@ -197,27 +193,3 @@ class GraphPNAS(ModelBasedSearch):
             InvalidArgument: As :attr:`generator`.
         """
         return LearnedDistribution(self.generator, self.config)
-
-
-def make_generator(
-    space: GraphSpace, config: GraphPNASConfig, source: torch.Generator
-) -> ArchitectureGenerator:
-    """A new generator of the kind and size that ``config`` says; for RandWire with stages, one per stage.
-
-    Args:
-        space: The search space.
-        config: Settings.
-        source: Of the initial weights, on the CPU.
-    """
-    if config.generator == "rnn":
-        return RNNGenerator(space, hidden_size=config.hidden_size, generator=source)
-    sizes = GeneratorConfig(
-        hidden_size=config.hidden_size,
-        steps=config.steps,
-        mixtures=config.mixtures,
-        node_input=config.node_input,
-        sampling_precision=config.sampling_precision,
-    )
-    whole = space.whole
-    staged = isinstance(whole, RandWire) and whole.stages > 1
-    return (StagedGenerator if staged else GraphGenerator)(space, sizes, generator=source)

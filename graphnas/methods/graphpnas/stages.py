@@ -1,4 +1,4 @@
-"""StagedGenerator: a generator of its own for each stage of a network (GraphPNAS, appendix B)."""
+"""StagedGenerator: one generator for each stage of a network (GraphPNAS, appendix B)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PreparedStages(PreparedBatch):
 
     Args:
         batch: The architectures.
-        stages: The graphs of each stage.
+        stages: The prepared graphs of each stage.
     """
 
     def __init__(self, batch: ArchitectureBatch, stages: Sequence[PreparedBatch]) -> None:
@@ -42,7 +42,7 @@ class StagedGenerator(ArchitectureGenerator):
 
     Args:
         space: ``RandWire(stages=n)``, n above 1, or a part of it.
-        config: Settings of all of them.
+        config: Settings of each of them.
         generator: Source of the initial weights, on the CPU.
         device: Where the parameters live.
 
@@ -72,7 +72,7 @@ class StagedGenerator(ArchitectureGenerator):
         return [stage for stage in self.stages if isinstance(stage, GraphGenerator)]
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedStages:
-        """The sub-graphs of all stages, worked out once.
+        """The sub-graphs of all stages, computed once.
 
         Raises:
             InvalidArchitecture: An architecture that is not in the space.
@@ -99,14 +99,12 @@ class StagedGenerator(ArchitectureGenerator):
         if isinstance(batch, PreparedBatch) and not isinstance(batch, PreparedStages):
             batch = batch.batch
         prepared = batch if isinstance(batch, PreparedStages) else self.prepare(batch)
-        found = [
-            stage.log_likelihood(part)
-            for stage, part in zip(self._generators(), prepared.stages, strict=True)
-        ]
+        stages = zip(self._generators(), prepared.stages, strict=True)
+        likelihoods = [stage.log_likelihood(part) for stage, part in stages]
         # All stages have the same number of pairs and nodes, so that the mean over all is the mean of theirs.
-        weights = torch.cat([stage.weights for stage in found], 2)
-        weights[:2] /= len(found)
-        return LogLikelihood(torch.cat([stage.terms for stage in found], 2), weights)
+        weights = torch.cat([likelihood.weights for likelihood in likelihoods], 2)
+        weights[:2] /= len(likelihoods)
+        return LogLikelihood(torch.cat([likelihood.terms for likelihood in likelihoods], 2), weights)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> ArchitectureBatch:
@@ -122,24 +120,3 @@ class StagedGenerator(ArchitectureGenerator):
             part = slice(k * nodes, (k + 1) * nodes)
             adjacency[:, part, part] = graph.adjacency
         return ArchitectureBatch(adjacency, torch.cat([graph.operations for graph in graphs], 1))
-
-
-def make_graph_generator(
-    space: GraphSpace,
-    config: GeneratorConfig | None = None,
-    *,
-    generator: torch.Generator,
-    device: torch.device | str = "cpu",
-) -> GraphGenerator | StagedGenerator:
-    """The graph generator of a space: one for each stage where they have graphs of their own, else one.
-
-    Args:
-        space: The search space.
-        config: Settings.
-        generator: Source of the initial weights, on the CPU.
-        device: Where the parameters live.
-    """
-    whole = space.whole
-    staged = isinstance(whole, RandWire) and whole.stages > 1
-    kind = StagedGenerator if staged else GraphGenerator
-    return kind(space, config, generator=generator, device=device)

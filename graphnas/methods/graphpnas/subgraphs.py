@@ -1,7 +1,7 @@
-"""Subgraphs: the partial graphs that the generator looks at, one for each step, as one sparse structure.
+"""Subgraphs: the partial graphs that the generator reads, one for each step, as one sparse structure.
 
 At step i the network sees the nodes 0..i-1 with the edges between them, both ways, and the new node i, joined
-both ways to each of them. Steps of different graphs that see the same are one sub-graph here.
+both ways to each of them. Steps of different graphs that see the same share one sub-graph.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Part = TypeVar("Part", bound="DataclassInstance")
 class Subgraphs:
     """``T`` sub-graphs with ``V`` nodes and ``E`` directed edges in all, numbered within each sub-graph.
 
-    Edges are sorted by target, so that those into a node stand together. Edge type l-1 is an edge between
-    old nodes with label l; type L is one from the new node, L+1 one to it (L labels).
+    Edges are sorted by target, so that those into a node are contiguous. With L labels, edge type l-1 is an
+    edge between old nodes with label l; type L is one from the new node, L+1 one to it.
 
     Attributes:
         node_start: ``(T+1,)``, where the nodes of each sub-graph begin.
         edge_start: ``(T+1,)``, where its edges begin.
-        node: ``(V,)``, number of the node in the graph.
+        node: ``(V,)``, number of the node in its graph.
         features: ``(V, F)`` float32, the input of each node, zeros at the new ones; see :func:`features_of`.
         in_degree: ``(V,)``, edges into each node.
         source: ``(E,)``, the node that an edge comes from.
@@ -56,7 +56,7 @@ class Subgraphs:
 
     @classmethod
     def of(cls, rows: Integers, steps: Integers, features: NDArray[np.float32], num_labels: int) -> Subgraphs:
-        """The sub-graphs that step ``steps[t]`` of graph t sees.
+        """The sub-graph that step ``steps[t]`` of each graph t sees.
 
         Args:
             rows: ``(T, N, N)``, ``rows[t, i, j]`` the label of the edge from node j to i.
@@ -93,7 +93,7 @@ class Subgraphs:
 
 
 def features_of(rows: Integers, operations: Integers, num_operations: int, which: str) -> NDArray[np.float32]:
-    """What the network is told about a node ``(B, N, F)``: a one, its inputs or operation, its number.
+    """The network's input for each node, ``(B, N, F)``: a one, its inputs or operation, its number.
 
     Args:
         rows: ``(B, N, N)`` labels of the edges into each node.
@@ -112,14 +112,14 @@ def features_of(rows: Integers, operations: Integers, num_operations: int, which
 
 
 def ragged(start: Integers, chosen: Integers) -> tuple[Integers, Integers, Integers]:
-    """Where the elements of the ``chosen`` segments stand, one segment after the other.
+    """The places of the elements of the ``chosen`` segments, one segment after the other.
 
     Args:
         start: ``(T+1,)``, where each segment begins.
         chosen: ``(I,)`` numbers of segments.
 
     Returns:
-        The places ``(n,)``, the lengths of the chosen segments ``(I,)``, and where they now begin ``(I+1,)``.
+        The places ``(n,)``, the lengths of the chosen segments ``(I,)``, and their new starts ``(I+1,)``.
     """
     lengths = start[chosen + 1] - start[chosen]
     begin = np.concatenate([[0], np.cumsum(lengths)])
@@ -129,9 +129,9 @@ def ragged(start: Integers, chosen: Integers) -> tuple[Integers, Integers, Integ
 
 @dataclass(frozen=True)
 class Wiring:
-    """Sub-graphs as the network reads them: ``V`` nodes and ``E`` edges numbered through.
+    """Sub-graphs as the network reads them, with ``V`` nodes and ``E`` edges numbered consecutively.
 
-    The first ``kinds`` rows of the table that :attr:`ends` points into are the edge types, then come nodes.
+    :attr:`ends` are rows of a table that has the edge types first and then the nodes.
 
     Attributes:
         node: ``(V,)``, number of each node in its graph.
@@ -141,14 +141,13 @@ class Wiring:
         end_signs: ``(3E,)`` float, their weights 1, -1 and 1.
         begin: ``(V,)``, the first edge into each node.
         target: ``(E,)``.
-        around: ``(2E,)``, for each edge the one that goes the other way and itself.
+        around: ``(2E,)``, for each edge the one in the other direction and itself.
         around_signs: ``(2E,)`` float, their weights 1 and -1.
         kind: ``(E, kinds)`` float, one-hot types.
+        graph: ``(V,)``, the sub-graph of each node.
+        newest: ``(V,)``, the new node of that sub-graph.
         new: ``(T,)``, the new node of each sub-graph.
-        pair_new: ``(P,)``, the new node of each pair of a new and an old node of a sub-graph.
-        pair_old: ``(P,)``, the old one.
-        pair_graph: ``(P,)``, the sub-graph.
-        pairs: ``(T, 1)`` float, how many pairs each sub-graph has.
+        size: ``(T, 1)`` float, how many nodes each sub-graph has.
     """
 
     node: Tensor
@@ -161,17 +160,16 @@ class Wiring:
     around: Tensor
     around_signs: Tensor
     kind: Tensor
+    graph: Tensor
+    newest: Tensor
     new: Tensor
-    pair_new: Tensor
-    pair_old: Tensor
-    pair_graph: Tensor
-    pairs: Tensor
+    size: Tensor
 
-    def filled(self, multiple: int) -> Wiring:
-        """With more nodes (at least one) and edges, up to multiples, for message passing without gradients.
+    def padded(self, multiple: int) -> Wiring:
+        """Padded with nodes (at least one) and edges up to a multiple, for message passing without gradients.
 
-        The new edges go to the first new node, so that the states of the others stay what they are.
-        ``node``, ``ends``, ``end_signs``, ``begin`` and ``target`` are filled up, the rest is as it was.
+        The additional edges go to the first additional node, so that the states of all others stay the same.
+        Only ``node``, ``ends``, ``end_signs``, ``begin`` and ``target`` are padded.
         """
         nodes, edges = len(self.node), len(self.target)
         more_nodes, more_edges = multiple - nodes % multiple, -edges % multiple
@@ -189,23 +187,21 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Wirings:
-    """Chosen sub-graphs, divided into groups that the network is shown one at a time.
+    """Chosen sub-graphs, divided into groups that the network reads one at a time.
 
     Attributes:
         whole: All groups one after the other; numbers count from the beginning of each group.
         nodes: ``(G+1,)``, where the nodes of each group begin.
         edges: ``(G+1,)``, its edges.
         graphs: ``(G+1,)``, its sub-graphs.
-        pairs: ``(G+1,)``, its pairs.
-        pair_start: ``(I+1,)``, where the pairs of each sub-graph begin, counted from its group.
+        node_start: ``(I,)``, where the nodes of each sub-graph begin, counted from its group.
     """
 
     whole: Wiring
     nodes: list[int]
     edges: list[int]
     graphs: list[int]
-    pairs: list[int]
-    pair_start: Integers
+    node_start: Integers
 
     def to(self, device: torch.device) -> Wirings:
         """The same on ``device``."""
@@ -216,7 +212,7 @@ class Wirings:
     def of(
         cls, subgraphs: Subgraphs, chosen: Integers, groups: Integers, num_groups: int, num_labels: int
     ) -> Wirings:
-        """The ``chosen`` sub-graphs ``(I,)``, of which number k is in group ``groups[k]`` (ascending)."""
+        """The ``chosen`` sub-graphs ``(I,)``; the k-th is in group ``groups[k]`` (ascending)."""
         graphs = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=num_groups))])
         nodes, node_count, node_begin = ragged(subgraphs.node_start, chosen)
         edges, edge_count, edge_begin = ragged(subgraphs.edge_start, chosen)
@@ -231,13 +227,7 @@ class Wirings:
         begin = np.cumsum(in_degree) - in_degree
         begin -= np.repeat(edge_begin[graphs[:-1]][groups], node_count)
         own = np.arange(len(edges)) - np.repeat(edge_begin[graphs[:-1]][groups], edge_count)
-
-        pair_count = node_count - 1
-        pair_begin = np.concatenate([[0], np.cumsum(pair_count)])
-        pair_base = pair_begin[:-1] - pair_begin[graphs[:-1]][groups]
-        new = node_base + pair_count
-        within = np.arange(len(chosen)) - graphs[:-1][groups]
-        old = np.arange(pair_begin[-1]) - np.repeat(pair_begin[:-1], pair_count)
+        new = node_base + node_count - 1
         whole = Wiring(
             node=torch.from_numpy(subgraphs.node[nodes]),
             number=torch.from_numpy(np.eye(subgraphs.num_numbers, dtype=np.float32)[subgraphs.node[nodes]]),
@@ -249,36 +239,31 @@ class Wirings:
             around=torch.from_numpy(np.stack([reverse, own], 1).reshape(-1)),
             around_signs=torch.tensor([1.0, -1.0]).repeat(len(edges)),
             kind=torch.from_numpy(np.eye(kinds, dtype=np.float32)[kind]),
+            graph=torch.from_numpy(np.repeat(np.arange(len(chosen)) - graphs[groups], node_count)),
+            newest=torch.from_numpy(np.repeat(new, node_count)),
             new=torch.from_numpy(new),
-            pair_new=torch.from_numpy(np.repeat(new, pair_count)),
-            pair_old=torch.from_numpy(old + np.repeat(node_base, pair_count)),
-            pair_graph=torch.from_numpy(np.repeat(within, pair_count)),
-            pairs=torch.from_numpy(pair_count.astype(np.float32)[:, None]),
+            size=torch.from_numpy(node_count.astype(np.float32)[:, None]),
         )
         return cls(
             whole=whole,
             nodes=node_begin[graphs].tolist(),
             edges=edge_begin[graphs].tolist(),
             graphs=graphs.tolist(),
-            pairs=pair_begin[graphs].tolist(),
-            pair_start=np.append(pair_base, 0),
+            node_start=node_base,
         )
 
     def split(self) -> Iterator[Wiring]:
-        """What each group is made of (views)."""
-        nodes, edges, graphs, pairs = (
-            np.diff(begin) for begin in (self.nodes, self.edges, self.graphs, self.pairs)
-        )
-        lengths = dict.fromkeys(("node", "number", "features", "begin"), nodes)
+        """The wiring of each group (views)."""
+        nodes, edges, graphs = map(np.diff, (self.nodes, self.edges, self.graphs))
+        lengths = dict.fromkeys(("node", "number", "features", "begin", "graph", "newest"), nodes)
         lengths |= dict.fromkeys(("ends", "end_signs"), 3 * edges) | dict.fromkeys(("target", "kind"), edges)
         lengths |= dict.fromkeys(("around", "around_signs"), 2 * edges)
-        lengths |= dict.fromkeys(("new", "pairs"), graphs)
-        lengths |= dict.fromkeys(("pair_new", "pair_old", "pair_graph"), pairs)
+        lengths |= dict.fromkeys(("new", "size"), graphs)
         return pieces(self.whole, lengths)
 
 
 def pieces(whole: Part, lengths: Mapping[str, Integers]) -> Iterator[Part]:
-    """A dataclass of tensors cut into several: each tensor into views of the lengths given for its name."""
+    """A dataclass of tensors split into several: each tensor into views of the lengths under its name."""
     names = [field.name for field in fields(whole)]
     cut = [torch.split(getattr(whole, name), lengths[name].tolist()) for name in names]
     return map(type(whole), *cut)

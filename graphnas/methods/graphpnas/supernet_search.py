@@ -1,4 +1,4 @@
-"""SupernetSearch: shared weights and a method are trained in turns, as GraphPNAS searches ENAS macro."""
+"""SupernetSearch: trains shared weights and a method in turns, as GraphPNAS searches ENAS macro."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class SharedWeightEvaluator(Protocol):
         """Measure many architectures."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and text to go on from."""
+        """Tensors, numbers and text to resume from."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class SupernetSearchConfig:
     """The turns of a search on shared weights.
 
     ``SupernetSearchConfig.preset("paper")`` has the counts of GraphPNAS: 300 steps of 100 architectures, the
-    generator updated every 5 epochs of the supernet. These are 1,500 epochs, where the schedule that the
-    paper names ends after 310 and its search takes half a GPU day; which of the numbers was used is not said.
-    How many architectures a step trains on is not stated either; 100 is ours.
+    generator updated every 5 epochs of the supernet. That makes 1,500 epochs, although the paper's schedule
+    ends after 310 and its search takes half a GPU day; the paper does not say which number was used, nor how
+    many architectures a step trains on: 100 is our choice.
 
     Attributes:
         steps: Updates of the method.
-        epochs_per_step: Epochs that the shared weights are trained for before each.
-        trained: Architectures of a step's training; each batch trains one of them, drawn at random.
-        evaluated: Architectures that are measured and told to the method in a step.
-        finalists: The best of these, by the values they had, are measured again at the end.
-        samples: Further proposals of the method that are measured at the end.
+        epochs_per_step: Epochs of training of the shared weights before each.
+        trained: Architectures in a step's training; each batch trains one of them, drawn at random.
+        evaluated: Architectures measured in a step.
+        finalists: Number of the best of these that are measured again at the end.
+        samples: Number of further proposals of the method that are measured at the end.
     """
 
     steps: int = 20
@@ -92,13 +92,13 @@ class SupernetSearchConfig:
 
 @dataclass(frozen=True)
 class SearchStep:
-    """What one step gave.
+    """Result of one step.
 
     Attributes:
-        step: From 1.
-        epoch: Epochs that the shared weights were trained for by then.
-        train_loss: Of the last of them.
-        values: Of the architectures measured, NaN where it failed.
+        step: Number of the step, from 1.
+        epoch: Epochs of training of the shared weights so far.
+        train_loss: Training loss of the last of them.
+        values: Values of the measured architectures, NaN where that failed.
     """
 
     step: int
@@ -109,11 +109,11 @@ class SearchStep:
 
 @dataclass(frozen=True)
 class SupernetSearchResult:
-    """What a search on shared weights found.
+    """Result of a search on shared weights.
 
     Attributes:
         ranking: Finalists and final samples with their evaluation by the final weights, best first.
-        steps: What each step gave.
+        steps: Results of the steps.
     """
 
     ranking: Sequence[tuple[Architecture, Evaluation]] = field(repr=False)
@@ -128,27 +128,27 @@ class SupernetSearchResult:
 class SupernetSearch:
     """Trains shared weights and a method in turns (GraphPNAS, section 4, the search on ENAS macro).
 
-    Each step asks the method for two sets of architectures: the shared weights are trained on the first, the
-    second is measured with them and told to the method. So the weights are trained for what the method has
-    come to propose, and the method learns from what they have come to. Any method will do.
+    Each step asks the method for two sets of architectures: the shared weights are trained on the first; the
+    second is measured with these weights, and the method learns from the values. So the weights are trained
+    on what the method proposes by then. Any method will do.
 
-    Values are told as they were measured, and those of earlier steps come from less trained weights. At the
-    end the best of all and some more proposals are measured again with the final weights.
+    Values of earlier steps come from less trained weights and stay as they are. At the end the best of all
+    and some more proposals are measured again with the final weights.
 
-    With a ``checkpoint`` the search goes on from the file where there is one, to the same result as without
-    the interruption: nothing is drawn from anywhere but the seeds of method and evaluator.
+    With a ``checkpoint`` the search resumes from that file if it exists, with the same result as without the
+    interruption, since all randomness comes from the seeds of method and evaluator.
 
     Args:
-        method: Proposes and learns.
-        evaluator: The shared weights; of the same space.
-        config: Settings; may not be given together with ``preset``.
+        method: The method that proposes and learns.
+        evaluator: The shared weights, for the same space.
+        config: Settings; excludes ``preset``.
         preset: ``"default"`` or ``"paper"``.
-        checkpoint: A file that is written after every step, complete or not at all, and read at the start.
+        checkpoint: A file that is written atomically after every step, and read at the start.
         progress: Show a progress bar.
 
     Raises:
-        InvalidArgument: Method and evaluator are of different spaces, or both ``config`` and ``preset``; or
-            the checkpoint is that of another search.
+        InvalidArgument: Method and evaluator have different spaces, or both ``config`` and ``preset`` were
+            given, or the checkpoint is that of another search.
         CorruptData: The checkpoint is damaged.
     """
 
@@ -173,15 +173,15 @@ class SupernetSearch:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.progress = progress
         self.steps: list[SearchStep] = []
-        """What each step so far gave."""
+        """Results of the steps so far."""
         if self.checkpoint is not None and self.checkpoint.exists():
             self._load(self.checkpoint)
 
     def run(self, report: Callable[[SearchStep], object] | None = None) -> SupernetSearchResult:
-        """Take the steps that are left and measure the finalists.
+        """Take the remaining steps and measure the finalists.
 
         Args:
-            report: Told what each step gave.
+            report: Called with the result of each step.
 
         Raises:
             TrainingFailed: Training of the shared weights diverged or ran out of memory.
@@ -217,8 +217,8 @@ class SupernetSearch:
         return SearchStep(len(self.steps) + 1, self.evaluator.epoch, epochs[-1].train_loss, values)
 
     def _ranking(self) -> list[tuple[Architecture, Evaluation]]:
-        told = [o for o in self.method.observations if o.values is not None]
-        best = sorted(told, key=lambda o: -o.values[0])  # type: ignore[index]
+        finished = [o for o in self.method.observations if o.values is not None]
+        best = sorted(finished, key=lambda o: -o.values[0])  # type: ignore[index]
         different = {self.method.space.key(o.architecture): o.architecture for o in reversed(best)}
         candidates = list(reversed(different.values()))[: self.config.finalists]
         if self.config.samples:
@@ -230,7 +230,7 @@ class SupernetSearch:
     # ---------------------------------------------------------------- checkpoints
 
     def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with; only the number of steps may differ."""
+        """What a checkpoint must agree with: all settings but the number of steps and the final measuring."""
         settings = dataclasses.asdict(self.config)
         for name in ("steps", "finalists", "samples"):
             del settings[name]

@@ -1,35 +1,28 @@
-"""Fitting a generator to the kept architectures, anew at each update or going on from the last one."""
+"""Training a generator on the kept architectures, anew at each update or continuing from the last one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch.nn.functional import hardshrink
+from torch.optim import Adam
 
-from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.methods.graphpnas.adam import Adam
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
-from graphnas.methods.graphpnas.loss import reinforce_loss, reweighted_loss
-from graphnas.methods.graphpnas.replay import kept
-from graphnas.methods.graphpnas.rewards import rewards
+from graphnas.methods.graphpnas.likelihood import reinforce_loss, reweighted_loss
+from graphnas.methods.graphpnas.replay import Buffer, kept, rewards
 from graphnas.methods.model_based import Finished
 from graphnas.seeds import torch_generator
 
+NEGLIGIBLE = 1e-20
+"""Adam's averages of gradients below it are set to 0: beside its epsilon of 1e-8 they change no weight."""
+STEPS_TO_CLEAR = 100
+"""Steps from one such clearing to the next; an average takes 400 from there to the denormal numbers."""
+
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """All evaluated architectures in the form the generator is for, and their scores (larger is better)."""
-
-    architectures: Sequence[Architecture]
-    scores: NDArray[np.float64]
 
 
 def fit(
@@ -47,8 +40,8 @@ def fit(
         generator: Changed in place.
         buffer: At least one architecture.
         config: What is kept, the rewards, the loss and the sizes of the training.
-        source: Of the order of the graphs, on the CPU.
-        optimizer: To go on with; by default a new one.
+        source: Draws the order of the graphs, on the CPU.
+        optimizer: Optimizer to continue with; by default a new one.
         epochs: Passes over the kept graphs, by default ``config.epochs``.
 
     Returns:
@@ -62,7 +55,7 @@ def fit(
     prepared = generator.prepare(batch.to(generator.device))
     reward = torch.as_tensor(weights, dtype=torch.get_default_dtype(), device=generator.device)
     optimizer = optimizer or make_optimizer(generator, config)
-    size, losses = config.training_batch_size, []
+    size, losses, steps = config.training_batch_size, [], 0
     # Without negative rewards both losses are the same.
     reinforce = config.loss == "reinforce" or bool((weights > 0).all())
     generator.train()
@@ -80,10 +73,14 @@ def fit(
                 )
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) * len(index)
-            del likelihood, loss  # the next pass then finds their memory still in the cache
+            del likelihood, loss  # so that the next pass can use their memory while it is in the cache
             if config.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(generator.parameters(), config.clip_norm)
             optimizer.step()
+            optimizer.zero_grad()
+            if steps % STEPS_TO_CLEAR == 0:
+                _clear(optimizer)
+            steps += 1
         losses.append(total / len(chosen))
     generator.eval()
     return losses
@@ -91,19 +88,29 @@ def fit(
 
 def make_optimizer(generator: ArchitectureGenerator, config: GraphPNASConfig) -> Adam:
     """Adam with the configuration's learning rate and weight decay."""
-    return Adam(generator.parameters(), config.learning_rate, config.weight_decay)
+    return Adam(generator.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+
+
+def _clear(optimizer: Adam) -> None:
+    """Set averages of gradients that have decayed to nothing to 0.
+
+    Where a gradient stays 0, as at units that ReLU has switched off, its average shrinks until it is a
+    denormal number, on which processors are slow.
+    """
+    for state in optimizer.state.values():
+        state["exp_avg"].copy_(hardshrink(state["exp_avg"], NEGLIGIBLE))
 
 
 class Learner:
     """The generator at each update, as a function of the seed and the buffers of this update and before.
 
-    Without warm start an update depends on its own buffer alone, so that one training brings a resumed search
-    to where it was. With warm start the updates before are gone through again where they are not cached.
+    Without warm start an update depends on its own buffer alone, so that a resumed search needs one training
+    to get where it was. With warm start earlier updates are repeated where they are not cached.
 
     Args:
-        make: A new generator with weights from the given source.
+        make: Makes a new generator with weights drawn from the given source.
         config: Settings.
-        seed: Of weights and batches.
+        seed: Seed of weights and batches.
     """
 
     def __init__(
@@ -139,7 +146,7 @@ class Learner:
         config, count = self._config, len(known)
         if anew or self._fitted is None:
             generator = self._make(torch_generator(self._seed, _WEIGHTS, 0 if config.warm_start else count))
-            optimizer: Adam = make_optimizer(generator, config)
+            optimizer = make_optimizer(generator, config)
         else:
             _, generator, optimizer = self._fitted
         self._fitted = None  # an error in the middle must not leave half-trained weights behind

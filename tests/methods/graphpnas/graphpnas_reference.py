@@ -34,14 +34,15 @@ def slow_states(generator, graph, step):
             if label := int(graph.adjacency[i, j]):
                 edges += [(i, j, label), (j, i, label)]
     for layer in range(config.steps):
-        weight = torch.cat([net.first[layer], net.marker[layer], net.position[layer]])
+        bias, *features = net.feature[layer]
+        weight = torch.cat([net.first[layer], torch.stack(features)])
         sums = [torch.zeros(width, dtype=dtype) for _ in h]
         for s, d, label in edges:
             marker = torch.zeros(3, dtype=dtype)
             marker[1 if s == step else 0] = 1
             marker[2 if d == step else 1] = 1
             e = torch.cat([marker, one_hot(label, labels + 1), one_hot(d, n) - one_hot(s, n)])
-            hidden = torch.relu(torch.cat([h[s] - h[d], e]) @ weight + net.first_bias[layer, 0])
+            hidden = torch.relu(torch.cat([h[s] - h[d], e]) @ weight + bias)
             message = hidden[:width] @ net.second[layer, 0] + net.second_bias[layer, 0, 0]
             gate = torch.sigmoid(hidden[width:] @ net.second[layer, 1] + net.second_bias[layer, 1, 0])
             sums[d] = sums[d] + gate * message

@@ -13,7 +13,8 @@ import torch
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
-from graphnas.methods.graphpnas.search import GraphPNAS, make_generator
+from graphnas.methods.graphpnas.factory import make_generator
+from graphnas.methods.graphpnas.search import GraphPNAS
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
 
 SMALL = {"hidden_size": 16, "steps": 2, "mixtures": 2}

@@ -8,15 +8,17 @@ import torch
 
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
-from graphnas.methods.graphpnas.stages import StagedGenerator, make_graph_generator
+from graphnas.methods.graphpnas.config import GraphPNASConfig
+from graphnas.methods.graphpnas.factory import make_generator
+from graphnas.methods.graphpnas.graph_generator import GraphGenerator
+from graphnas.methods.graphpnas.stages import StagedGenerator
 from search_spaces import NASBench201, RandWire
 
-SMALL = GeneratorConfig(hidden_size=24, steps=2, mixtures=3)
+SMALL = GraphPNASConfig(hidden_size=24, steps=2, mixtures=3)
 
 
 def make(space, seed=0):
-    return make_graph_generator(space, SMALL, generator=torch.Generator().manual_seed(seed))
+    return make_generator(space, SMALL, torch.Generator().manual_seed(seed))
 
 
 def test_probabilities_of_all_graphs_sum_to_one():

@@ -7,18 +7,16 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from graphnas.surrogate.objectives import feasible_first
 
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument, SpaceExhausted
-from graphnas.graph.evaluation import Observation
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.graphpnas import PRESETS, RNNGenerator, sample_valid
 from graphnas.methods.graphpnas.explorers import EXPLORERS, epsilon_at, make_explorer
+from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
-from graphnas.methods.graphpnas.search import make_generator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.seeds import torch_generator
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
@@ -250,22 +248,11 @@ def test_failed_and_infeasible_architectures_are_not_what_it_learns_from():
     for k in range(12):
         (architecture,) = method.ask()
         method.tell(architecture, None if k % 3 == 0 else quality(architecture), constraints=[k % 2])
-    buffer = method._buffer(8)
+    buffer = method._buffer(tuple(o for o in method.observations if o.values is not None))
     assert len(buffer.scores) == 8
     observations = [o for o in method.observations if o.values is not None]
     feasible = np.array([o.feasible for o in observations])
     assert buffer.scores[feasible].min() > buffer.scores[~feasible].max()
-
-
-def test_feasible_first():
-    rows = [(3.0, 0.0), (1.0, -2.0), (9.0, 4.0), (8.0, 1.0)]
-    observations = [Observation(NASBench201().at(0), (v,), (c,)) for v, c in rows]
-    scores = np.array([v for v, _ in rows])
-    assert np.argsort(-feasible_first(scores, observations)).tolist() == [0, 1, 3, 2]
-    nothing = [Observation(NASBench201().at(0), (v,), ()) for v, _ in rows]
-    assert feasible_first(scores, nothing) is scores
-    infeasible = [Observation(NASBench201().at(0), (v,), (1 + k,)) for k, (v, _) in enumerate(rows)]
-    assert np.argsort(-feasible_first(scores, infeasible)).tolist() == [0, 1, 2, 3]
 
 
 def test_smaller_graphs_are_learned_in_the_form_the_parameters_describe():
@@ -293,6 +280,17 @@ def test_each_stage_of_randwire_has_a_generator_of_its_own():
     assert isinstance(method.generator, StagedGenerator)
     assert len({space.key(a) for a in found}) == 14
     assert isinstance(make_generator(RandWire(4), config, torch_generator(0)), GraphGenerator)
+
+
+def test_the_generator_of_the_papers_text_can_be_chosen():
+    text = {"node_input": "operation", "head_layers": 2, "mixture_logits": "sum", "self_pair": False}
+    for config, expected in (
+        (GraphPNASConfig.preset("paper"), ("inputs", 3, "mean", True)),
+        (GraphPNASConfig.preset("paper", **text), ("operation", 2, "sum", False)),
+    ):
+        made = make_generator(NASBench201(), config, torch_generator(0)).config
+        assert (made.node_input, made.head_layers, made.mixture_logits, made.self_pair) == expected
+        assert (made.hidden_size, made.steps, made.mixtures) == (128, 7, 10)
 
 
 def test_the_generator_is_what_was_learned():
@@ -333,6 +331,8 @@ def test_presets_are_the_published_settings():
     [
         {"generator": "tree"},
         {"reward": "rank"},
+        {"head_layers": 1},
+        {"mixture_logits": "max"},
         {"epsilon": (1.5, 0.0)},
         {"likeliest": 1.5},
         {"epsilon_schedule": "cosine"},
