@@ -36,9 +36,16 @@ __all__ = [
     "architecture_of",
     "suggest_architecture",
 ]
-_HOMES = {name: "optuna_graphnas.samplers" for name in __all__ if name.endswith("Sampler")} | {
+_HOMES = {
+    "GraphBOSampler": "optuna_graphnas.samplers",
+    "GraphPNASSampler": "optuna_graphnas.samplers",
     "GraphSampler": "optuna_graphnas.sampler",
+    "LatentBOSampler": "optuna_graphnas.samplers",
+    "LocalSearchSampler": "optuna_graphnas.samplers",
+    "NASGEMSampler": "optuna_graphnas.samplers",
     "Objective": "optuna_graphnas.objective",
+    "RandomArchitectureSampler": "optuna_graphnas.samplers",
+    "RegularizedEvolutionSampler": "optuna_graphnas.samplers",
     "architecture_of": "optuna_graphnas.suggest",
     "suggest_architecture": "optuna_graphnas.suggest",
 }

@@ -210,6 +210,7 @@ def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
 FLUENT = frozenset({"graphnas.graph.space", "graphnas.graph.restricted"})
 """``space.restricted_to(table)`` returns a subclass of the space's class."""
 
+
 def test_imports_form_no_circles():
     sources = {names(path)[0]: path.read_text(encoding="utf-8") for path in MODULES}
     packages = {names(path)[0] for path in MODULES if path.stem == "__init__"}

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from graphnas.plots.training_curves import plot_training_curves as plot_training_curves
 
 _HOMES = {
-    "plot_architecture": "architecture",
-    "plot_architectures": "architecture_grid",
-    "plot_graph_properties": "graph_properties",
-    "plot_latent_space": "latent_space",
-    "plot_prediction": "prediction",
-    "plot_samples": "architecture_grid",
-    "plot_score_surface": "score_surface",
-    "plot_search_curve": "search_curve",
-    "plot_similarity": "similarity",
-    "plot_top_architectures": "top_architectures",
-    "plot_training_curves": "training_curves",
+    "plot_architecture": "graphnas.plots.architecture",
+    "plot_architectures": "graphnas.plots.architecture_grid",
+    "plot_graph_properties": "graphnas.plots.graph_properties",
+    "plot_latent_space": "graphnas.plots.latent_space",
+    "plot_prediction": "graphnas.plots.prediction",
+    "plot_samples": "graphnas.plots.architecture_grid",
+    "plot_score_surface": "graphnas.plots.score_surface",
+    "plot_search_curve": "graphnas.plots.search_curve",
+    "plot_similarity": "graphnas.plots.similarity",
+    "plot_top_architectures": "graphnas.plots.top_architectures",
+    "plot_training_curves": "graphnas.plots.training_curves",
 }
 __all__ = [
     "plot_architecture",
@@ -50,6 +50,4 @@ __all__ = [
     "plot_training_curves",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__, {name: f"graphnas.plots.{home}" for name, home in _HOMES.items()}, __all__
-)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from graphnas.surrogate.training_set import normal_scores as normal_scores
 
 _HOMES = {
-    "FeatureEnsemble": "ensemble",
-    "GaussianProcess": "regression",
-    "GraphKernels": "graph_kernels",
-    "ImprovementModel": "improvement",
-    "Kernel": "kernels",
-    "Matern": "kernels",
-    "SparseGP": "sparse",
-    "SquaredExponential": "kernels",
-    "TrainingSet": "training_set",
-    "normal_scores": "training_set",
+    "FeatureEnsemble": "graphnas.surrogate.ensemble",
+    "GaussianProcess": "graphnas.surrogate.regression",
+    "GraphKernels": "graphnas.surrogate.graph_kernels",
+    "ImprovementModel": "graphnas.surrogate.improvement",
+    "Kernel": "graphnas.surrogate.kernels",
+    "Matern": "graphnas.surrogate.kernels",
+    "SparseGP": "graphnas.surrogate.sparse",
+    "SquaredExponential": "graphnas.surrogate.kernels",
+    "TrainingSet": "graphnas.surrogate.training_set",
+    "normal_scores": "graphnas.surrogate.training_set",
 }
 __all__ = [
     "FeatureEnsemble",
@@ -46,6 +46,4 @@ __all__ = [
     "normal_scores",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__, {name: f"graphnas.surrogate.{home}" for name, home in _HOMES.items()}, __all__
-)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

@@ -1,4 +1,4 @@
-"""ImprovementModel: how promising is each candidate, given what is evaluated and what is pending?"""
+"""ImprovementModel: how promising each candidate is, given what is evaluated and what is pending."""
 
 from __future__ import annotations
 

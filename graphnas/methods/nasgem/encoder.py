@@ -36,7 +36,7 @@ class EncoderConfig:
         pairs: Number of pairs generated once, before training.
         iterations: Number of updates.
         batch_size: Pairs per update.
-        learning_rate: Of Adam.
+        learning_rate: Adam's learning rate.
         kernel_iterations: Depth ``h`` of the Weisfeiler-Lehman kernel.
         target: ``"raw"``, ``"centred"`` or ``"rank"``; see :func:`.pairs.sample_pairs`.
         kernel_guided: Without it the similarity term is left out: a plain autoencoder, the ablation.
@@ -72,7 +72,7 @@ class KernelGuidedEncoder(nn.Module):
     Args:
         space: Gives the input's form and the random graphs.
         config: Settings.
-        seed: Of weights, graphs and batches.
+        seed: Seed of weights, graphs and batches.
         device: Where the networks live.
     """
 

@@ -22,8 +22,8 @@ class PredictorConfig:
         hidden: Widths between the vector and the score.
         epochs: Full-batch updates of a fit from scratch.
         fine_tune_epochs: Full-batch updates when the set has grown.
-        learning_rate: Of Adam.
-        weight_decay: Of Adam.
+        learning_rate: Adam's learning rate.
+        weight_decay: Adam's weight decay.
     """
 
     hidden: tuple[int, ...] = (64, 32)
@@ -48,7 +48,7 @@ class MLPPredictor:
 
     Args:
         config: Settings.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
         device: Where the network lives.
     """
 
