@@ -6,17 +6,32 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from graphnas.errors import InvalidArgument
 
+Presets = Mapping[str, Mapping[str, Any]]
 
-class Configuration(Protocol):
-    """A frozen dataclass of settings, some of them under the name of a preset."""
+
+class Configuration:
+    """Base of the frozen dataclasses of settings.
+
+    Attributes:
+        presets: Named settings, each by the fields in which it differs from the default.
+    """
+
+    presets: ClassVar[Presets] = {"default": {}}
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, with single fields changed."""
+        """A named setting, with single fields changed.
+
+        Raises:
+            InvalidArgument: An unknown preset or field, or a value out of range.
+        """
+        if name not in cls.presets:
+            raise InvalidArgument(f"preset must be one of {tuple(cls.presets)}, got {name!r}")
+        return replaced(cls(), **{**cls.presets[name], **changes})
 
 
 C = TypeVar("C", bound=Configuration)
@@ -109,19 +124,6 @@ def replaced(config: D, /, **changes: Any) -> D:
             raise InvalidArgument(f"{type(config).__name__} has no {name!r}; {close_match(name, known)}")
     made: D = dataclasses.replace(config, **changes)  # type: ignore[type-var]
     return made
-
-
-def from_preset(
-    kind: type[D], presets: Mapping[str, Mapping[str, Any]], name: str, changes: Mapping[str, Any]
-) -> D:
-    """The default of ``kind`` with the fields of a preset, and then ``changes``, replaced.
-
-    Raises:
-        InvalidArgument: An unknown preset or field, or a value out of range.
-    """
-    if name not in presets:
-        raise InvalidArgument(f"preset must be one of {tuple(presets)}, got {name!r}")
-    return replaced(kind(), **{**presets[name], **changes})
 
 
 def configured(

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
 from graphnas.configuration import (
+    Configuration,
     check_booleans,
     check_choices,
     check_integers,
     check_numbers,
     configured,
-    from_preset,
     replaced,
 )
 from graphnas.errors import InvalidArgument
 
-PRESETS = {"default": {}, "paper": {"count": 7}}
-
 
 @dataclass(frozen=True)
-class Config:
+class Config(Configuration):
     """A little of everything."""
+
+    presets: ClassVar = {"default": {}, "paper": {"count": 7}}
 
     count: int = 1
     rate: float | None = 0.5
@@ -36,10 +37,6 @@ class Config:
         check_numbers(self, {"rate": "(0, 1]"}, optional=True)
         check_choices(self, {"kind": ("a", "b")})
         check_booleans(self, "flag")
-
-    @classmethod
-    def preset(cls, name, **changes):
-        return from_preset(cls, PRESETS, name, changes)
 
 
 @pytest.mark.parametrize(

@@ -6,33 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
-from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
+from graphnas.configuration import Configuration, Presets, check_choices, check_integers, check_numbers
 from graphnas.errors import InvalidArgument
 
 SCHEDULES = ("one_cycle", "plateau", "constant")
 PRECISIONS = ("float32", "bfloat16")
 PROPAGATIONS = ("in_place", "simultaneous")
 
-Presets = Mapping[str, Mapping[str, Any]]
-
-
-class WithPresets:
-    """A configuration with named settings: the fields in which each differs from the default."""
-
-    presets: ClassVar[Presets] = {"default": {}}
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """A named setting, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset, or a value out of range.
-        """
-        return from_preset(cls, cls.presets, name, changes)
-
 
 @dataclass(frozen=True)
-class TrainingConfig(WithPresets):
+class TrainingConfig(Configuration):
     """How a model is trained: Adam, with one of torch's learning rate schedulers.
 
     ``preset("paper")`` is the schedule of D-VAE (NeurIPS 2019, section 4; its code): 300 epochs at 1e-4 in
@@ -82,7 +65,7 @@ class TrainingConfig(WithPresets):
 
 
 @dataclass(frozen=True)
-class ModelConfig(WithPresets):
+class ModelConfig(Configuration):
     """Settings that the autoencoders and the performance predictor have in common.
 
     Attributes:

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from graphnas.autoencoders.config import ModelConfig, Presets, TrainingConfig
+from graphnas.autoencoders.config import ModelConfig, TrainingConfig
 from graphnas.autoencoders.model import CHUNK, GraphModel, Graphs
 from graphnas.autoencoders.networks import mlp
 from graphnas.autoencoders.trainer import AnnotatedBatch, checked_targets, train
 from graphnas.autoencoders.vsgae_layers import MeanEncoder
-from graphnas.configuration import check_integers
+from graphnas.configuration import Presets, check_integers
 from graphnas.graph.batch import ArchitectureBatch
 
 

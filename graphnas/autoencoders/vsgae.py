@@ -12,12 +12,12 @@ from typing import ClassVar
 from torch import Tensor
 
 from graphnas.autoencoders.base import ELBO, StepwiseAutoencoder
-from graphnas.autoencoders.config import AutoencoderConfig, Presets, TrainingConfig
+from graphnas.autoencoders.config import AutoencoderConfig, TrainingConfig
 from graphnas.autoencoders.drawing import GraphDrawing
 from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.autoencoders.vsgae_decoder import VSGAEDecoder
 from graphnas.autoencoders.vsgae_layers import GraphEncoder
-from graphnas.configuration import check_choices, check_integers
+from graphnas.configuration import Presets, check_choices, check_integers
 from graphnas.graph.batch import ArchitectureBatch
 
 KL_REDUCTIONS = ("mean", "sum")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
-from graphnas.configuration import from_preset, replaced
+from graphnas.configuration import Configuration, replaced
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.seeds import derived_seed
 from graphnas.training.arguments import build_arguments, choose_device
 from graphnas.training.datasets import load_dataset
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Configuration)
 
 
 class NetworkEvaluator(ABC, Generic[C]):
@@ -45,7 +45,6 @@ class NetworkEvaluator(ABC, Generic[C]):
     """
 
     config_class: type[C]
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     def __init__(
         self,
@@ -93,8 +92,9 @@ class NetworkEvaluator(ABC, Generic[C]):
 
     def _configuration(self, config: C | str | None, dataset: Any) -> C:
         if config is None:
-            config = dataset if isinstance(dataset, str) and dataset in self.presets else "cifar10"
-        made = from_preset(self.config_class, self.presets, config, {}) if isinstance(config, str) else config
+            named = isinstance(dataset, str) and dataset in self.config_class.presets
+            config = dataset if named else "cifar10"
+        made = self.config_class.preset(config) if isinstance(config, str) else config
         if not isinstance(made, self.config_class):
             raise InvalidArgument(
                 f"config must be a {self.config_class.__name__} or a preset's name, got {config!r}"

@@ -22,7 +22,7 @@ from graphnas.training.loop import EpochResult, measure_accuracy, train_epochs
 from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import stratified_split
 from graphnas.training.trained_model import TrainedModel
-from graphnas.training.training_config import PRESETS, TrainingConfig
+from graphnas.training.training_config import TrainingConfig
 from search_spaces.complexity import count_complexity
 
 _logger = logging.getLogger(__name__)
@@ -48,7 +48,6 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
     """
 
     config_class = TrainingConfig
-    presets = PRESETS
 
     def _builder(self) -> Callable[..., nn.Module]:
         return self.space.build

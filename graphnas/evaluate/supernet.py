@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from graphnas.errors import CorruptData, InvalidArgument, TrainingFailed
 from graphnas.evaluate.network_evaluator import NetworkEvaluator
-from graphnas.evaluate.supernet_config import PRESETS, SupernetConfig
+from graphnas.evaluate.supernet_config import SupernetConfig
 from graphnas.evaluate.supernet_training import (
     SharedWeights,
     SupernetEpoch,
@@ -64,7 +64,6 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
     """
 
     config_class = SupernetConfig
-    presets = PRESETS
 
     def _builder(self) -> Callable[..., nn.Module]:
         make: Callable[..., nn.Module] | None = getattr(self.space, "supernet", None)

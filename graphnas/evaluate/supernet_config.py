@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 from graphnas.configuration import (
+    Configuration,
+    Presets,
     check_booleans,
     check_choices,
     check_integers,
     check_numbers,
-    from_preset,
 )
 
 SPLITS = ("last", "stratified")
@@ -20,8 +20,16 @@ STATISTICS = ("batch", "running")
 
 
 @dataclass(frozen=True)
-class SupernetConfig:
+class SupernetConfig(Configuration):
     """How the weights that all architectures share are trained and used.
+
+    The presets are
+
+    - ``"digits"``: for images of 8x8; a few seconds per epoch of 12 narrow layers on one CPU core.
+    - ``"cifar10"``: the defaults, a short training.
+    - ``"paper"``: the schedule of the ENAS example of NNI 1.6, which GraphPNAS builds on: SGD from 0.05
+      along a cosine to 0.001 over 310 epochs of 500 batches of 128, momentum 0.9, weight decay 1e-4,
+      gradients clipped at 5, running statistics. Measured without random changes.
 
     Attributes:
         epochs: Length of the cosine that the learning rate follows, epoch by epoch. Training may
@@ -50,6 +58,12 @@ class SupernetConfig:
             they mix the architectures that were trained last.
         mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.
     """
+
+    presets: ClassVar[Presets] = {
+        "digits": {"epochs": 30, "batch_size": 32, "flip": False, "crop_padding": 0},
+        "cifar10": {},
+        "paper": {"epochs": 310, "steps_per_epoch": 500, "statistics": "running"},
+    }
 
     epochs: int = 30
     steps_per_epoch: int | None = None
@@ -99,25 +113,3 @@ class SupernetConfig:
         passed = min(1.0, (epoch - 1) / self.epochs)
         span = self.learning_rate - self.final_learning_rate
         return self.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * passed))
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> SupernetConfig:
-        """A named configuration, with ``changes`` to single fields.
-
-        - ``"digits"``: for images of 8x8; a few seconds per epoch of 12 narrow layers on one CPU core.
-        - ``"cifar10"``: the defaults, a short training.
-        - ``"paper"``: the schedule of the ENAS example of NNI 1.6, which GraphPNAS builds on: SGD from 0.05
-          along a cosine to 0.001 over 310 epochs of 500 batches of 128, momentum 0.9, weight decay 1e-4,
-          gradients clipped at 5, running statistics. Measured without random changes.
-
-        Raises:
-            InvalidArgument: An unknown preset or field, or a value out of range.
-        """
-        return from_preset(cls, PRESETS, name, changes)
-
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "digits": {"epochs": 30, "batch_size": 32, "flip": False, "crop_padding": 0},
-    "cifar10": {},
-    "paper": {"epochs": 310, "steps_per_epoch": 500, "statistics": "running"},
-}

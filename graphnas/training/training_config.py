@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from graphnas.configuration import check_booleans, check_integers, check_numbers, from_preset
+from graphnas.configuration import Configuration, Presets, check_booleans, check_integers, check_numbers
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Configuration):
     """How one network is trained: SGD with Nesterov momentum and a learning rate that follows a cosine.
 
     The defaults are the CIFAR-10 proxy of NASGEM as far as the paper states it (a tenth of the training
-    images); epochs, learning rate and batch size are ours. See :meth:`preset` for other recipes.
+    images); epochs, learning rate and batch size are ours. The presets are
+
+    - ``"digits"``: for images of 8x8; about a second per small network on one CPU core.
+    - ``"cifar10"``: the defaults, NASGEM's proxy: 5,000 images train, 5,000 validate.
+    - ``"paper"``: the oracle of GraphPNAS: a tenth of the images of each class trains and all others
+      validate, 300 epochs of SGD from 0.1, batches of 256, weight decay 1e-4, flip and crop, no clipping.
+      Its momentum is not stated; 0.9 is ours.
 
     Attributes:
         epochs: Passes over the training part.
@@ -35,6 +40,28 @@ class TrainingConfig:
         gradient_clip: Largest norm of the gradient; None: no clipping.
         mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.
     """
+
+    presets: ClassVar[Presets] = {
+        "digits": {
+            "epochs": 8,
+            "batch_size": 32,
+            "learning_rate": 0.1,
+            "weight_decay": 5e-4,
+            "flip": False,
+            "crop_padding": 0,
+            "train_fraction": 0.5,
+            "validation_limit": None,
+        },
+        "cifar10": {},
+        "paper": {
+            "epochs": 300,
+            "batch_size": 256,
+            "learning_rate": 0.1,
+            "weight_decay": 1e-4,
+            "train_fraction": 0.1,
+            "validation_limit": None,
+        },
+    }
 
     epochs: int = 20
     batch_size: int = 128
@@ -70,41 +97,3 @@ class TrainingConfig:
             },
         )
         check_numbers(self, {"gradient_clip": "(0, inf)"}, optional=True)
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> TrainingConfig:
-        """A named configuration, with ``changes`` to single fields.
-
-        - ``"digits"``: for images of 8x8; about a second per small network on one CPU core.
-        - ``"cifar10"``: the defaults, NASGEM's proxy: 5,000 images train, 5,000 validate.
-        - ``"paper"``: the oracle of GraphPNAS: a tenth of the images of each class trains and all others
-          validate, 300 epochs of SGD from 0.1, batches of 256, weight decay 1e-4, flip and crop, no clipping.
-          Its momentum is not stated; 0.9 is ours.
-
-        Raises:
-            InvalidArgument: An unknown preset or field, or a value out of range.
-        """
-        return from_preset(cls, PRESETS, name, changes)
-
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "digits": {
-        "epochs": 8,
-        "batch_size": 32,
-        "learning_rate": 0.1,
-        "weight_decay": 5e-4,
-        "flip": False,
-        "crop_padding": 0,
-        "train_fraction": 0.5,
-        "validation_limit": None,
-    },
-    "cifar10": {},
-    "paper": {
-        "epochs": 300,
-        "batch_size": 256,
-        "learning_rate": 0.1,
-        "weight_decay": 1e-4,
-        "train_fraction": 0.1,
-        "validation_limit": None,
-    },
-}

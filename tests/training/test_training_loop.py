@@ -18,7 +18,7 @@ from graphnas.training.loop import (
     measure_accuracy,
     train_epochs,
 )
-from graphnas.training.training_config import PRESETS, TrainingConfig
+from graphnas.training.training_config import TrainingConfig
 
 AS_IT_IS = Normalisation((0.0,), (1.0,), 1.0)
 
@@ -283,7 +283,7 @@ def test_an_unknown_field_or_preset_is_named():
 
 
 def test_presets():
-    for name in PRESETS:
+    for name in TrainingConfig.presets:
         TrainingConfig.preset(name)
     paper = TrainingConfig.preset("paper")  # GraphPNAS, oracle of the RandWire experiments
     assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.weight_decay) == (300, 256, 0.1, 1e-4)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from graphnas.configuration import check_choices, check_integers, from_preset
+from graphnas.configuration import Configuration, check_choices, check_integers
 from graphnas.errors import InvalidArgument
 from graphnas.surrogate.improvement import NOISE, TWO_OBJECTIVES
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {"default": {}}
-
 
 @dataclass(frozen=True)
-class GraphBOConfig:
+class GraphBOConfig(Configuration):
     """Settings of :class:`graphnas.methods.GraphBO`; the default is what searches best in our benchmarks.
 
     Attributes:
@@ -52,12 +48,3 @@ class GraphBOConfig:
         )
         if not self.depths or min(self.depths) < 0:
             raise InvalidArgument(f"depths must be non-negative and not empty, got {self.depths}")
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> GraphBOConfig:
-        """A named setting, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        return from_preset(cls, PRESETS, name, changes)

@@ -1,6 +1,6 @@
 """GraphPNAS: a GNN generator of architectures that learns a distribution of good ones (TMLR 2023)."""
 
-from graphnas.methods.graphpnas.config import PRESETS, GraphPNASConfig
+from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
@@ -14,7 +14,6 @@ from graphnas.methods.graphpnas.supernet_search import SupernetSearch, SupernetS
 from graphnas.methods.graphpnas.training import fit
 
 __all__ = [
-    "PRESETS",
     "ArchitectureGenerator",
     "Buffer",
     "GeneratorConfig",

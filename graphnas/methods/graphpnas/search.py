@@ -50,7 +50,7 @@ class GraphPNAS(ModelBasedSearch):
     Args:
         space: The search space.
         config: Settings; may not be given together with ``preset``.
-        preset: One of :data:`.config.PRESETS`, such as ``"default"`` or ``"paper"``.
+        preset: One of ``GraphPNASConfig.presets``, such as ``"default"`` or ``"paper"``.
         seed: Seed of every random choice.
 
     Raises:

@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from graphnas.configuration import configured, from_preset
+from graphnas.configuration import Configuration, Presets, configured
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -23,11 +23,6 @@ from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.supernet-search"
 VERSION = 1
-
-PRESETS: Mapping[str, Mapping[str, int]] = {
-    "default": {},
-    "paper": {"steps": 300, "epochs_per_step": 5, "trained": 100, "evaluated": 100, "samples": 8},
-}
 
 
 class SharedWeightEvaluator(Protocol):
@@ -50,7 +45,7 @@ class SharedWeightEvaluator(Protocol):
 
 
 @dataclass(frozen=True)
-class SupernetSearchConfig:
+class SupernetSearchConfig(Configuration):
     """The turns of a search on shared weights.
 
     ``SupernetSearchConfig.preset("paper")`` has the counts of GraphPNAS: 300 steps of 100 architectures, the
@@ -67,6 +62,11 @@ class SupernetSearchConfig:
         samples: Number of further proposals of the method that are measured at the end.
     """
 
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {"steps": 300, "epochs_per_step": 5, "trained": 100, "evaluated": 100, "samples": 8},
+    }
+
     steps: int = 20
     epochs_per_step: int = 1
     trained: int = 50
@@ -79,15 +79,6 @@ class SupernetSearchConfig:
             value, least = getattr(self, entry.name), 0 if entry.name == "samples" else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidArgument(f"{entry.name} must be an integer of at least {least}, got {value!r}")
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> SupernetSearchConfig:
-        """``"default"`` or ``"paper"``, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        return from_preset(cls, PRESETS, name, changes)
 
 
 @dataclass(frozen=True)

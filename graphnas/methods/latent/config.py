@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from graphnas.configuration import check_choices, check_integers, check_numbers, from_preset
+from graphnas.configuration import Configuration, Presets, check_choices, check_integers, check_numbers
 
 if TYPE_CHECKING:
     from graphnas.autoencoders.config import AutoencoderConfig
@@ -24,21 +23,10 @@ MODELS = {
     "vsgae": "VSGAE",
 }
 """The class in :mod:`graphnas.autoencoders` of each ``LatentBOConfig.model``."""
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
-    "paper": {
-        "strategy": "rounds",
-        "model": "dvae",
-        "n_startup_trials": 50,
-        "batch_size": 50,
-        "surrogate": "sparse",
-        "ard": True,
-    },
-}
 
 
 @dataclass(frozen=True)
-class LatentBOConfig:
+class LatentBOConfig(Configuration):
     """Settings of :class:`graphnas.methods.LatentBO`.
 
     The default is what searches best in our benchmark. ``LatentBOConfig.preset("paper")`` is the search of
@@ -73,6 +61,18 @@ class LatentBOConfig:
         decodings: Times that a selected point is decoded (``"rounds"``).
     """
 
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {
+            "strategy": "rounds",
+            "model": "dvae",
+            "n_startup_trials": 50,
+            "batch_size": 50,
+            "surrogate": "sparse",
+            "ard": True,
+        },
+    }
+
     strategy: str = "candidates"
     model: str = "features"
     model_config: AutoencoderConfig | None = None
@@ -106,12 +106,3 @@ class LatentBOConfig:
         }
         check_integers(self, least)
         check_numbers(self, {"trust_region": "(0, inf)"})
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> LatentBOConfig:
-        """A named setting, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        return from_preset(cls, PRESETS, name, changes)

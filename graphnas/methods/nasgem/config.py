@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from graphnas.configuration import check_choices, check_integers, from_preset
+from graphnas.configuration import Configuration, Presets, check_choices, check_integers
 
 if TYPE_CHECKING:
     from graphnas.methods.nasgem.encoder import EncoderConfig
     from graphnas.methods.nasgem.predictor import PredictorConfig
 
 UPDATES = ("refit", "fine_tune")
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
-    "paper": {
-        "n_startup_trials": 100,
-        "batch_size": 10,
-        "candidates": 50_000,
-        "refresh": 1,
-        "local_candidates": 0,
-        "rank_scores": False,
-    },
-}
 
 
 @dataclass(frozen=True)
-class NASGEMConfig:
+class NASGEMConfig(Configuration):
     """Settings of :class:`graphnas.methods.nasgem.NASGEM`.
 
     The default is what searches best in our benchmark. ``NASGEMConfig.preset("paper")`` is the method as
@@ -48,6 +36,18 @@ class NASGEMConfig:
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
     """
+
+    presets: ClassVar[Presets] = {
+        "default": {},
+        "paper": {
+            "n_startup_trials": 100,
+            "batch_size": 10,
+            "candidates": 50_000,
+            "refresh": 1,
+            "local_candidates": 0,
+            "rank_scores": False,
+        },
+    }
 
     n_startup_trials: int = 5
     batch_size: int = 1
@@ -73,12 +73,3 @@ class NASGEMConfig:
                 "perceptrons": 1,
             },
         )
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> NASGEMConfig:
-        """A named setting, with single fields changed.
-
-        Raises:
-            InvalidArgument: An unknown preset.
-        """
-        return from_preset(cls, PRESETS, name, changes)

@@ -8,7 +8,6 @@ import pytest
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.graph.evaluation import Observation
 from graphnas.methods import GraphPNAS, GraphPNASConfig
-from graphnas.methods.graphpnas import PRESETS
 from graphnas.methods.graphpnas import search as loop
 from graphnas.methods.graphpnas.critic import Candidates, Critic
 from graphnas.methods.graphpnas.sampling import generator_stream
@@ -52,7 +51,9 @@ def training_set(architectures):
 
 
 def test_only_the_default_has_a_critic():
-    assert {name for name in PRESETS if GraphPNASConfig.preset(name).critic is not None} == {"default"}
+    assert {name for name in GraphPNASConfig.presets if GraphPNASConfig.preset(name).critic is not None} == {
+        "default"
+    }
 
 
 @pytest.mark.parametrize("likeliest", [0.0, 1.0])

@@ -12,7 +12,7 @@ from graphnas import Architecture, ArchitectureBatch
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument, SpaceExhausted
 from graphnas.methods import GraphPNAS, GraphPNASConfig
-from graphnas.methods.graphpnas import PRESETS, RNNGenerator, sample_valid
+from graphnas.methods.graphpnas import RNNGenerator, sample_valid
 from graphnas.methods.graphpnas.explorers import EXPLORERS, epsilon_at, make_explorer
 from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
@@ -310,7 +310,7 @@ def test_the_generator_is_what_was_learned():
 
 
 def test_presets_are_the_published_settings():
-    for name in PRESETS:
+    for name in GraphPNASConfig.presets:
         GraphPNASConfig.preset(name)
     paper = GraphPNASConfig.preset("paper")
     assert (paper.hidden_size, paper.steps, paper.mixtures) == (128, 7, 10)
