@@ -64,6 +64,7 @@ _SEARCHES = {
     "nasbench101-validation": " --slow-seeds 3",
     "nasbench101-test": " --slow-seeds 2",
     "nasbench201-latency": "",
+    "nasbench201-latency-limit": "",
 }
 
 CATALOG = (

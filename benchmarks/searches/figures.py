@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ from benchmarks.searches.runs import Run
 CLOSE = 1e-6
 FEW = 5
 """A method with fewer runs is not compared with the others."""
+
+
+def within_limit(run: Run, limit: float) -> Run:
+    """The same run with a value of 0 for each architecture whose reported figure is over the limit."""
+    pairs = zip(run.values, run.reported, strict=True)
+    return replace(
+        run, values=[0.0 if figure is None or figure > limit else value for value, figure in pairs]
+    )
 
 
 def best_so_far(values: Sequence[float], queries: int) -> NDArray[np.float64]:

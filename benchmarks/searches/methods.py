@@ -81,6 +81,7 @@ class Method:
         sampler: Makes the sampler for a task and a seed.
         ours: Whether it suggests only architectures of the space, rather than single parameters.
         objectives: The largest number of objectives that it is run with.
+        constraints: Whether it is run on tasks with a constraint.
         most_queries: The most queries that it gets, if more would take too long.
         slow_on: Spaces on which a run takes minutes.
         default: Whether it is run on a task without being asked for.
@@ -90,6 +91,7 @@ class Method:
     sampler: Callable[[Opened, int], BaseSampler]
     ours: bool = True
     objectives: int = 2
+    constraints: bool = False
     most_queries: int | None = None
     slow_on: tuple[str, ...] = ()
     default: Callable[[Task], bool] = lambda task: True
@@ -97,9 +99,15 @@ class Method:
 
 
 METHODS = {
-    "GraphBOSampler": Method(lambda task, seed: GraphBOSampler(task.space, seed=seed)),
-    "GraphPNASSampler": Method(lambda task, seed: GraphPNASSampler(task.space, seed=seed)),
-    "LatentBOSampler": Method(lambda task, seed: LatentBOSampler(task.space, seed=seed)),
+    "GraphBOSampler": Method(
+        lambda task, seed: GraphBOSampler(task.space, seed=seed, **task.options), constraints=True
+    ),
+    "GraphPNASSampler": Method(
+        lambda task, seed: GraphPNASSampler(task.space, seed=seed, **task.options), constraints=True
+    ),
+    "LatentBOSampler": Method(
+        lambda task, seed: LatentBOSampler(task.space, seed=seed, **task.options), constraints=True
+    ),
     "GraphPNASSampler, paper": Method(
         lambda task, seed: GraphPNASSampler(task.space, preset=task.task.graphpnas, seed=seed),
         objectives=1,
@@ -112,7 +120,7 @@ METHODS = {
         objectives=1,
         most_queries=100,
         slow_on=ALL_SPACES,
-        default=lambda task: task.space == "nasbench201",
+        default=lambda task: task.space == "nasbench201" and task.epochs == 200,
     ),
     "NASGEMSampler, preset=paper": Method(
         _nasgem_paper,
@@ -128,11 +136,16 @@ METHODS = {
         slow_on=ALL_SPACES,
         default=lambda task: False,
     ),
-    "random search": Method(lambda task, seed: RandomArchitectureSampler(task.space, seed=seed)),
-    "Optuna TPE": Method(lambda task, seed: optuna.samplers.TPESampler(seed=seed), ours=False),
+    "random search": Method(
+        lambda task, seed: RandomArchitectureSampler(task.space, seed=seed, **task.options), constraints=True
+    ),
+    "Optuna TPE": Method(
+        lambda task, seed: optuna.samplers.TPESampler(seed=seed, **task.options), ours=False, constraints=True
+    ),
     "Optuna GP": Method(
-        lambda task, seed: optuna.samplers.GPSampler(seed=seed),
+        lambda task, seed: optuna.samplers.GPSampler(seed=seed, **task.options),
         ours=False,
+        constraints=True,
         objectives=1,
         most_queries=150,
         slow_on=("nasbench101",),
@@ -153,7 +166,11 @@ METHODS = {
 def possible_methods(task: Task) -> list[str]:
     """The methods that can be run on a task; NSGA-II needs several objectives."""
     objectives = len(task.objectives)
-    names = [name for name, method in METHODS.items() if method.objectives >= objectives]
+    names = [
+        name
+        for name, method in METHODS.items()
+        if method.objectives >= objectives and (task.limit is None or method.constraints)
+    ]
     return [name for name in names if objectives > 1 or name != "Optuna NSGA-II"]
 
 
@@ -175,5 +192,6 @@ def run(task_name: str, method_name: str, seed: int, queries: int) -> Run:
         queries,
         suggest=task.nearest if unrestricted else suggest_architecture,
         directions=task.task.objectives,
+        limit=task.task.limit,
         trials_per_query=method.trials_per_query,
     )

@@ -17,8 +17,15 @@ from benchmarks.harness.records import stored_runs, write_record
 from graphnas import Architecture, GraphSpace
 from optuna_graphnas import suggest_architecture
 
+EXCESS = "excess"
+"""User attribute of a trial: by how much it is over the limit of its task."""
 TRIALS_PER_QUERY = 60
 """Trials per query after which a search ends although it has not used up its queries."""
+
+
+def excess_of(trial: optuna.trial.FrozenTrial) -> tuple[float]:
+    """The constraint of a trial as Optuna's samplers read it, satisfied if at most 0."""
+    return (trial.user_attrs[EXCESS],)
 
 
 @dataclass
@@ -55,6 +62,7 @@ def search(
     *,
     suggest: Callable[[optuna.Trial, GraphSpace], Architecture] = suggest_architecture,
     directions: Sequence[str] = ("maximize",),
+    limit: float | None = None,
     trials_per_query: int = TRIALS_PER_QUERY,
 ) -> Run:
     """One study in memory, until ``queries`` different architectures (up to isomorphism) were evaluated.
@@ -68,6 +76,7 @@ def search(
         queries: Number of different architectures.
         suggest: Suggests the architecture of a trial.
         directions: Directions of the one or two objectives.
+        limit: The largest allowed value of what is reported, for :func:`excess_of`.
         trials_per_query: Trials per query after which the search ends in any case.
     """
     known: dict[str, tuple[float, float]] = {}
@@ -83,6 +92,8 @@ def search(
         if len(known) >= queries:
             trial.study.stop()
         measuring += time.process_time() - start
+        if limit is not None:
+            trial.set_user_attr(EXCESS, known[key][1] - limit)
         return known[key] if len(directions) > 1 else known[key][0]
 
     study = optuna.create_study(directions=list(directions), sampler=sampler)

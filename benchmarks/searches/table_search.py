@@ -27,7 +27,14 @@ import numpy as np
 from benchmarks.harness.drawing import label, panels, save
 from benchmarks.harness.records import RESULTS, publish, script_parser
 from benchmarks.harness.sections import Section, Table, spread
-from benchmarks.searches.figures import FEW, hypervolume, one_objective, two_objectives, who_leads
+from benchmarks.searches.figures import (
+    FEW,
+    hypervolume,
+    one_objective,
+    two_objectives,
+    who_leads,
+    within_limit,
+)
 from benchmarks.searches.methods import METHODS, default_methods, possible_methods, run
 from benchmarks.searches.runs import Run, run_all
 from benchmarks.searches.tasks import DEVICE, REFERENCE, TASKS, Task, opened
@@ -63,7 +70,8 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
     budgets = _budgets(record)
     # Below 100 queries the test accuracy would only widen the table.
     reported = [b for b in budgets if int(b) >= 100] or budgets if task.reported else []
-    columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"test, {b}" for b in reported)]
+    beside = "test" if task.limit is None else "latency"
+    columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"{beside}, {b}" for b in reported)]
     columns += ["optimum reached", "median queries", "s per trial"]
     rows = []
     for name, row in record["summary"].items():
@@ -79,7 +87,11 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
         cells += [known.reported.get(int(b), "") for b in reported]
         if any(cells):
             rows.append([known.name, "", *cells, "", "", ""])
-    also = f" Test: {task.reported} of the architecture with the best value." if task.reported else ""
+    also = (
+        f" {beside.capitalize()}: {task.reported} of the architecture with the best value."
+        if task.reported
+        else ""
+    )
     caption = (
         f"Best {task.value} (%) after so many queries, mean ± deviation over the seeds; the best of the "
         f"table is {record['optimum']:.3f}.{also} Optimum reached: share of the runs that reach it within "
@@ -202,7 +214,8 @@ def summarize(settings: dict[str, Any], runs: list[Run]) -> dict[str, Any]:
     """The figures of each method, in the order of the runs."""
     budgets = TASKS[settings["task"]].budgets
     by_method: dict[str, list[Run]] = {}
-    for one in runs:
+    limit = settings.get("limit")
+    for one in runs if limit is None else [within_limit(one, limit) for one in runs]:
         by_method.setdefault(one.method, []).append(one)
     if "reference" not in settings:
         return {
@@ -216,6 +229,8 @@ def settings_of(name: str) -> dict[str, Any]:
     """Entries of a record that must be the same for its runs to count: the task and its reference values."""
     task = opened(name)
     settings: dict[str, Any] = {"task": name, "optimum": task.optimum}
+    if task.task.limit is not None:
+        settings |= {"latency_on": DEVICE, "limit": task.task.limit}
     if len(task.task.objectives) > 1:
         whole = hypervolume(*task.every(), REFERENCE)
         settings |= {"latency_on": DEVICE, "reference": list(REFERENCE), "hypervolume": whole}

@@ -242,3 +242,24 @@ def test_sampling_benchmark(tmp_path):
     )
     assert set(record["seconds"]) == {"GraphBOSampler", "Optuna TPE", "Optuna GP"}
     assert all(len(times["12"]) == 2 for times in record["seconds"].values())
+
+
+def test_what_is_over_the_limit_counts_as_nothing():
+    run = figures.within_limit(make_run([5.0, 9.0, 7.0], [2.0, 8.0, None]), 4.0)
+    assert run.values == [5.0, 0.0, 0.0]
+    assert figures.best_so_far(run.values, 3).tolist() == [5, 5, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table201")
+def test_a_constraint_reaches_the_samplers(tmp_path):
+    """Cells over the limit, seven in ten, are proposed less often than at random, and none of them counts."""
+    arguments = ["--task", "nasbench201-latency-limit", "--queries", "25", "--seeds", "1"]
+    _, record = run(
+        "searches.table_search", *arguments, "--methods", "GraphBOSampler", output=tmp_path / "search.json"
+    )
+    (search,) = record["runs"]
+    within = np.array(search["reported"]) <= record["limit"]
+    assert within[5:].mean() > 0.5
+    (row,) = record["summary"].values()
+    assert row["budgets"]["25"]["value"][0] == np.array(search["values"])[within].max() <= record["optimum"]
