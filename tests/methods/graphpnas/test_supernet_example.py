@@ -11,7 +11,7 @@ from graphnas.methods import LearnedDistribution
 from graphnas.training import load_model
 from graphnas.training.images import ImageData, MemoryImages, channel_statistics
 
-EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "graphpnas_supernet.py"))
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "graphpnas_supernet.py"))
 SMALL = {"layers": 2, "width": 2, "steps": 2, "epochs": 1}
 
 
