@@ -41,7 +41,7 @@ class Heads(nn.Module):
         h = h.view(len(x), len(self.outputs), -1).transpose(0, 1)
         for matrix, bias in zip(self.hidden, self.hidden_bias, strict=True):
             h = torch.baddbmm(bias, h, matrix).relu_()
-        matrices, biases = (w.split(self.outputs, -1) for w in (self.last, self.last_bias))
+        matrices, biases = (torch.split_with_sizes(w, self.outputs, -1) for w in (self.last, self.last_bias))
         return [torch.addmm(bias, part, last) for part, last, bias in zip(h, matrices, biases, strict=True)]
 
 

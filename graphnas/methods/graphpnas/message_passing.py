@@ -113,7 +113,8 @@ def _feature_code(num_nodes: int, num_labels: int) -> Tensor:
     labels = torch.eye(num_labels + 1)[[*range(1, num_labels + 1), 0, 0]]
     markers = torch.tensor([[1.0, 1.0, 0.0]] * num_labels + [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
     types = torch.cat([torch.ones(num_labels + 2, 1), markers, labels], 1)
-    return torch.block_diag(types, -torch.eye(num_nodes))
+    code: Tensor = torch.block_diag(types, -torch.eye(num_nodes))  # type: ignore[no-untyped-call]
+    return code
 
 
 def _relu_(x: Tensor) -> Tensor:
@@ -172,13 +173,14 @@ def _propagate(
     state_bias: Tensor,
     gathered: Tensor,
     gathered_bias: Tensor,
+    *,
     rounds: list[tuple[Tensor, ...]] | None = None,
 ) -> Tensor:
     """All rounds of message passing; what the backward pass needs of each is appended to ``rounds``."""
     (nodes, width), edges = x.shape, len(wiring.target)
     fixed = code @ feature  # what the first layers add for an edge's type and its nodes' numbers
     kinds = len(code) - wiring.number.shape[1]
-    new_bias, gates_bias = gathered_bias.split((width, 2 * width), 1)
+    new_bias, gates_bias = torch.split_with_sizes(gathered_bias, (width, 2 * width), 1)
     past_bias = state_bias.clone()
     past_bias[:, : 2 * width] += gates_bias
     every = torch.arange(max(3 * edges, kinds), device=x.device)
@@ -188,7 +190,7 @@ def _propagate(
     table, sent = x.new_empty(kinds + nodes, 2 * width), x.new_empty(edges, width)
     of_node = table[kinds:]
     h = x
-    new_part, gates_part = gathered.split((width, 2 * width), 2)
+    new_part, gates_part = torch.split_with_sizes(gathered, (width, 2 * width), 2)
     weights = (fixed, first, second, second_bias, state, past_bias, gates_part, new_part, new_bias)
     for step, (rows, to_first, to_both, edge_bias, to_past, of_past, to_gates, to_new, of_new) in enumerate(
         zip(*(weight.unbind() for weight in weights), strict=True)
@@ -225,7 +227,7 @@ def _propagate_backward(
     around = 2 * wiring.begin
     kind, number = wiring.kind.to(d_h.dtype).t(), wiring.number.to(d_h.dtype).t()
     d_fixed = d_h.new_empty(steps, len(code), 2 * width)
-    d_kinds, d_numbers = d_fixed.split((len(kind), len(number)), 1)
+    d_kinds, d_numbers = torch.split_with_sizes(d_fixed, (len(kind), len(number)), 1)
     d_first, d_second, d_state, d_gathered = map(torch.empty_like, matrices)
     d_second_bias = d_h.new_empty(steps, 2, 1, width)
     d_bias = d_h.new_empty(steps, 4 * width)

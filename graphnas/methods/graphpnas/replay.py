@@ -34,14 +34,13 @@ def check_keep_top(keep_top: Keep | Schedule) -> None:
         InvalidArgument: A count below 1, a fraction outside of (0, 1], or a schedule that does not begin at 0
             evaluations and ascend.
     """
-    schedule = isinstance(keep_top, Sequence)
-    if schedule:
-        starts = [start for start, _ in keep_top]
-        if not starts or starts[0] != 0 or any(b <= a for a, b in pairwise(starts)):
-            raise InvalidArgument(
-                f"keep_top must begin at 0 evaluations and ascend, got the evaluations {starts}"
-            )
-    for value in [keep for _, keep in keep_top] if schedule else [keep_top]:
+    schedule = keep_top if isinstance(keep_top, Sequence) else [(0, keep_top)]
+    starts = [start for start, _ in schedule]
+    if not starts or starts[0] != 0 or any(b <= a for a, b in pairwise(starts)):
+        raise InvalidArgument(
+            f"keep_top must begin at 0 evaluations and ascend, got the evaluations {starts}"
+        )
+    for _, value in schedule:
         count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         fraction = isinstance(value, float) and 0 < value <= 1
         if not (count or fraction):

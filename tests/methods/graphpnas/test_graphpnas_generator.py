@@ -16,7 +16,6 @@ from graphnas import Architecture, ArchitectureBatch, GraphSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
 from graphnas.methods.graphpnas.likelihood import decision_weights
-from graphnas.methods.graphpnas.message_passing import sum_rows
 from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
 SMALL = GeneratorConfig(hidden_size=24, steps=3, mixtures=4)
@@ -220,31 +219,6 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(log_prob, values, fast_mode=True)
 
 
-def test_weights_that_change_before_the_backward_pass_are_an_error():
-    generator = make(TINY["labels"])
-    value = generator.log_prob(ArchitectureBatch.from_architectures(random_graphs(TINY["labels"], 2))).sum()
-    with torch.no_grad():
-        generator.messages.second_bias.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        value.backward()
-
-
-def test_there_is_no_second_derivative():
-    generator = make(TINY["labels"])
-    value = generator.log_prob(ArchitectureBatch.from_architectures(random_graphs(TINY["labels"], 2))).sum()
-    (gradient,) = torch.autograd.grad(value, generator.messages.first, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
-
-
-def test_sums_of_rows():
-    table = torch.arange(8.0).view(4, 2)
-    index, begin = torch.tensor([0, 3, 1]), torch.tensor([0, 2, 2])
-    assert sum_rows(table, index, begin).tolist() == [[6, 8], [0, 0], [2, 3]]
-    signs = torch.tensor([1.0, -1.0, 2.0])
-    assert sum_rows(table, index, begin, signs).tolist() == [[-6, -6], [0, 0], [4, 6]]
-
-
 def test_minibatches_are_parts_of_the_batch():
     space = NASBench101()
     generator = make(space)
@@ -263,33 +237,6 @@ def test_minibatches_are_parts_of_the_batch():
             assert list(part.batch) == list(batch[index])
     again = next(parts[0].minibatches(torch.tensor([1, 1]), 2))
     torch.testing.assert_close(generator.log_prob(again), whole.total()[[0, 0]])
-
-
-@pytest.mark.parametrize("multiple", [1, 7, 64])
-def test_filling_up_sub_graphs_changes_no_state(multiple):
-    space = NASBench101()
-    generator = sharpened(make(space))
-    wiring = generator.prepare(space.sample_batch(np.random.default_rng(0), 9)).whole().wiring
-    padded = wiring.padded(multiple)
-    assert len(padded.node) % multiple == len(padded.target) % multiple == 0
-    assert len(padded.node) > len(wiring.node)
-    x = torch.randn(len(padded.node), 24, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        states = generator.messages(x[: len(wiring.node)], wiring)
-        torch.testing.assert_close(generator.messages(x, padded)[: len(states)], states)
-
-
-def test_states_in_bfloat16_are_nearly_those_in_float32():
-    space = NASBench101()
-    generator = make(space, GeneratorConfig(hidden_size=64))
-    wiring = generator.prepare(space.sample_batch(np.random.default_rng(0), 50)).whole().wiring
-    x = torch.randn(len(wiring.node), 64, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        exact = generator.messages(x, wiring)
-        found = generator.messages.rounded()(x, wiring)
-    assert found.dtype == torch.float32
-    error = float((found - exact).norm() / exact.norm())
-    assert 0 < error < 0.02
 
 
 def test_training_learns_the_graphs_it_is_shown():
