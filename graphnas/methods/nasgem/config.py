@@ -49,7 +49,7 @@ class NASGEMConfig(Configuration):
         },
     }
 
-    n_startup_trials: int = 5
+    n_startup_trials: int = 10
     batch_size: int = 1
     candidates: int = 20_000
     refresh: int = 10
