@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -111,6 +112,17 @@ def mlp(*widths: int) -> nn.Sequential:
     for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def perceptron(
+    widths: Sequence[int], generator: torch.Generator, device: torch.device | str = "cpu"
+) -> nn.Sequential:
+    """:func:`mlp` with initial weights from ``generator``, which is on the CPU."""
+    with torch.device("meta"):
+        network = mlp(*widths)
+    network.to_empty(device="cpu")
+    initialise(network, generator)
+    return network.to(device)
 
 
 @torch.no_grad()

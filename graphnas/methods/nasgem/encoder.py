@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import trange
 
+from graphnas.autoencoders.networks import perceptron
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.flatten import Flattener
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl import WeisfeilerLehman
-from graphnas.methods.nasgem.networks import perceptron
 from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
 
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphnas.autoencoders.networks import perceptron
 from graphnas.errors import InvalidArgument
-from graphnas.methods.nasgem.networks import perceptron
 
 
 @dataclass(frozen=True)
