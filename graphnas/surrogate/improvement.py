@@ -41,10 +41,10 @@ class Process(Protocol):
 class ImprovementModel:
     """Constrained log expected improvement, with a process for every objective and constraint.
 
-    Targets are the normal scores of the values' ranks. Of two objectives each has a process, and the expected
-    improvement is that of the hypervolume; more are scalarised. The probability that a constraint is
-    satisfied is multiplied with the improvement; as long as nothing feasible is known it is all that counts.
-    What is pending counts as evaluated, with the value that is predicted.
+    Targets are the normal scores of the values' ranks. With two objectives each has a process, and the
+    expected improvement is that of the hypervolume; more are scalarised. The probability that a constraint
+    is satisfied is multiplied with the improvement; as long as nothing feasible is known it is all that
+    counts. What is pending counts as evaluated, with the value that is predicted.
 
     Args:
         process: Makes a process for one column of targets.

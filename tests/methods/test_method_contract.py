@@ -159,6 +159,19 @@ def test_a_method_rebuilt_from_its_history_goes_on_the_same(make, space):
     assert drive(rebuilt, 4) == drive(original, 4)
 
 
+def test_a_proposal_is_a_function_of_its_arguments(make, space):
+    """Whatever was asked, learned and proposed before; so of an earlier part of the history as well."""
+    method = make(space, 1)
+    drive(method, 9)
+    pending = (space.sample(np.random.default_rng(0)),)
+    for count in (9, 6):
+        known = method.observations[:count]
+        seen = {space.key(a) for a in (*(o.architecture for o in known), *pending)}
+        expected = make(space, 1).propose(known, pending, seen)
+        assert method.propose(known, pending, seen) == expected
+        assert space.key(expected) not in seen
+
+
 def test_state_goes_through_json(make, space):
     original = make(space, 1)
     drive(original, 9)

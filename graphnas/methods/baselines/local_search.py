@@ -17,7 +17,7 @@ class LocalSearch(SearchMethod):
     """Hill climbing with restarts: move to the first neighbour that is better, restart at a local optimum.
 
     The walk is replayed from all evaluations so far, so it is a function of them and of the seed, and values
-    that others reported are used where the walk comes across them. Of several objectives it climbs the
+    that others reported are used where the walk comes across them. With several objectives it climbs the
     first; infeasible and failed architectures count as worse than all others.
 
     Args:

@@ -18,10 +18,9 @@ REPEATS_BEFORE_ENUMERATION = 1000
 class RandomSearch(SearchMethod):
     """Proposes the first unseen member of a sequence of random samples that the seed alone determines.
 
-    Skipping along one fixed sequence makes every proposal a function of (seed, told, pending): a trial that
-    was lost leaves no trace, and several workers share out the sequence between them. It is sampling without
-    replacement from whatever distribution :meth:`GraphSpace.sample` has. When the whole space has been seen
-    the sequence is gone through again.
+    As the sequence is fixed, a trial that was lost leaves no trace, and several workers share it out between
+    them. It is sampling without replacement from the distribution of :meth:`GraphSpace.sample`. Once the
+    whole space has been seen, the sequence is gone through again.
 
     Args:
         space: The search space.

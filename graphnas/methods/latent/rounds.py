@@ -25,7 +25,7 @@ Matrix = NDArray[np.float64]
 
 POLISH_ITERATIONS = 150
 _STEP = 1e-5
-"""Of the differences in a gradient, in units of the box."""
+"""Length of the differences in a gradient, in units of the box."""
 
 
 def make_process(config: LatentBOConfig, seed: int) -> GaussianProcess | SparseGP:
