@@ -22,8 +22,8 @@ class TrainingSet:
     Attributes:
         architectures: ``n`` evaluated architectures.
         scores: (n,) one number each, larger is better.
-        violations: (n, c) constraint values, satisfied where at most 0; c may be 0.
-        values: (n, m) the objectives that the scores were made of, each to be maximised.
+        violations: (n, c) finite constraint values, satisfied where at most 0; c may be 0.
+        values: (n, m) the objectives that the scores were computed from, each to be maximised.
     """
 
     architectures: Sequence[Architecture]
@@ -36,15 +36,19 @@ class TrainingSet:
         """Finished observations as one score each; several objectives are scalarised with weights of ``rng``.
 
         Args:
-            observations: At least one, none of them failed. One that lacks a constraint of others satisfies
-                it.
-            rng: For :func:`scalarize`.
+            observations: At least one, none of them failed. A missing constraint counts as satisfied, NaN as
+                infinitely violated, and an infinite value as twice the largest finite one of its constraint.
+            rng: Generator for :func:`scalarize`.
         """
         values = np.array([o.values for o in observations], float)
         width = max(len(o.constraints) for o in observations)
         violations = np.zeros((len(observations), width))
         for row, observation in zip(violations, observations, strict=True):
             row[: len(observation.constraints)] = observation.constraints
+        violations[np.isnan(violations)] = np.inf
+        largest = np.where(np.isfinite(violations), np.abs(violations), 0.0).max(0, initial=0.0)
+        bound = 2 * np.where(largest > 0, largest, 1.0)
+        violations = np.clip(violations, -bound, bound)
         return cls([o.architecture for o in observations], scalarize(values, rng), violations, values)
 
     def __len__(self) -> int:

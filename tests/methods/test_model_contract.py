@@ -66,6 +66,18 @@ def test_every_combination(name, space, objectives, limits, pending, monkeypatch
     assert rebuilt.ask(pending=waiting) == [proposal]
 
 
+@pytest.mark.parametrize("unbounded", [float("inf"), -float("inf"), float("nan")])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_constraint_that_is_not_finite(name, unbounded):
+    space = SPACES["gemnet"]
+    method = METHODS[name](space)
+    for k in range(12):
+        architecture = space.sample(np.random.default_rng(k))
+        limit = unbounded if k == 3 else architecture.num_edges - 5.5
+        method.tell(architecture, values(architecture, 1), (limit,))
+    space.validate(method.ask()[0])
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_constraints_are_obeyed_more_often_than_by_chance(name):
     """Of two objectives, too: more convolutions and fewer edges, but at most five edges."""

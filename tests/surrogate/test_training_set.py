@@ -26,6 +26,15 @@ def test_a_constraint_that_is_missing_is_satisfied():
     assert len(data) == 3
 
 
+def test_infinite_violations_count_twice_the_largest_finite_one_and_nan_is_infinite():
+    inf, nan = float("inf"), float("nan")
+    rows = [((1.0,), (inf, nan)), ((2.0,), (-3.0, 0.0)), ((3.0,), (0.5,)), ((4.0,), (-inf, 0.0))]
+    data = training_set(rows)
+    assert data.violations.tolist() == [[6, 2], [-3, 0], [0.5, 0], [-6, 0]]
+    assert data.feasible.tolist() == [False, True, False, True]
+    assert data.best(4).tolist() == [3, 1, 2, 0]
+
+
 def test_what_violates_less_ranks_higher_and_all_of_it_below_what_is_feasible():
     data = training_set([((9.0,), (2.0,)), ((1.0,), (-1.0,)), ((8.0,), (0.5,)), ((2.0,), (0.0,))])
     assert data.best(4).tolist() == [3, 1, 2, 0]
