@@ -80,13 +80,15 @@ class MLPPredictor:
         return self
 
     def fine_tune(self, vectors: Tensor, scores: ArrayLike) -> MLPPredictor:
-        """Go on from the current weights on a set that has grown; a first call is a :meth:`fit`.
+        """Continue from the current weights on a set that has grown.
 
-        The standardisation of the first fit is kept, so that the old weights keep their meaning.
+        The standardisation of the last :meth:`fit` is kept, so that the old weights keep their meaning. If
+        nothing was fitted yet, or another number of scores per vector, this is a fit.
         """
-        if self._network is None:
+        x, y = self._check(vectors, scores)
+        if self._network is None or y.shape[1] != len(self._mean):
             return self.fit(vectors, scores)
-        self._train(*self._check(vectors, scores), self.config.fine_tune_epochs)
+        self._train(x, y, self.config.fine_tune_epochs)
         return self
 
     def predict(self, vectors: Tensor) -> NDArray[np.float64]:

@@ -85,29 +85,33 @@ class NASGEM(ModelBasedSearch):
     def _ranked(self, known: Finished, updates: list[int]) -> Ranking:
         data = self.training_set(known)
         pool = ArchitectureBatch.cat([*self._pool.changed(data), self._pool.random(len(data))])
-        scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
-        targets = np.concatenate([scores[:, None], data.violations], axis=1)
-        predictors = self._predictors(known, updates, self.encoder.embed(data.architectures), targets)
+        predictors = self._predictors(known, updates)
         vectors = self.encoder.embed(pool)
         predicted = np.mean([predictor.predict(vectors) for predictor in predictors], axis=0)
         score, violations = predicted[:, 0], predicted[:, 1:]
         allowed = (violations <= 0).all(1)
         return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
 
-    def _predictors(
-        self, known: Finished, updates: list[int], vectors: Tensor, targets: Vector
-    ) -> list[MLPPredictor]:
+    def _examples(self, known: Finished) -> tuple[Tensor, Vector]:
+        """Embeddings (n, d) of ``known``, and the scores and violations (n, 1 + c) to predict from them."""
+        data = self.training_set(known)
+        scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
+        targets = np.concatenate([scores[:, None], data.violations], axis=1)
+        return self.encoder.embed(data.architectures), targets
+
+    def _predictors(self, known: Finished, updates: list[int]) -> list[MLPPredictor]:
         """The perceptrons after the last of ``updates``.
 
-        Fine-tuning goes through all updates, so that a method rebuilt from its history ends with the same
-        weights; what was tuned on the beginning of the same history is gone on from.
+        Fine-tuning repeats all updates, so that a method rebuilt from its history ends with the same weights.
+        Those already made on the beginning of the same history are not repeated.
         """
         predictors = [
             MLPPredictor(self.config.perceptron, seed=self.seed + number)
             for number in range(self.config.perceptrons)
         ]
         if self.config.update == "refit":
-            return [predictor.fit(vectors, targets) for predictor in predictors]
+            examples = self._examples(known)
+            return [predictor.fit(*examples) for predictor in predictors]
         done = 0
         if self._tuned is not None:
             history, size, tuned = self._tuned
@@ -115,7 +119,8 @@ class NASGEM(ModelBasedSearch):
                 predictors, done = tuned, updates.index(size) + 1
         self._tuned = None  # an error must not leave half-tuned weights behind
         for size in updates[done:]:
+            examples = self._examples(known[:size])
             for predictor in predictors:
-                predictor.fine_tune(vectors[:size], targets[:size])
+                predictor.fine_tune(*examples)
         self._tuned = (self.seed, known), len(known), predictors
         return predictors

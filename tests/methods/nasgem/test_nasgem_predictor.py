@@ -40,3 +40,10 @@ def test_perceptron_refuses_nonsense():
         MLPPredictor().predict(x)
     with pytest.raises(InvalidArgument, match="epochs"):
         PredictorConfig(epochs=0)
+
+
+def test_fine_tuning_begins_anew_when_a_constraint_is_added():
+    x, y = torch.rand(6, 3, generator=torch.Generator().manual_seed(0)), np.arange(12.0).reshape(6, 2)
+    config = PredictorConfig(epochs=5, fine_tune_epochs=5)
+    tuned = MLPPredictor(config).fit(x, y[:, 0]).fine_tune(x, y)
+    assert (tuned.predict(x) == MLPPredictor(config).fit(x, y).predict(x)).all()

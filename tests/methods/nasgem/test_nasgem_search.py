@@ -97,3 +97,23 @@ def test_fine_tuning_goes_on_from_the_last_update_and_begins_anew_for_another_hi
     method.replay(method.observations[::-1])
     assert method.ask() != expected
     assert sizes == [4, 6, 8, 4, 6, 8]
+
+
+def test_fine_tuning_sees_at_each_update_the_targets_of_that_update(monkeypatch):
+    """Also in a method rebuilt from its history: ranks among later evaluations would be other targets."""
+    space = GEMNet(6)
+    config = NASGEMConfig(n_startup_trials=4, batch_size=2, candidates=200, update="fine_tune", encoder=TINY)
+    targets = []
+    tune = MLPPredictor.fine_tune
+    monkeypatch.setattr(
+        MLPPredictor, "fine_tune", lambda self, x, y: targets.append(y.tolist()) or tune(self, x, y)
+    )
+    original, rebuilt = NASGEM(space, config), NASGEM(space, config)
+    for _ in range(8):
+        (architecture,) = original.ask()
+        original.tell(architecture, float(architecture.num_edges))
+    proposal, before = original.ask(), targets.copy()
+    targets.clear()
+    rebuilt.replay(original.observations)
+    assert rebuilt.ask() == proposal
+    assert targets == before
