@@ -84,7 +84,8 @@ def make_explorer(
         name = "labels" if len(space.edge_ops) > 2 else "uniform"
     if name == "uniform":
         return lambda rng, n: space.sample_batch(rng, n).to_architectures()
-    for what, (low, high) in {"edge_probability": edge_probability, "rewiring": rewiring_probability}.items():
+    ranges = {"edge_probability": edge_probability, "rewiring_probability": rewiring_probability}
+    for what, (low, high) in ranges.items():
         if not 0 <= low <= high <= 1:
             raise InvalidArgument(f"{what} must be a range within 0..1, got {(low, high)}")
     if sizes is not None and not 2 <= sizes[0] <= sizes[1] <= space.max_nodes:

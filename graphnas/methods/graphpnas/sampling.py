@@ -79,14 +79,15 @@ def valid_by_key(space: GraphSpace, candidates: Iterable[Architecture]) -> dict[
 
 
 def generator_stream(
-    generator: ArchitectureGenerator,
+    space: GraphSpace,
+    generator: Callable[[], ArchitectureGenerator],
     seed: Sequence[int],
     *,
     chunk: int,
     candidates: int,
     likeliest: bool = False,
 ) -> CandidateStream:
-    """The samples of ``generator``, until ``candidates`` in a row held nothing new.
+    """The samples of a generator, until ``candidates`` in a row held nothing new.
 
     The first ``chunk`` of them are drawn jointly, then twice as many each time, up to :data:`LARGEST_CHUNK`:
     where few samples are valid, as in a restricted space, many are needed.
@@ -95,7 +96,9 @@ def generator_stream(
     rejects duplicates by equality of their matrices; here they are rejected up to isomorphism.
 
     Args:
-        generator: The distribution.
+        space: The search space.
+        generator: Returns the distribution, each time that samples are drawn: a search trains its generator
+            on, and has to restore the one that a sequence began with.
         seed: Seed of the sequence.
         chunk: Number of samples drawn jointly at first.
         candidates: Number of samples in a row without a new valid architecture after which the sequence ends.
@@ -106,13 +109,14 @@ def generator_stream(
     def draw(number: int) -> tuple[int, Iterable[Architecture]]:
         source = torch_generator(*seed, number)
         size = max(chunk, min(chunk << min(number, 20), LARGEST_CHUNK))
-        drawn = _distinct(generator.sample(size, source))
+        current = generator()
+        drawn = _distinct(current.sample(size, source))
         if likeliest:
             with torch.no_grad():
-                drawn = drawn[generator.log_prob(drawn).argsort(descending=True, stable=True)]
+                drawn = drawn[current.log_prob(drawn).argsort(descending=True, stable=True)]
         return size, drawn.to("cpu")
 
-    return CandidateStream(generator.space, draw, candidates)
+    return CandidateStream(space, draw, candidates)
 
 
 def _distinct(batch: ArchitectureBatch) -> ArchitectureBatch:
@@ -147,7 +151,7 @@ def sample_valid(
     if n < 1:
         raise InvalidArgument(f"n must be at least 1, got {n}")
     chunk = min(candidates, max(64, n), LARGEST_CHUNK)
-    stream = generator_stream(generator, [seed], chunk=chunk, candidates=candidates)
+    stream = generator_stream(generator.space, lambda: generator, [seed], chunk=chunk, candidates=candidates)
     samples = list(islice((architecture for architecture, key in stream if key not in exclude), n))
     if len(samples) < n:
         raise SpaceExhausted(

@@ -148,7 +148,8 @@ class GraphPNAS(ModelBasedSearch):
 
         def stream() -> CandidateStream:
             return generator_stream(
-                self._generator(finished, updates),
+                self.space,
+                lambda: self._generator(finished, updates),
                 [drawn_seed(self.rng(_SAMPLES, update))],
                 chunk=config.chunk,
                 candidates=config.candidates,

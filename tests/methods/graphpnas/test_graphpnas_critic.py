@@ -68,7 +68,8 @@ def test_without_a_critic_proposals_are_the_samples_of_the_generator(likeliest, 
     for turn in range(12):
         config, update = method.config, 8 + 4 * (turn // 4)
         samples = generator_stream(
-            method.generator,
+            SPACE,
+            lambda generator=method.generator: generator,
             [int(method.rng(loop._SAMPLES, update).integers(2**63))],
             chunk=config.chunk,
             candidates=config.candidates,

@@ -107,6 +107,7 @@ def test_the_explorer_of_nasbench101_draws_all_sizes_alike():
     [
         ({"name": "barabasi"}, "'barabasi'"),
         ({"name": "erdos-renyi", "edge_probability": (0.5, 1.2)}, "edge_probability"),
+        ({"name": "watts-strogatz", "rewiring_probability": (0.5, 0.2)}, "rewiring_probability"),
         ({"name": "erdos-renyi", "sizes": (1, 7)}, "2..7"),
         ({"name": "erdos-renyi", "sizes": (3, 8)}, "2..7"),
         ({"name": "watts-strogatz", "neighbors": (3, 3)}, "even"),
@@ -171,8 +172,8 @@ def test_the_likeliest_of_the_samples_come_first():
         for parameter in generator.parameters():
             parameter *= 3
     options = {"chunk": 50, "candidates": 50}
-    count, plain = generator_stream(generator, [1], **options)._draw(0)
-    _, ordered = generator_stream(generator, [1], likeliest=True, **options)._draw(0)
+    count, plain = generator_stream(space, lambda: generator, [1], **options)._draw(0)
+    _, ordered = generator_stream(space, lambda: generator, [1], likeliest=True, **options)._draw(0)
     plain, ordered = list(plain), list(ordered)
     assert count == 50
     assert len(set(plain)) == len(plain) < 50
@@ -350,3 +351,35 @@ def test_presets_are_the_published_settings():
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(InvalidArgument, match=next(iter(wrong))):
         GraphPNASConfig(**wrong)
+
+
+def test_a_stream_of_an_earlier_update_samples_that_update_again():
+    """Warm starts train one network on; samples drawn later must not come from its later weights."""
+    space = GEMNet(6)
+    config = GraphPNASConfig(
+        hidden_size=8,
+        steps=1,
+        mixtures=1,
+        n_startup_trials=4,
+        batch_size=4,
+        learning_rate=0.05,
+        critic=None,
+        likeliest=0.0,
+        chunk=1,
+    )
+    method = GraphPNAS(space, config)
+    for k in range(8):
+        architecture = space.sample(np.random.default_rng(k))
+        method.tell(architecture, float(architecture.num_edges))
+    known = method.observations[:4]
+    seen = {space.key(observation.architecture) for observation in known}
+
+    def proposals(method, between=lambda: None):
+        pending = []
+        for _ in range(5):
+            keys = seen | {space.key(architecture) for architecture in pending}
+            pending.append(method.propose(known, pending, keys))
+            between()
+        return pending
+
+    assert proposals(method, between=lambda: method.generator) == proposals(GraphPNAS(space, config))
