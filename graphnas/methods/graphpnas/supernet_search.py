@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from graphnas.configuration import Configuration, Presets, configured
+from graphnas.configuration import Configuration, Presets, check_integers, configured
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -75,10 +75,8 @@ class SupernetSearchConfig(Configuration):
     samples: int = 20
 
     def __post_init__(self) -> None:
-        for entry in dataclasses.fields(self):
-            value, least = getattr(self, entry.name), 0 if entry.name == "samples" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidArgument(f"{entry.name} must be an integer of at least {least}, got {value!r}")
+        positive = ("steps", "epochs_per_step", "trained", "evaluated", "finalists")
+        check_integers(self, {**dict.fromkeys(positive, 1), "samples": 0})
 
 
 @dataclass(frozen=True)
@@ -210,8 +208,10 @@ class SupernetSearch:
     def _ranking(self) -> list[tuple[Architecture, Evaluation]]:
         finished = [o for o in self.method.observations if o.values is not None]
         best = sorted(finished, key=lambda o: -o.values[0])  # type: ignore[index]
-        different = {self.method.space.key(o.architecture): o.architecture for o in reversed(best)}
-        candidates = list(reversed(different.values()))[: self.config.finalists]
+        different: dict[str, Architecture] = {}
+        for observation in best:
+            different.setdefault(self.method.space.key(observation.architecture), observation.architecture)
+        candidates = list(different.values())[: self.config.finalists]
         if self.config.samples:
             candidates += self.method.ask(self.config.samples)
         evaluations = self.evaluator.evaluate_batch(candidates)

@@ -119,6 +119,16 @@ def test_the_best_are_measured_again_beside_new_ones():
     assert result.best == result.ranking[0][0]
 
 
+def test_finalists_are_ranked_by_the_best_of_their_values():
+    method, evaluator = METHODS["random"](), Recorder()
+    first, second = method.ask(2)
+    for architecture, value in ((first, 1.0), (second, 2.0), (first, 3.0)):
+        method.tell(architecture, value)
+    search = SupernetSearch(method, evaluator, SupernetSearchConfig(finalists=1, samples=0), progress=False)
+    search._ranking()
+    assert evaluator.calls == [("evaluate", [first])]
+
+
 def test_failed_evaluations_are_told_as_such():
     method = METHODS["evolution"]()
     result = SupernetSearch(method, Recorder(fail=2), TURNS, progress=False).run()
