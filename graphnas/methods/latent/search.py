@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from graphnas import autoencoders
 from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
-from graphnas.methods.latent.config import LatentBOConfig
+from graphnas.methods.latent.config import MODELS, LatentBOConfig
 from graphnas.methods.latent.pool import LatentPool
 from graphnas.methods.latent.rounds import Rounds, make_process
 from graphnas.methods.latent.trained import trained_autoencoder, training_architectures
@@ -44,7 +45,8 @@ class LatentBO(ModelBasedSearch):
         autoencoder: A trained one to use instead of training one.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, or an autoencoder of another space.
+        InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, or an
+            autoencoder of another space.
     """
 
     def __init__(
@@ -60,11 +62,16 @@ class LatentBO(ModelBasedSearch):
         super().__init__(
             space, seed=seed, n_startup_trials=config.n_startup_trials, batch_size=config.batch_size
         )
+        kind = getattr(autoencoders, MODELS[config.model]).config_class
+        if autoencoder is None and not isinstance(config.model_config, kind | None):
+            raise InvalidArgument(
+                f"model {config.model!r} needs a {kind.__name__}, got {type(config.model_config).__name__}"
+            )
         if autoencoder is not None and autoencoder.space.name != space.name:
             raise InvalidArgument(f"the autoencoder is of {autoencoder.space.name!r}, not of {space.name!r}")
         self._given = autoencoder
         self._prepared: Latest[LatentPool] = Latest()
-        self._model = ImprovementModel(lambda: make_process(config, self.seed))
+        self._model: Latest[ImprovementModel] = Latest()
         self._rounds: Rounds | None = None
 
     @property
@@ -98,7 +105,9 @@ class LatentBO(ModelBasedSearch):
     def _ranked(self, data: TrainingSet, pending: Sequence[Architecture]) -> Ranking:
         pool = self._pool
         latents = pool.encode(data.architectures)
-        score = self._model.fit(data, [latents], [pool.encode(pending)] if pending else None)
+        seed = self.seed
+        model = self._model(seed, lambda: ImprovementModel(lambda: make_process(self.config, seed)))
+        score = model.fit(data, [latents], [pool.encode(pending)] if pending else None)
         candidates, points = pool.candidates(data, latents, lambda z: score([z]), self.rng(POOL, len(data)))
         return candidates, score([points])
 

@@ -150,6 +150,27 @@ def test_other_models():
 # ---------------------------------------------------------------- candidates
 
 
+def test_settings_of_another_model_are_refused_at_once():
+    with pytest.raises(InvalidArgument, match="'gcn' needs a GCNConfig, got FeatureVAEConfig"):
+        LatentBO(GEMNet(5), quick(model="gcn"))
+
+
+def test_a_loaded_seed_chooses_the_inducing_points_anew():
+    space = GEMNet(5)
+    autoencoder = FeatureVAE(space, FEATURES).fit(space.sample_batch(np.random.default_rng(0), 60))
+    original, other = (
+        LatentBO(space, quick(surrogate="sparse", inducing=3), seed=seed, autoencoder=autoencoder)
+        for seed in (0, 1)
+    )
+    for k in range(9):
+        architecture = space.sample(np.random.default_rng(k))
+        for method in (original, other):
+            method.tell(architecture, edges(architecture))
+    other.ask()
+    other.load_state_dict(original.state_dict())
+    assert other.ask() == original.ask()
+
+
 def test_small_spaces_are_scored_whole_and_large_ones_by_samples_changes_and_decodings():
     space = NASBench101()
     config = quick()
