@@ -24,7 +24,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 
 REDRAWS = 20
-"""How often constrained decoding redraws the graphs that the masks alone could not make valid."""
+"""How often constrained decoding redraws graphs that the masks alone did not make valid."""
 
 
 class ELBO(NamedTuple):
@@ -152,7 +152,7 @@ class GraphAutoencoder(GraphModel):
 
         Args:
             architectures: ``B`` architectures.
-            generator: Generator of the noise; None: the latent is the posterior mean, as in evaluation.
+            generator: Generator of the noise; None uses the posterior mean, as in evaluation.
         """
         return self._elbo(self._read(architectures).to(self.device), generator)
 
@@ -203,12 +203,13 @@ class GraphAutoencoder(GraphModel):
         Args:
             z: ``(B, d)``; repeat rows to decode a latent several times.
             rng: Source of all draws.
-            constrained: Draw only what the space allows. Types and edges it never has are masked; graphs that
-                still break its rule are redrawn, at most :data:`REDRAWS` times, each time from a flatter
-                distribution until the last is uniform over what the masks allow. All graphs are then valid
-                unless even that draw breaks the rule (see :attr:`Decoded.valid`).
-            stochastic: Draw types and edges from their distribution, as the papers' tests do; otherwise take
-                the most likely type, and edges with a probability above one half. Redraws are always random.
+            constrained: Whether to draw only what the space allows. Types and edges that it never has are
+                masked; graphs that still break its rule are redrawn, at most :data:`REDRAWS` times, each time
+                from a flatter distribution until the last is uniform over what the masks allow. All graphs
+                are then valid unless even that draw breaks the rule (see :attr:`Decoded.valid`).
+            stochastic: Whether to draw types and edges from their distribution, as the papers' tests do, or
+                take the most likely type, and edges with a probability above one half. Redraws are always
+                random.
 
         Raises:
             InvalidArgument: ``z`` has another shape, or no rows.

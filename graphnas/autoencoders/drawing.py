@@ -46,7 +46,7 @@ class DrawingMasks:
             shift = int(adapter.virtual_start)
             for v in range(1, n - 1):
                 types[v] = False
-                types[v, adapter._type_of[np.flatnonzero(layout.allowed_nodes[v - shift])]] = True
+                types[v, adapter.type_of[np.flatnonzero(layout.allowed_nodes[v - shift])]] = True
             own = slice(shift, shift + len(layout.operations))
             forced[own, own] = ~layout.allowed_edges[..., 0]
             forbidden[own, own] = np.triu(~layout.allowed_edges[..., 1:].any(2), 1)
@@ -92,8 +92,8 @@ class GraphDrawing:
         count: Number of graphs ``B``.
         rng: Source of all draws.
         device: Device of the scores.
-        stochastic: Draw from the scores' distribution; otherwise take the most likely choice.
-        masks: Draw only what these allow (constrained decoding); None: draw from the scores alone.
+        stochastic: Whether to draw from the scores' distribution or take the most likely choice.
+        masks: What may be drawn (constrained decoding); None: anything.
         flatten: Weight from 0 to 1 of the uniform distribution over what is allowed, mixed into the draws.
     """
 

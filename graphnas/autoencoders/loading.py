@@ -19,7 +19,7 @@ from graphnas.graph.space import GraphSpace
 def load_autoencoder(
     path: str | os.PathLike[str], *, space: GraphSpace | None = None, device: torch.device | str = "cpu"
 ) -> GraphAutoencoder:
-    """The autoencoder in a file that its ``save`` wrote, whichever class it has.
+    """The autoencoder in a file that its ``save`` wrote, whatever its class.
 
     Arguments and errors are those of :meth:`.model.GraphModel.load`, which reads models of one class. A class
     that is not part of graphnas must have been imported.

@@ -132,7 +132,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     Linear layers are uniform in +-1/sqrt(inputs), recurrent ones in +-1/sqrt(H), embeddings standard normal.
 
     Raises:
-        TypeError: A kind of layer that this function does not know.
+        TypeError: A layer of another kind.
     """
     for part in module.modules():
         own = list(part.parameters(recurse=False))

@@ -39,9 +39,9 @@ class PredictorConfig(ModelConfig):
         hidden: Size ``H`` of vertex states.
         latent: Size ``d`` of the latent; the perceptron has d, d/2, d/4, d/8 and 1 units (56-28-14-7-1).
         layers: Rounds of messages.
-        standardise: Train on targets of zero mean and unit variance; otherwise on hundredths of them, so that
-            accuracies in percent become the fractions of the paper.
-        keep_best: If there is a validation set, end with the weights of its best epoch.
+        standardise: Whether to train on targets of zero mean and unit variance; otherwise they are divided by
+            100, so that accuracies in percent become the fractions of the paper.
+        keep_best: Whether to end with the weights of the best epoch on the validation set, if there is one.
         training: How the predictor is trained.
     """
 

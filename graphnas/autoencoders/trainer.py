@@ -99,13 +99,13 @@ def train(
     """Train ``model`` from fresh weights as ``model.config.training`` says.
 
     Args:
-        model: What is trained, in place.
-        graphs: The batches given to ``model.batch_losses`` are parts of it.
+        model: The model, trained in place.
+        graphs: The training set; its parts are passed to ``model.batch_losses``.
         progress: Show a bar.
         checkpoint: A file written after every epoch. If it exists, training resumes from it and, on the CPU,
             ends with the same weights to the last bit as without the interruption.
         on_epoch: Called after each epoch with the model, in evaluation mode, and the entry of its history.
-        also_decided_by: Further data that the training depends on, such as targets: a checkpoint of a
+        also_decided_by: Further data that the training depends on, such as targets; a checkpoint from
             training on other data is refused.
         scores: Called after each epoch with the loss; its result is added to the entry of the history.
         keep_best: Name of a score; the model ends with the weights of the epoch where it was lowest.

@@ -46,6 +46,7 @@ class VertexAdapter:
 
     Attributes:
         num_types: Number of types, start and end included.
+        type_of: The type of each label.
         max_vertices: Largest number of vertices ``N``.
         fixed_size: Whether every graph of the space has ``max_vertices`` vertices.
         connects_loose_ends: Whether the end vertex is fed by exactly the vertices that feed nothing else, so
@@ -79,7 +80,7 @@ class VertexAdapter:
         self.fixed_size = self.connects_loose_ends = False
         self.virtual_start = self.virtual_end = self.reads_active = False
         # Labels of the node-labelled form: input, the edge labels from 1, output.
-        self._type_of = np.array([START, *range(2, len(base.edge_ops) + 1), END], np.int64)
+        self.type_of = np.array([START, *range(2, len(base.edge_ops) + 1), END], np.int64)
 
     def _read_node_labels(self, base: GraphSpace) -> None:
         n = base.max_nodes
@@ -90,12 +91,12 @@ class VertexAdapter:
         ends = ({*first} if not self.virtual_start else set()) | ({*last} if not self.virtual_end else set())
         self._operations = [label for label in range(len(base.node_ops)) if label not in ends]
         self.num_types = len(self._operations) + FIRST_OPERATION
-        self._type_of = np.full(len(base.node_ops), -1, np.int64)
-        self._type_of[self._operations] = np.arange(FIRST_OPERATION, self.num_types)
+        self.type_of = np.full(len(base.node_ops), -1, np.int64)
+        self.type_of[self._operations] = np.arange(FIRST_OPERATION, self.num_types)
         if not self.virtual_start:
-            self._type_of[list(first)] = START
+            self.type_of[list(first)] = START
         if not self.virtual_end:
-            self._type_of[list(last)] = END
+            self.type_of[list(last)] = END
         self.max_vertices = n + self.virtual_start + self.virtual_end
         self.reads_active = type(base).completed is not GraphSpace.completed
         self.fixed_size = not self.reads_active
@@ -124,10 +125,10 @@ class VertexAdapter:
             batch = self.space.active_batch(batch)
         adjacency, labels, sizes = batch.to_arrays()
         real = np.arange(labels.shape[1])[None, :] < sizes[:, None]
-        strange = real & ((labels >= len(self._type_of)) | (labels < 0))
+        strange = real & ((labels >= len(self.type_of)) | (labels < 0))
         if strange.any():
             raise InvalidArchitecture(f"{self.space.name}: there is no label {labels[strange][0]}")
-        types = np.where(real, self._type_of[np.where(real, labels, 0)], START)
+        types = np.where(real, self.type_of[np.where(real, labels, 0)], START)
         count, width, shift = len(types), self.max_vertices, int(self.virtual_start)
         edges = np.zeros((count, width, width), np.int8)
         kinds = np.zeros((count, width), np.int16)
@@ -188,8 +189,8 @@ class VertexAdapter:
     def _label_of(self) -> NDArray[np.int64]:
         """Node label of each type, for spaces with operations on nodes."""
         labels = np.zeros(self.num_types, np.int64)
-        known = self._type_of >= 0
-        labels[self._type_of[known]] = np.flatnonzero(known)
+        known = self.type_of >= 0
+        labels[self.type_of[known]] = np.flatnonzero(known)
         return labels
 
     # ---------------------------------------------------------------- operations on edges

@@ -1,4 +1,4 @@
-"""VS-GAE, the variational-sequential graph autoencoder, with its settings.
+"""VS-GAE, the variational-sequential graph autoencoder, and its settings.
 
 Source: Friede, Lukasik, Stuckenschmidt and Keuper, "A Variational-Sequential Graph Autoencoder for Neural
 Architecture Performance Prediction" (2019), and their code; where the two differ, this follows the code.

@@ -1,4 +1,4 @@
-"""Search methods: they propose architectures and learn from what they are told.
+"""Search methods: they propose architectures and learn from their values.
 
 Names are imported on first use, so that importing this package loads no torch.
 """

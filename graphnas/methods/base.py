@@ -1,4 +1,4 @@
-"""SearchMethod: propose and learn (ask / tell), around a pure function of seed, observations and pending."""
+"""SearchMethod: propose and learn (ask / tell), around a pure function of the history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphnas.graph.space import GraphSpace
 STATE_VERSION = 1
 
 ENUMERABLE = 200_000
-"""Spaces of at most this size are walked through to find what random draws no longer find."""
+"""Size of the largest space that is enumerated once random draws find nothing new."""
 
 T = TypeVar("T")
 
@@ -29,9 +29,9 @@ class Latest(Generic[T]):
         self._known: tuple[object, T] | None = None
 
     def __call__(self, arguments: object, compute: Callable[[], T]) -> T:
-        """``compute()``, or what it gave the last time if ``arguments`` are equal to those of then."""
+        """``compute()``, or its last result if ``arguments`` equal those of the last call."""
         if self._known is None or self._known[0] != arguments:
-            self._known = None  # an error must not leave what belongs to other arguments
+            self._known = None  # an error must not leave the result for other arguments
             self._known = arguments, compute()
         return self._known[1]
 
@@ -40,9 +40,9 @@ class SearchMethod(ABC):
     """Base of every search method.
 
     A method maximises. The host translates directions, stores the values and decides when to stop. A method
-    is the pure function :meth:`propose` of its configuration, its seed, the observations and what is pending;
-    the rest of this class is a shell around it. So a method that is rebuilt from a study's trials proposes
-    what the original would. Whatever a method keeps besides is a cache of what follows from these.
+    is the pure function :meth:`propose` of its configuration, its seed, the observations and the pending
+    architectures; the rest of this class is a shell around it. So a method that is rebuilt from a study's
+    trials proposes what the original would. Everything else that a method keeps is a cache.
 
     Args:
         space: The search space.
@@ -111,7 +111,7 @@ class SearchMethod(ABC):
         Raises:
             InvalidArchitecture: The architecture is not in the space.
             InvalidArgument: ``value`` or ``constraints`` are not numbers, or the number of objectives differs
-                from what was told before.
+                from that of earlier reports.
         """
         self.learn(Observation(architecture, _values(value), _numbers(constraints, "constraints")))
 
@@ -120,20 +120,20 @@ class SearchMethod(ABC):
 
         Raises:
             InvalidArchitecture: Its architecture is not in the space.
-            InvalidArgument: It has another number of objectives than those before.
+            InvalidArgument: Its number of objectives differs from that of earlier ones.
         """
         self.space.validate(observation.architecture)
         if observation.values is not None:
             known = next((o.values for o in self._observations if o.values is not None), observation.values)
             if len(known) != len(observation.values):
                 raise InvalidArgument(
-                    f"got {len(observation.values)} objectives, but {len(known)} were told before"
+                    f"got {len(observation.values)} objectives, but {len(known)} were reported before"
                 )
         self._keys.add(self.space.key(observation.architecture))
         self._observations.append(observation)
 
     def replay(self, observations: Sequence[Observation]) -> None:
-        """Know exactly ``observations``; of a sequence that only grew, what is new is learned.
+        """Replace the history by ``observations``; if it only grew, just the new ones are learned.
 
         Raises:
             InvalidArchitecture: As :meth:`learn`; nothing is changed then.
@@ -200,7 +200,7 @@ class SearchMethod(ABC):
             raise InvalidArgument(f"the state is damaged: {error!r}") from error
         self.seed = seed
 
-    # ---------------------------------------------------------------- what proposals are made of
+    # ---------------------------------------------------------------- for proposals
 
     def rng(self, *purpose: int) -> np.random.Generator:
         """A generator that depends on the seed and ``purpose`` only."""
@@ -209,7 +209,7 @@ class SearchMethod(ABC):
     def unseen_sample(
         self, rng: np.random.Generator, seen: Collection[str], tries: int = 1000
     ) -> Architecture:
-        """A random architecture whose key is not in ``seen``; any random one when none is left to find."""
+        """A random architecture whose key is not in ``seen``; any random one when none is left."""
         for _ in range(tries):
             architecture = self.space.sample(rng)
             if self.space.key(architecture) not in seen:
@@ -224,7 +224,7 @@ class SearchMethod(ABC):
 def small_space(space: GraphSpace) -> Iterable[Architecture]:
     """Every architecture of a space of at most :data:`ENUMERABLE`, and none of a larger one."""
     size = space.size()
-    if size is None:  # a bound that every space states
+    if size is None:  # an upper bound that every space has
         size = math.prod(len(choices) for choices in space.parameters().values())
     return space.enumerate() if size <= ENUMERABLE else ()
 

@@ -15,7 +15,7 @@ from graphnas.methods.model_based import CHANGES, POOL, ModelBasedSearch
 from graphnas.surrogate.training_set import TrainingSet
 
 ELITES = 10
-"""Number of best architectures whose changes are candidates too."""
+"""Number of the best architectures whose changed copies are candidates too."""
 
 
 def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
@@ -31,8 +31,7 @@ def changed_candidates(
 ) -> ArchitectureBatch:
     """``size`` copies of ``parents`` in which one to four random nodes or edges got a random label.
 
-    All copies are changed at once. They may break the space's rule: the caller checks those that it picks,
-    which are few.
+    All copies are changed at once. They may break the space's rule: the caller checks the few that it picks.
     """
     batch = ArchitectureBatch.from_architectures(parents, space.max_nodes)
     adjacency, operations, num_nodes = batch[rng.integers(len(parents), size=size)].to_arrays()
@@ -57,11 +56,11 @@ class CandidatePool:
     """The candidates of a search: all of a small space, otherwise random ones and changes of the best.
 
     Args:
-        method: The search; the candidates follow from its seed and its data.
-        limit: Random architectures; a space of at most so many is taken whole.
-        changes: Changes of the best architectures, in spaces that are not taken whole.
-        refresh: Evaluations after which other random architectures are drawn; what they are described by is
-            then computed once for all proposals between.
+        method: The search, whose seed and evaluations determine the candidates.
+        limit: Number of random architectures; a space of at most so many is taken whole.
+        changes: Number of changed copies of the best architectures, in spaces that are not taken whole.
+        refresh: Evaluations after which new random architectures are drawn; until then their features are
+            computed only once.
     """
 
     def __init__(self, method: ModelBasedSearch, limit: int, changes: int = 0, refresh: int = 1) -> None:
@@ -84,7 +83,7 @@ class CandidatePool:
         return self._drawn((method.seed, number), lambda: method.space.sample_batch(rng, self.limit))
 
     def changed(self, data: TrainingSet) -> list[ArchitectureBatch]:
-        """Changes of the best architectures as one batch, some of which may break a rule; or nothing."""
+        """One batch of changed copies of the best, some of which may break a rule; or no batch."""
         if self.whole is not None or not self.changes:
             return []
         parents = [data.architectures[k] for k in data.best(ELITES)]

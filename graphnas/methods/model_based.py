@@ -30,8 +30,8 @@ class ModelBasedSearch(SearchMethod):
     Args:
         space: The search space.
         seed: Seed of every random choice.
-        n_startup_trials: Architectures proposed without the model at first; there are more until two
-            evaluations have succeeded.
+        n_startup_trials: Architectures proposed without the model at first; more if fewer than two of them
+            succeeded.
         batch_size: Finished evaluations between two updates of the model.
     """
 
@@ -59,7 +59,7 @@ class ModelBasedSearch(SearchMethod):
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
     ) -> Architecture | None:
-        """The model's proposal, of a key that is not in ``seen``; None where it has none.
+        """The model's proposal, whose key is not in ``seen``; None if there is none.
 
         Args:
             finished: The evaluations that succeeded, at least two.
@@ -68,7 +68,7 @@ class ModelBasedSearch(SearchMethod):
         """
 
     def explore(self, seen: Collection[str]) -> Architecture:
-        """A proposal without the model, of a key that is not in ``seen`` while there are others."""
+        """A proposal without the model, whose key is not in ``seen`` while unseen ones remain."""
         return self.unseen_sample(self.rng(STARTUP), seen, tries=len(seen) + 1000)
 
     def updates(self, finished: Finished) -> list[int]:
@@ -77,17 +77,17 @@ class ModelBasedSearch(SearchMethod):
         return list(range(first, len(finished) + 1, self._batch_size))
 
     def training_set(self, finished: Finished) -> TrainingSet:
-        """``finished`` as a model reads it; its number decides the weights of scalarised objectives."""
+        """What a model learns from; the number of evaluations decides the weights of several objectives."""
         rng = self.rng(OBJECTIVES, len(finished))
         return self._training_set((self.seed, finished), lambda: TrainingSet.from_observations(finished, rng))
 
     def best_unseen(
         self, arguments: tuple[object, ...], rank: Callable[[], Ranking], seen: Collection[str]
     ) -> Architecture | None:
-        """The valid candidate of the largest score whose key is not in ``seen``; of equal ones the first.
+        """The valid candidate of the largest score whose key is not in ``seen``; the first of equals.
 
         Args:
-            arguments: What ``rank`` depends on besides the seed; while it stays, the ranking is kept.
+            arguments: What ``rank`` depends on besides the seed; the ranking is kept while they are equal.
             rank: Candidates, some of which may break a rule of the space, and their scores.
             seen: Keys that must not be proposed again.
         """
@@ -100,7 +100,7 @@ class ModelBasedSearch(SearchMethod):
         return self.first_unseen((candidates.architecture(int(k)) for k in order), seen)
 
     def first_unseen(self, candidates: Iterable[Architecture], seen: Collection[str]) -> Architecture | None:
-        """The first valid one of ``candidates`` whose key is not in ``seen``; None where there is none."""
+        """The first valid one of ``candidates`` whose key is not in ``seen``; None if there is none."""
         for candidate in candidates:
             if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
                 return candidate

@@ -1,4 +1,4 @@
-"""The search methods by name, for callers that know a name and no class: samplers, strategies, commands."""
+"""The search methods by name, for callers that know only a name: samplers, strategies, commands."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def method_class(name: str) -> type[SearchMethod]:
     """
     if name not in METHODS:
         raise InvalidArgument(f"unknown search method {name!r}; {close_match(name, METHODS)}")
-    found: type[SearchMethod] = getattr(importlib.import_module("graphnas.methods"), name)
-    return found
+    method: type[SearchMethod] = getattr(importlib.import_module("graphnas.methods"), name)
+    return method
 
 
 def configuration_of(name: str) -> type[Configuration] | None:
@@ -42,9 +42,9 @@ def configuration_of(name: str) -> type[Configuration] | None:
         InvalidArgument: ``name`` is not one of :data:`METHODS`.
     """
     method_class(name)
-    found: type[Configuration] | None
-    found = getattr(importlib.import_module("graphnas.methods"), f"{name}Config", None)
-    return found
+    kind: type[Configuration] | None
+    kind = getattr(importlib.import_module("graphnas.methods"), f"{name}Config", None)
+    return kind
 
 
 def make_method(
@@ -63,9 +63,9 @@ def make_method(
         space: The search space.
         seed: Seed of every random choice.
         config: The method's configuration; cannot be combined with ``preset``.
-        preset: The name of one of its settings.
-        **options: Single fields of the configuration to replace; for a method without a configuration,
-            arguments of its class.
+        preset: Name of a preset of the configuration.
+        **options: Fields of the configuration to replace; for a method without a configuration, arguments of
+            its class.
 
     Raises:
         InvalidArgument: An unknown method, preset or option, a configuration of another method or for one

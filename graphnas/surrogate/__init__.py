@@ -1,4 +1,4 @@
-"""What model-based methods share: one Gaussian process, kernels on graphs, acquisition functions.
+"""What model-based methods share: Gaussian processes, kernels on graphs, acquisition functions.
 
 Names are imported on first use, so that importing this package loads no torch.
 """

@@ -12,17 +12,12 @@ from scipy.stats import norm
 Vector = NDArray[np.float64]
 
 
-def expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:
-    """E[max(f - best, 0)] for f ~ N(mean, deviation^2) (Jones, Schonlau and Welch, 1998, eq. 15)."""
-    z = (mean - best) / deviation
-    return np.asarray(deviation * (z * norm.cdf(z) + norm.pdf(z)))
-
-
 def log_expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:
-    """Logarithm of :func:`expected_improvement`, finite and rising in ``mean`` far below ``best`` too.
+    """Log E[max(f - best, 0)] for f ~ N(mean, deviation^2), finite and rising in ``mean`` everywhere.
 
-    Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian Optimization", NeurIPS 2023,
-    eq. 8-9: far from the best value the improvement underflows to 0 and ranks nothing, its logarithm does.
+    The expected improvement of Jones, Schonlau and Welch (1998, eq. 15) underflows to 0 far below the best
+    value, where it no longer ranks candidates; its logarithm still does (Ament et al., "Unexpected
+    Improvements to Expected Improvement for Bayesian Optimization", NeurIPS 2023, eq. 8-9).
     """
     z = np.asarray((mean - best) / deviation, float)
     near = z > -1.0
@@ -44,18 +39,18 @@ def log_hypervolume_improvement(
     known: NDArray[np.float64],
     reference: NDArray[np.float64],
 ) -> Vector:
-    """Logarithm of the expected growth of the area that is dominated, for two independent normal objectives.
+    """Logarithm of the expected growth of the dominated area, for two independent normal objectives.
 
-    The area between ``reference`` and the points that dominate ``known`` or do not compare with it falls into
-    strips, one per interval of the first objective, in each of which both objectives improve on their own
-    (Emmerich, Deutz and Klinkenberg, "Hypervolume-based expected improvement", 2011): the sum over strips of
-    ``(EI1(a_i) - EI1(a_i+1)) EI2(b_i)``, here of logarithms, so that nothing underflows.
+    The area above ``reference`` that ``known`` does not dominate is cut into strips, one per interval of the
+    first objective. In each of them the improvements of the two objectives are independent (Emmerich, Deutz
+    and Klinkenberg, "Hypervolume-based expected improvement", 2011), so the result is the sum over strips of
+    ``(EI1(a_i) - EI1(a_i+1)) EI2(b_i)``, computed from logarithms so that nothing underflows.
 
     Args:
         first: Means and deviations (B,) of the first objective, which is maximised.
-        second: Those of the second, likewise.
-        known: (n, 2) objectives of what is known.
-        reference: (2,) a point that is not better in both objectives adds nothing.
+        second: Means and deviations (B,) of the second, likewise.
+        known: (n, 2) objectives of the evaluated points.
+        reference: (2,) reference point; points that do not exceed it in both objectives add nothing.
     """
     front = pareto_front(known[(known > reference).all(1)])
     lower = np.append(reference[0], front[:, 0])

@@ -20,7 +20,7 @@ class FeatureEnsemble:
 
     Trees find steps and the process slopes, and the mean of both ranks better than either
     (``benchmarks/REPORT.md``, predictor quality). It takes seconds to fit, so it is for ranking many
-    architectures once; a search has the process alone.
+    architectures once; a search uses the process alone.
 
     Trees are shallow, each sees half of the points and a twelfth of the features per split (Friedman,
     "Stochastic gradient boosting", 2002).

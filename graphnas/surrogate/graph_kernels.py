@@ -1,4 +1,4 @@
-"""GraphKernels: what a Gaussian process compares architectures by, as explicit features and their kernel."""
+"""GraphKernels: explicit features by which a Gaussian process compares architectures, and their kernel."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ class GraphKernels:
     Args:
         space: The search space.
         depths: Weisfeiler-Lehman depths, each a kernel of its own.
-        operations: Whether operation features and their kernel are part of it. They are standardised on a
-            fixed random sample of the space, which needs no evaluation; what is constant there is left out.
+        operations: Whether to add operation features and their kernel. They are standardised on a fixed
+            random sample of the space, which needs no evaluation; features that are constant there are left
+            out.
     """
 
     def __init__(self, space: GraphSpace, depths: Sequence[int] = (0, 1), *, operations: bool = True) -> None:
@@ -48,7 +49,7 @@ class GraphKernels:
         return Kernel(Hamming(self.flatten.slots), *(Linear() for _ in self.wl), *learned)
 
     def fit(self, batch: ArchitectureBatch) -> GraphKernels:
-        """Take the WL labels that occur in ``batch`` as columns; others can match nothing anyway."""
+        """Take the WL labels that occur in ``batch`` as columns; no others can match."""
         active = self.space.active_batch(batch)
         for kernel in self.wl:
             kernel.fit(active)
@@ -78,7 +79,7 @@ class _StandardizedOperations:
         self._latest: tuple[ArchitectureBatch, NDArray[np.float32]] | None = None
 
     def __call__(self, batch: ArchitectureBatch) -> NDArray[np.float32]:
-        # Those of the largest batch are kept: a search asks for its candidates again at every proposal.
+        # Keep the rows of the largest batch: a search asks for its candidates again at every proposal.
         if self._latest is not None and self._latest[0] is batch:
             return self._latest[1]
         rows: NDArray[np.float32] = (self._features(batch)[:, self._kept] - self._means) / self._deviations

@@ -23,7 +23,7 @@ class GraphSurrogate:
     Args:
         space: The search space.
         depths: Weisfeiler-Lehman depths, each a kernel of its own.
-        operations: Whether operation features and their kernel are part of it.
+        operations: Whether to add operation features and their kernel.
         noise: As in :class:`.ImprovementModel`.
         two_objectives: As in :class:`.ImprovementModel`.
     """
@@ -59,10 +59,10 @@ class GraphSurrogate:
         """The score of each candidate, (B,) for each pool, larger is better.
 
         Args:
-            data: What is evaluated.
-            pending: What is being evaluated.
+            data: The evaluated architectures.
+            pending: The architectures being evaluated.
             pools: The candidates.
-            fixed: There is one pool, the same every time; its features are then computed once.
+            fixed: Whether there is one pool, the same every time; its features are then computed once.
         """
         known = ArchitectureBatch.from_architectures([*data.architectures, *pending], self._space.max_nodes)
         if fixed:

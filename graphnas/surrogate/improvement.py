@@ -1,4 +1,4 @@
-"""ImprovementModel: how promising each candidate is, given what is evaluated and what is pending."""
+"""ImprovementModel: how promising each candidate is, given the evaluated and the pending architectures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Process(Protocol):
         """Replace the data, keeping the fitted kernel."""
 
     def believe(self, inputs: Inputs) -> Self:
-        """Add points whose value is taken to be what is predicted."""
+        """Add points, with their predicted means as their values."""
 
     def predict(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Vector, Vector]:
         """Posterior mean and standard deviation."""
@@ -41,18 +41,18 @@ class Process(Protocol):
 class ImprovementModel:
     """Constrained log expected improvement, with a process for every objective and constraint.
 
-    Targets are the normal scores of the values' ranks. With two objectives each has a process, and the
-    expected improvement is that of the hypervolume; more are scalarised. The probability that a constraint
-    is satisfied is multiplied with the improvement; as long as nothing feasible is known it is all that
-    counts. What is pending counts as evaluated, with the value that is predicted.
+    Targets are the normal scores of the values' ranks. Of two objectives each has a process, and the expected
+    improvement is that of the hypervolume; more are scalarised. The improvement is multiplied by the
+    probability that all constraints are satisfied; as long as nothing feasible is known, that probability is
+    all that counts. A pending architecture counts as evaluated, with its predicted mean as its value.
 
     Args:
         process: Makes a process for one column of targets.
         noise: Whether the improvement is that of a value, noise included (``"included"``), of the noise-free
-            function (``"excluded"``), or of the one and the other in turn (``"alternate"``). Noise is what
-            the features do not tell of an architecture. As architectures are evaluated once, it is part of
-            what can be gained, but the more there is of it, the more the mean alone decides and the less a
-            search explores; ``benchmarks/REPORT.md`` has the comparison.
+            function (``"excluded"``), or of either in turn (``"alternate"``). Noise is what the features do
+            not explain. As architectures are evaluated once, it is part of what can be gained, but the more
+            of it there is, the more the mean alone decides and the less a search explores;
+            ``benchmarks/REPORT.md`` has the comparison.
         two_objectives: ``"hypervolume"``, or ``"scalarized"`` for one process on the scalarised score.
     """
 
@@ -64,12 +64,12 @@ class ImprovementModel:
         self._fitted: dict[bytes, Process] = {}
 
     def fit(self, data: TrainingSet, inputs: Inputs, pending: Inputs | None = None) -> Score:
-        """Fit to everything that is known; the result scores ``B`` candidates, (B,), larger is better.
+        """Fit to all evaluations; the result scores ``B`` candidates, (B,), larger is better.
 
         Args:
             data: ``n`` evaluated architectures.
             inputs: Their ``n`` points.
-            pending: The points of what is being evaluated.
+            pending: The points of the architectures being evaluated.
         """
         waiting = 0 if pending is None else count_of(pending)
         targets = self._targets(data)
@@ -95,7 +95,7 @@ class ImprovementModel:
                 ]
                 result += log_improvement(predicted, known, feasible)
             for process, limit in zip(processes[len(targets) :], limits, strict=True):
-                # Whether a constraint is satisfied shows in its value, noise and all.
+                # A constraint is satisfied or not by its measured value, noise included.
                 result += log_feasibility(*process.predict(candidates, noisy=True), limit)
             return result
 
@@ -108,7 +108,7 @@ class ImprovementModel:
         return [normal_scores(data.scores)]
 
     def _processes(self, inputs: Inputs, columns: Sequence[Vector]) -> list[Process]:
-        """A fitted process per column; while no result has come, those of the proposal before.
+        """A fitted process per column; those of the last proposal if there was no result since.
 
         Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
         """
@@ -124,11 +124,11 @@ class ImprovementModel:
 def log_improvement(
     predicted: Sequence[tuple[Vector, Vector]], known: NDArray[np.float64], feasible: NDArray[np.bool_]
 ) -> Vector:
-    """Log expected improvement (B,) on the feasible rows of ``known`` (n, 1 or 2), of which there are some.
+    """Log expected improvement (B,) on the feasible rows of ``known`` (n, 1 or 2), at least one.
 
     Args:
         predicted: Mean and deviation (B,) of each objective.
-        known: The targets of what is evaluated.
+        known: The targets of the evaluated architectures.
         feasible: (n,) which of them satisfy every constraint.
     """
     if len(predicted) == 1:

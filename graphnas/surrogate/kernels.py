@@ -226,7 +226,7 @@ class Kernel:
         learns = np.diff(self._bounds) > 0
         fixed, free = np.flatnonzero(~learns).tolist(), np.flatnonzero(learns).tolist()
         size = count_of(inputs)
-        # What has nothing to learn but its weight is worked out once.
+        # Correlations that learn nothing but their weight are computed once.
         stack = np.zeros((len(fixed), size * size))
         for row, k in zip(stack, fixed, strict=True):
             row[:] = self.correlations[k].matrix(np.zeros(0), inputs[k], inputs[k]).reshape(-1)

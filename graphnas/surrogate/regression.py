@@ -78,9 +78,9 @@ class GaussianProcess:
         return self
 
     def believe(self, inputs: Inputs) -> Self:
-        """Add points whose value is taken to be what is predicted, as the kriging believer does.
+        """Add points with their predicted means as their values, as the kriging believer does.
 
-        It removes their uncertainty and keeps the mean everywhere, which sends the next worker elsewhere
+        This removes their uncertainty and keeps the mean everywhere, which sends the next worker elsewhere
         (Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to parallelize optimization", 2010,
         algorithm 2).
         """
@@ -165,7 +165,7 @@ def negative_log_posterior(
 
 
 def evenly_by_rank(targets: Vector, count: int) -> NDArray[np.int64]:
-    """``count`` positions evenly over the ranks of ``targets``, so that the part is shaped like the whole."""
+    """``count`` positions evenly over the ranks of ``targets``, so that they are distributed like all."""
     ranks = np.linspace(0, len(targets) - 1, count).astype(int)
     return np.asarray(np.argsort(targets, kind="stable")[ranks])
 

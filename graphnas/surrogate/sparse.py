@@ -161,7 +161,7 @@ class SparseGP:
         return torch.cat(means).numpy(), torch.cat(deviations).numpy()
 
     def believe(self, inputs: Inputs) -> SparseGP:
-        """Add points whose value is taken to be what is predicted; see :meth:`.GaussianProcess.believe`."""
+        """Add points with their predicted means as their values; see :meth:`.GaussianProcess.believe`."""
         if self._exact is not None:
             self._exact.believe(inputs)
         else:

@@ -24,10 +24,7 @@ from graphnas.training.images import (
     MemoryImages,
     channel_statistics,
 )
-from graphnas.training.splits import stratified_split
-
-HELD_OUT_FRACTION = 0.2
-"""Fraction of every class that becomes the test images of a set without any."""
+from graphnas.training.splits import HELD_OUT_FRACTION, stratified_split
 
 DATASETS = ("digits", "cifar10", "torchvision:NAME", "imagefolder:PATH")
 

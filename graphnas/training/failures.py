@@ -13,7 +13,7 @@ from graphnas.training.loop import Diverged
 
 @contextmanager
 def network_errors() -> Iterator[None]:
-    """Turn whatever a network's construction or training raises into TrainingFailed with a reason.
+    """Turn any error of a network's construction or training into TrainingFailed with a reason.
 
     Errors that graphnas raises on purpose (an invalid architecture, a damaged image) are not the network's
     fault and pass through, as does an interrupt.

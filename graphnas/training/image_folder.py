@@ -13,11 +13,10 @@ import torch
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.optional import require
 from graphnas.training.images import IN_MEMORY_BYTES, ImageData, ImageSet, LazyImages, channel_statistics
-from graphnas.training.splits import stratified_split
+from graphnas.training.splits import HELD_OUT_FRACTION, stratified_split
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 TEST_FOLDERS = ("test", "val", "valid", "validation")
-HELD_OUT_FRACTION = 0.2
 
 
 def load_image_folder(path: str | os.PathLike[str], *, image_size: int | None = None) -> ImageData:

@@ -68,7 +68,7 @@ def train_epochs(
     state is not touched.
 
     Args:
-        module: The network, on the device it is to be trained on, which returns ``(B, classes)`` logits.
+        module: The network, on the device to train on; it returns ``(B, classes)`` logits.
         images: All images, on the same device if they are in memory.
         indices: The images to train on.
         config: The recipe; its ``patience`` and ``reward_epochs`` are left to the caller.
@@ -176,7 +176,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def fastest_layout(module: nn.Module, shape: tuple[int, int, int]) -> torch.memory_format:
-    """Convert the weights of ``module`` to the memory layout in which it trains fastest, and return that.
+    """Convert the weights of ``module`` to the memory layout in which it trains fastest, and return it.
 
     Channels last saves a third of the time of small convolutions on a CPU, and more with mixed precision on
     CUDA. A network that reshapes with ``view`` can fail with it, so one pass is tried first.

@@ -1,4 +1,4 @@
-"""A search space in a file: the name and arguments from which it is made again."""
+"""A search space in a file: the name and arguments from which it is rebuilt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces import get_space
 
 
 def describe_space(space: GraphSpace) -> dict[str, Any]:
-    """Name and arguments; the arguments are None if ``get_space`` does not make this same space again."""
+    """Name and arguments; the arguments are None if ``get_space`` does not rebuild this space."""
     try:
         again = get_space(space.name, **json.loads(json.dumps(space.arguments())))
     except (InvalidArgument, TypeError, ValueError):
@@ -24,9 +24,9 @@ def described_space(description: dict[str, Any], given: GraphSpace | None, what:
     """The space that :func:`describe_space` described.
 
     Args:
-        description: The result of that.
+        description: What it returned.
         given: The space itself; needed if ``get_space`` does not know it.
-        what: What was saved, and where, for messages.
+        what: Description of the file's content, for messages.
 
     Raises:
         InvalidArgument: ``given`` is needed but missing, or is another space.

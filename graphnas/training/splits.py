@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
 
+HELD_OUT_FRACTION = 0.2
+"""Fraction of every class that becomes the test images of a set without any."""
+
 
 def apportion(total: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """``total`` divided in proportion to ``counts`` by the largest remainder method."""

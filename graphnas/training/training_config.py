@@ -28,8 +28,8 @@ class TrainingConfig(Configuration):
         momentum: SGD's momentum; 0 disables Nesterov momentum too.
         weight_decay: L2 penalty on every parameter.
         warmup_epochs: Epochs over which the learning rate first rises linearly from 0; may be a fraction.
-        label_smoothing: In 0..1, exclusive of 1.
-        flip: Mirror images left to right at random. Wrong for digits and letters.
+        label_smoothing: Label smoothing, from 0 to below 1.
+        flip: Whether to mirror images left to right at random; wrong for digits and letters.
         crop_padding: Zeros added around an image before a random window is cut; 0 disables cropping.
         cutout: Side of the square that is erased; 0 disables cutout.
         train_fraction: Fraction of the training images of every class to train on; the rest validates.
@@ -38,7 +38,7 @@ class TrainingConfig(Configuration):
             (GraphPNAS, appendix on RandWire: 3).
         patience: Stop after this many epochs in a row without a better validation accuracy; None: never.
         gradient_clip: Largest norm of the gradient; None: no clipping.
-        mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.
+        mixed_precision: Whether to use float16 where it is safe, with a scaled loss; only on CUDA.
     """
 
     presets: ClassVar[Presets] = {

@@ -266,7 +266,7 @@ def test_bad_reports_are_refused_and_change_nothing():
     method = Climber(Bits())
     method.tell(GRAPH, None)
     method.tell(GRAPH, [1.0, 2.0])
-    with pytest.raises(InvalidArgument, match="got 1 objectives, but 2 were told before"):
+    with pytest.raises(InvalidArgument, match="got 1 objectives, but 2 were reported before"):
         method.tell(GRAPH, 1.0)
     with pytest.raises(InvalidArgument, match="value must be a number or a sequence of numbers, got 'good'"):
         method.tell(GRAPH, "good")  # type: ignore[arg-type]

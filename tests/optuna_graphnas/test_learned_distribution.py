@@ -52,5 +52,5 @@ def test_the_distribution_is_that_of_the_method_told_by_hand():
 
 def test_too_few_trials():
     sampler = GraphPNASSampler(SPACE, config=CONFIG, seed=0)
-    with pytest.raises(InvalidArgument, match="at least 2 values, 1 were told"):
+    with pytest.raises(InvalidArgument, match="at least 2 values, got 1"):
         sampler.distribution(searched(sampler, 1))

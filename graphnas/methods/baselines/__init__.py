@@ -1,4 +1,4 @@
-"""Baselines that every learned method must be compared with.
+"""Baselines to compare every learned method with.
 
 Names are imported on first use, so that importing this package loads no torch.
 """

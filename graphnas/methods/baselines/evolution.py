@@ -15,14 +15,15 @@ from graphnas.methods.base import SearchMethod
 
 _STARTUP, _STEP = range(2)
 _MUTATIONS = 200
-"""Children tried before a random architecture is; every twentieth is a mutation of the last child."""
+"""Children to try before a random architecture; every twentieth one mutates the last child."""
 
 
 class RegularizedEvolution(SearchMethod):
     """Tournament selection and mutation over the youngest architectures (Real et al., 2019, algorithm 1).
 
     The population is the last ``population_size`` evaluations: the oldest dies, not the worst. With several
-    objectives a tournament is won by the member that fewest others dominate, then by the first objective.
+    objectives a tournament is won by the member that the fewest others dominate; the first objective breaks
+    ties.
 
     Args:
         space: The search space.
@@ -68,6 +69,6 @@ class RegularizedEvolution(SearchMethod):
 
 
 def _winner(values: NDArray[np.float64]) -> int:
-    """Row of ``values`` (n, m) that fewest others dominate; the first objective decides between equals."""
+    """Row of ``values`` (n, m) that the fewest others dominate; the first objective breaks ties."""
     better = (values[None] >= values[:, None]).all(2) & (values[None] > values[:, None]).any(2)
     return int(np.lexsort((-values[:, 0], better.sum(1)))[0])

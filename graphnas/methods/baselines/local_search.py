@@ -17,8 +17,8 @@ class LocalSearch(SearchMethod):
     """Hill climbing with restarts: move to the first neighbour that is better, restart at a local optimum.
 
     The walk is replayed from all evaluations so far, so it is a function of them and of the seed, and values
-    that others reported are used where the walk comes across them. With several objectives it climbs the
-    first; infeasible and failed architectures count as worse than all others.
+    reported from elsewhere are used where the walk meets them. With several objectives it climbs the first;
+    infeasible and failed architectures count as worse than all others.
 
     Args:
         space: The search space.
@@ -27,7 +27,7 @@ class LocalSearch(SearchMethod):
 
     def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        # Caches by what they follow from, the seed included.
+        # Caches, by everything that they depend on, the seed included.
         self._keys_of: dict[Architecture, str] = {}
         self._starts: dict[tuple[int, int], Architecture] = {}
         self._neighborhoods: dict[tuple[Architecture, int, int, int], list[Architecture]] = {}
@@ -35,7 +35,7 @@ class LocalSearch(SearchMethod):
     def propose(
         self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
     ) -> Architecture:
-        """Where the walk meets the first unseen architecture; see :meth:`SearchMethod.propose`."""
+        """The first unseen architecture on the walk; see :meth:`SearchMethod.propose`."""
         values: dict[str, float] = {}
         for observation in observations:
             value = observation.values[0] if observation.values and observation.feasible else -math.inf

@@ -12,15 +12,15 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest, SearchMethod, small_space
 
 REPEATS_BEFORE_ENUMERATION = 1000
-"""Samples in a row that bring nothing new, after which a small space is taken to be nearly used up."""
+"""Samples in a row without a new architecture after which the rest of a small space is enumerated."""
 
 
 class RandomSearch(SearchMethod):
     """Proposes the first unseen member of a sequence of random samples that the seed alone determines.
 
-    As the sequence is fixed, a trial that was lost leaves no trace, and several workers share it out between
-    them. It is sampling without replacement from the distribution of :meth:`GraphSpace.sample`. Once the
-    whole space has been seen, the sequence is gone through again.
+    As the sequence is fixed, a lost trial leaves no trace, and several workers divide it among themselves. It
+    samples without replacement from the distribution of :meth:`GraphSpace.sample`. Once the whole space has
+    been seen, the sequence starts over.
 
     Args:
         space: The search space.
@@ -45,7 +45,7 @@ class RandomSearch(SearchMethod):
 
 
 class _Sequence:
-    """Different random architectures with their keys, drawn as they are asked for; a small space ends."""
+    """Different random architectures with their keys, drawn on demand; that of a small space ends."""
 
     def __init__(self, space: GraphSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -60,7 +60,7 @@ class _Sequence:
             position += 1
 
     def _extend(self) -> bool:
-        """Whether there was one more member to draw."""
+        """Draw one more member; whether there was one."""
         count = len(self.members)
         for _ in range(0 if self._complete else REPEATS_BEFORE_ENUMERATION):
             self._append(self._space.sample(self._generator))

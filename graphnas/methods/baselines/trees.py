@@ -1,4 +1,4 @@
-"""A tree ensemble on one-hot operations, the baseline that every learned encoder must be compared with."""
+"""A tree ensemble on one-hot operations, a baseline for learned encoders."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TreeSearch(ModelBasedSearch):
 
     The spread of the trees' predictions stands for the uncertainty, as in SMAC (Hutter et al., 2011). Targets
     are the normal scores of the values' ranks. Several objectives are scalarised anew for each proposal
-    (ParEGO), and infeasible architectures rank below all feasible ones. What is pending is not proposed again
-    but does not enter the model.
+    (ParEGO), and infeasible architectures rank below all feasible ones. Pending architectures are not
+    proposed again, but do not enter the model.
 
     Args:
         space: The search space.

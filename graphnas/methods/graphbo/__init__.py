@@ -1,4 +1,4 @@
-"""GraphBO: Bayesian optimisation with a Gaussian process on graph features, the default we recommend."""
+"""GraphBO: Bayesian optimisation with a Gaussian process on graph features, the method we recommend."""
 
 from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.graphbo.search import GraphBO

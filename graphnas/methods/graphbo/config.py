@@ -19,12 +19,12 @@ class GraphBOConfig(Configuration):
         n_startup_trials: Random architectures before the first prediction.
         batch_size: Proposals between two updates of the process.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
-        refresh: Evaluations after which other random architectures are drawn; what they are described by is
-            computed once for all proposals between.
-        local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
+        refresh: Evaluations after which new random architectures are drawn; until then their features are
+            computed only once.
+        local_candidates: Changed copies of the best architectures, scored too in spaces not scored whole.
         depths: Weisfeiler-Lehman depths, each a kernel of its own.
         noise: Whether the expected improvement is that of a value, noise included (``"included"``), of the
-            noise-free function (``"excluded"``), or of one and the other in turn (``"alternate"``); see
+            noise-free function (``"excluded"``), or of either in turn (``"alternate"``); see
             :class:`graphnas.surrogate.ImprovementModel`.
         two_objectives: What is improved where there are two objectives: the ``"hypervolume"``, with a process
             for each, or one ``"scalarized"`` score. More than two are scalarised.

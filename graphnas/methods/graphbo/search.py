@@ -18,13 +18,13 @@ from graphnas.surrogate.training_set import TrainingSet
 
 
 class GraphBO(ModelBasedSearch):
-    """Bayesian optimisation with a Gaussian process on graph features; the default that we recommend.
+    """Bayesian optimisation with a Gaussian process on graph features; the method that we recommend.
 
     The process learns from the architectures evaluated so far and scores many candidates by their expected
     improvement: all architectures of a small space, otherwise random ones and changes of the best. Its kernel
     is a learned sum of Weisfeiler-Lehman kernels, one on the flattened bits and one on operation features
-    (:class:`graphnas.surrogate.GraphKernels`). How several objectives, constraints and pending trials enter
-    is said at :class:`graphnas.surrogate.ImprovementModel`.
+    (:class:`graphnas.surrogate.GraphKernels`). :class:`graphnas.surrogate.ImprovementModel` describes how
+    several objectives, constraints and pending trials enter.
 
     Args:
         space: The search space.

@@ -182,14 +182,14 @@ class GraphPNASConfig(Configuration):
         chunk: Samples drawn jointly to look for a proposal; more are drawn if these do not suffice.
         likeliest: Probability that a proposal is the likeliest unseen one of the samples drawn jointly, which
             exploits what was learned, rather than the next sample (always the latter in the paper). With a
-            critic, this concerns only proposals that it has no candidates for.
-        candidates: Number of invalid or known samples in a row after which an update's distribution is given
-            up and the explorer proposes.
+            critic, this applies only when it has no candidates left.
+        candidates: Number of invalid or known samples in a row after which the explorer proposes until the
+            next update.
         critic: What chooses a proposal that is not explored; ``"kernel"``, the predictor of :mod:`.critic`,
             or None: the next or the likeliest sample is proposed (the paper).
-        screened: Samples of the generator that the critic chooses among, drawn once for each update.
-        screened_random: Graphs of the explorer that it chooses among as well, so that what the generator no
-            longer draws can still be proposed.
+        screened: Number of the generator's samples that the critic chooses among, drawn once for each update.
+        screened_random: Number of the explorer's graphs that it chooses among as well, so that architectures
+            that the generator no longer draws can still be proposed.
     """
 
     presets: ClassVar[Presets] = _PRESETS
@@ -246,7 +246,7 @@ class GraphPNASConfig(Configuration):
             "critic": CRITICS,
         }
         check_choices(self, allowed)
-        self.generator_config()  # refuses what cannot be
+        self.generator_config()  # checks its fields
         least = {
             "n_startup_trials": 0,
             "batch_size": 1,

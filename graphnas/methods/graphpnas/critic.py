@@ -15,22 +15,22 @@ from graphnas.surrogate.training_set import TrainingSet
 
 
 class Candidates:
-    """The valid architectures among random ones, each network once, in the order in which they came.
+    """The valid ones of random architectures, each network once, in their order.
 
     Args:
         space: The search space.
-        architectures: Any; some may break a rule of the space.
+        architectures: Architectures, some of which may break a rule of the space.
     """
 
     def __init__(self, space: GraphSpace, architectures: Iterable[Architecture]) -> None:
         valid = valid_by_key(space, architectures)
         self.keys = list(valid)
-        # In the form in which architectures are proposed and evaluated.
+        # Proposals are completed architectures.
         completed = [space.completed(architecture) for architecture in valid.values()]
         self.batch = ArchitectureBatch.from_architectures(completed, space.max_nodes) if completed else None
 
     def unseen(self, seen: Collection[str]) -> ArchitectureBatch | None:
-        """Those whose key is not in ``seen``; None where there are none."""
+        """Those whose key is not in ``seen``; None if there are none."""
         index = np.array([k for k, key in enumerate(self.keys) if key not in seen], np.int64)
         return None if self.batch is None or not len(index) else self.batch[index]
 
@@ -53,7 +53,7 @@ class Critic:
     def best(
         self, data: TrainingSet, pending: Sequence[Architecture], candidates: ArchitectureBatch
     ) -> Architecture:
-        """The candidate of the largest score, of equal ones the first.
+        """The candidate of the largest score, the first of equals.
 
         Args:
             data: At least two evaluated architectures.

@@ -42,7 +42,7 @@ class LearnedDistribution:
     """A distribution over the architectures of a space.
 
     GraphPNAS ends with a generator rather than with one architecture: samples of it are good architectures
-    that were never evaluated (its section 4 trains 8 of them from scratch). From
+    that were never evaluated (section 4 trains 8 of them from scratch). Obtained from
     :meth:`graphnas.methods.graphpnas.GraphPNAS.distribution`, or from a file by :meth:`load`.
 
     Args:
@@ -59,13 +59,13 @@ class LearnedDistribution:
         """``n`` independent samples in :func:`learned_form`; those that break a rule are drawn anew.
 
         Args:
-            n: How many; the same architecture may come several times.
-            seed: The same seed gives the same samples, and the first ones of a larger ``n``.
-            tries: It gives up after ``tries * max(n, 32)`` samples.
+            n: Number of samples; the same architecture may occur several times.
+            seed: Seed of the samples; a larger ``n`` only adds to them.
+            tries: Gives up after ``tries * max(n, 32)`` draws.
 
         Raises:
             InvalidArgument: ``n`` is not positive.
-            SpaceExhausted: Too few valid samples; it says how many.
+            SpaceExhausted: Too few valid samples; the message says how many.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InvalidArgument(f"n must be an integer of at least 1, got {n!r}")
@@ -86,8 +86,8 @@ class LearnedDistribution:
     def log_prob(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Natural logarithm of the probability of each architecture, ``(n,)``.
 
-        This is the probability of the very graph in :func:`learned_form`, not of all graphs isomorphic to it,
-        and, where samples may break rules of the space, that of a draw before rejection.
+        This is the probability of the graph in :func:`learned_form` alone, not of all graphs isomorphic to
+        it, and, if samples may break rules of the space, that of a draw before rejection.
 
         Raises:
             InvalidArgument: There is no architecture.
@@ -102,14 +102,15 @@ class LearnedDistribution:
         return torch.cat(parts).double().cpu().numpy()
 
     def top_k(self, k: int, *, samples: int = 1000, seed: int = 0) -> list[Ranked]:
-        """The ``k`` most probable among so many samples, each network once; fewer if the samples hold fewer.
+        """The ``k`` most probable of ``samples`` samples, each network once; fewer if there are fewer.
 
         Raises:
             InvalidArgument: ``k`` or ``samples`` is not positive.
             SpaceExhausted: Too few samples are valid.
         """
-        if k < 1:
-            raise InvalidArgument(f"k must be at least 1, got {k}")
+        for name, value in (("k", k), ("samples", samples)):
+            if value < 1:
+                raise InvalidArgument(f"{name} must be at least 1, got {value}")
         drawn = list(dict.fromkeys(self.sample(samples, seed)))
         scores = self.log_prob(drawn)
         ranked: dict[str, Ranked] = {}

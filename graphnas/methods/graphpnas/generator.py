@@ -42,7 +42,7 @@ class PreparedBatch:
 class ArchitectureGenerator(nn.Module, ABC):
     """A distribution over the graphs of ``space``, factorised node by node in topological order.
 
-    It gives no probability to what ``node_choices`` and ``edge_choices`` of the space forbid. Samples that
+    Graphs that ``node_choices`` and ``edge_choices`` of the space forbid have probability 0. Samples that
     break further rules (:meth:`GraphSpace.check`) have to be rejected: see :func:`.sampling.sample_valid`.
 
     Args:
@@ -54,7 +54,7 @@ class ArchitectureGenerator(nn.Module, ABC):
         self.space = space
 
     def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
-        """Compute once what depends on the graphs alone.
+        """Compute once whatever depends on the graphs alone.
 
         For training::
 

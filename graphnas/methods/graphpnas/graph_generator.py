@@ -45,7 +45,7 @@ class GeneratorConfig:
         steps: S, the rounds of message passing.
         mixtures: K, the components of the mixture of Bernoullis.
         head_layers: Linear layers of each head; 3 in the code, 2 in the paper.
-        node_input: What the input of an old node has besides its number: its ``"inputs"`` (the code), its
+        node_input: What the input of an old node holds besides its number: its ``"inputs"`` (the code), its
             ``"operation"`` (the paper's h0) or ``"both"``.
         mixture_logits: Whether the logits of the components are the ``"mean"`` over the pairs (the code) or
             their ``"sum"`` (eq. 4).
@@ -76,8 +76,8 @@ class GraphGenerator(ArchitectureGenerator):
     At step i the network of :class:`.message_passing.MessagePassing` runs over the nodes before i and the new
     node, joined to all of them. From the states follow, with ``h_i - h_j`` for each j < i, the components'
     probabilities alpha and the edges' theta (eq. 2, 4, 6), the edges' labels, and with h_i the node's
-    operation (eq. 5). What the space leaves no choice in has probability 1. A label is chosen for edges that
-    are there, among the labels that are not 0.
+    operation (eq. 5). Decisions that the space forces have probability 1. Edges that are present get a label,
+    chosen among those from 1.
 
     In a space with a ``terminal`` operation any node but the first may have it; the graph then ends.
 
@@ -138,7 +138,7 @@ class GraphGenerator(ArchitectureGenerator):
     # ---------------------------------------------------------------- the network
 
     def _inputs(self, wiring: Wiring) -> Tensor:
-        """Inputs ``(V, H)`` of all nodes of the sub-graphs: what is known of them, then their number."""
+        """Inputs ``(V, H)`` of all nodes of the sub-graphs: their features, then their number."""
         features = wiring.features.to(self.node_input.dtype)
         number = features[:, len(self.node_input) :]
         if isinstance(self.number, nn.Parameter):

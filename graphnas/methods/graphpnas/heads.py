@@ -97,5 +97,5 @@ def row_log_likelihood(
 
 
 def _log_choice(logits: Tensor, chosen: Tensor) -> Tensor:
-    """Log-probability of what was chosen, ``(R,)``, among ``(R, C)``."""
+    """Log-probability of the ``chosen`` columns, ``(R,)``, from logits ``(R, C)``."""
     return torch.log_softmax(logits, 1).gather(1, chosen[:, None]).squeeze(1)

@@ -14,14 +14,14 @@ NODE_WEIGHT = 0.5
 LABEL_WEIGHT = 0.125
 
 MOST_LIKELY = 1e-6
-"""A probability counts as at most ``1 - MOST_LIKELY``, beyond which log(1 - p) has no use."""
+"""A probability counts as at most ``1 - MOST_LIKELY``, so that log(1 - p) is finite."""
 
 
 @dataclass(frozen=True)
 class LogLikelihood:
     """The log-likelihood of ``B`` architectures, row by row: row i holds the decisions made at node i.
 
-    Decisions that the space leaves no choice in (forced edges, operations and labels) count nothing.
+    Decisions that the space forces (edges, operations and labels without a choice) do not count.
 
     Attributes:
         terms: ``(3, B, N)`` log-probabilities: of which earlier nodes feed node i (GraphPNAS, eq. 2), of node
@@ -111,7 +111,7 @@ def reweighted_loss(
 def reinforce_loss(likelihood: LogLikelihood, rewards: Tensor, *, probability: str = "decision") -> Tensor:
     """The score function estimator on the kept graphs: the mean of ``-r log p`` (section 3.2).
 
-    A baseline belongs into ``rewards``; standardised ones have it. Nothing bounds it from below where a
-    reward is negative, so clip the gradient.
+    A baseline must be part of ``rewards``, as in standardised ones. The loss is unbounded below if a reward
+    is negative, so clip the gradient.
     """
     return (rewards * likelihood.loss(probability)).mean()

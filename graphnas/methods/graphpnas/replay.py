@@ -28,10 +28,10 @@ class Buffer:
 
 
 def check_keep_top(keep_top: Keep | Schedule) -> None:
-    """Refuse what :func:`kept` could not follow.
+    """Check a setting of :func:`kept`.
 
     Raises:
-        InvalidArgument: A count below 1, a fraction outside of (0, 1], or a schedule that does not begin at 0
+        InvalidArgument: A count below 1, a fraction outside (0, 1], or a schedule that does not begin at 0
             evaluations and ascend.
     """
     schedule = keep_top if isinstance(keep_top, Sequence) else [(0, keep_top)]
@@ -54,8 +54,8 @@ def number_kept(evaluations: int, keep_top: Keep | Schedule) -> int:
 
     Args:
         evaluations: Number of evaluations in the buffer.
-        keep_top: A count (int), a fraction (float), or a schedule of them, ``(evaluations, keep)`` pairs of
-            which the last one reached holds.
+        keep_top: A count (int), a fraction (float), or a schedule of ``(evaluations, keep)`` pairs, of which
+            the last one reached applies.
     """
     if isinstance(keep_top, Sequence):
         keep_top = [keep for start, keep in keep_top if start <= evaluations][-1]
@@ -64,7 +64,7 @@ def number_kept(evaluations: int, keep_top: Keep | Schedule) -> int:
 
 
 def kept(scores: NDArray[np.float64], keep_top: Keep | Schedule) -> NDArray[np.int64]:
-    """Positions of the best scores, best first, the older of two equal ones first.
+    """Positions of the best scores, best first, the older of equals first.
 
     Args:
         scores: ``(n,)`` of all evaluations, larger is better.
@@ -79,7 +79,7 @@ def rewards(scores: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
 
     ``"standardised"``: ``(R - C) / sigma`` with C and sigma the mean and the standard deviation of the buffer
     (GraphPNAS, section 3.2), so that about half of the kept graphs get a negative one. Where all scores are
-    the same, nothing says which graph to prefer, and every reward is 1. ``"cdf"``: the rank among the kept,
+    equal, no graph is preferred, and every reward is 1. ``"cdf"``: the rank among the kept,
     from ``1 / n`` of the worst to 1 of the best, ties sharing their mean rank (the released code). ``"raw"``:
     the scores themselves.
 

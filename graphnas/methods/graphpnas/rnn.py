@@ -94,7 +94,7 @@ class RNNGenerator(ArchitectureGenerator):
                 parameter.uniform_(-wide, wide, generator=generator)
 
     def _add_masks(self) -> None:
-        """Masks of what nodes and edges may be, and of which of it is a choice."""
+        """Masks of the labels that nodes and edges may have, and of the decisions that are free."""
         tables = self.decisions
 
         def logits(allowed: NDArray[np.bool_]) -> Tensor:

@@ -25,8 +25,8 @@ Draw = Callable[[int], tuple[int, Iterable[Architecture]]]
 class CandidateStream:
     """A sequence of random candidates, drawn as needed, of which the valid ones with a new key are kept.
 
-    The first unseen architecture depends only on the sequence and the keys seen, and not on earlier queries:
-    that makes proposals a function of the state.
+    The first unseen architecture depends only on the sequence and the keys seen, not on earlier queries, so
+    proposals are pure.
 
     Args:
         space: The search space.
@@ -142,11 +142,11 @@ def sample_valid(
         n: Number of samples.
         seed: Seed of the samples.
         exclude: Keys of architectures to leave out.
-        candidates: Number of samples in a row without a new valid architecture after which it gives up.
+        candidates: Number of samples in a row without a new valid architecture after which to give up.
 
     Raises:
         InvalidArgument: ``n`` is not positive.
-        SpaceExhausted: Fewer were found; it says how many.
+        SpaceExhausted: Fewer were found; the message says how many.
     """
     if n < 1:
         raise InvalidArgument(f"n must be at least 1, got {n}")

@@ -27,7 +27,7 @@ _LEARNER, _SAMPLES, _EXPLORER, _COIN, _LEFT_OVER, _LIKELIEST, _SCREENED = range(
 
 EXPLORER_CHUNK = 32
 EXPLORER_PATIENCE = 1600
-"""Graphs per draw of the explorer, and how many may bring nothing new until it is taken to have no more."""
+"""Graphs per draw of the explorer, and how many without a new one mean that it has no more."""
 
 
 class GraphPNAS(ModelBasedSearch):
@@ -39,13 +39,13 @@ class GraphPNAS(ModelBasedSearch):
 
     Departures from the paper and its code: architectures that were evaluated or are pending are rejected up
     to isomorphism, those of the explorer too, so that every evaluation counts as a query. Epsilon is drawn
-    for each proposal (or step) from the seed and the number of proposals before, so that proposals are a
-    function of what the method was told. In the default configuration a critic chooses among many samples
-    (:mod:`.critic`); none of the published presets has one.
+    for each proposal (or step) from the seed and the number of earlier proposals, so proposals stay pure.
+    In the default configuration a critic chooses among many samples (:mod:`.critic`); none of the published
+    presets has one.
 
     For the generator several objectives are scalarised anew for each update (ParEGO), and infeasible
-    architectures rank below all feasible ones; failed ones are not learned from. How they and pending trials
-    enter the critic is said at :class:`graphnas.surrogate.ImprovementModel`.
+    architectures rank below all feasible ones; failed ones are ignored.
+    :class:`graphnas.surrogate.ImprovementModel` describes how they and pending trials enter the critic.
 
     Args:
         space: The search space.
@@ -114,7 +114,7 @@ class GraphPNAS(ModelBasedSearch):
         return EXPLORER_CHUNK, self._explorer(self.rng(_EXPLORER, chunk), EXPLORER_CHUNK)
 
     def _explores(self, update: int, tried: int) -> bool:
-        """Whether it is the explorer's turn, after so many different architectures were tried."""
+        """Whether it is the explorer's turn, after ``tried`` different architectures."""
         config = self.config
         epsilon = epsilon_at(
             update // config.batch_size,
@@ -168,7 +168,7 @@ class GraphPNAS(ModelBasedSearch):
         return learner.at(updates, finished, self._buffer)
 
     def _buffer(self, finished: Finished) -> Buffer:
-        """What the generator learns from: the architectures in their learned form, and their scores."""
+        """What the generator learns from: the architectures in their learned form, with scores."""
         data = self.training_set(finished)
         architectures = [learned_form(self.space, architecture) for architecture in data.architectures]
         return Buffer(architectures, data.ranked_scores)
@@ -180,11 +180,11 @@ class GraphPNAS(ModelBasedSearch):
         """The distribution learned from the evaluations, as of the last update.
 
         Raises:
-            InvalidArgument: There was no update yet, since fewer than two evaluations succeeded.
+            InvalidArgument: There was no update yet, because fewer than two evaluations succeeded.
         """
         finished = tuple(o for o in self._observations if o.values is not None)
         if len(finished) < 2:
-            raise InvalidArgument(f"a generator learns from at least 2 values, {len(finished)} were told")
+            raise InvalidArgument(f"a generator learns from at least 2 values, got {len(finished)}")
         return self._generator(finished, self.updates(finished))
 
     def distribution(self) -> LearnedDistribution:

@@ -204,7 +204,7 @@ class Wirings:
     node_start: Integers
 
     def to(self, device: torch.device) -> Wirings:
-        """The same on ``device``."""
+        """A copy on ``device``."""
         whole = Wiring(**{name: getattr(self.whole, name).to(device) for name in Wiring.__annotations__})
         return replace(self, whole=whole)
 

@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class SharedWeightEvaluator(Protocol):
-    """What SupernetSearch needs; :class:`graphnas.evaluate.SupernetEvaluator` has it."""
+    """What SupernetSearch needs of an evaluator, such as :class:`graphnas.evaluate.SupernetEvaluator`."""
 
     space: GraphSpace
     epoch: int
@@ -119,7 +119,7 @@ class SupernetSearch:
 
     Each step asks the method for two sets of architectures: the shared weights are trained on the first; the
     second is measured with these weights, and the method learns from the values. So the weights are trained
-    on what the method proposes by then. Any method will do.
+    on the method's current proposals. Any method will do.
 
     Values of earlier steps come from less trained weights and stay as they are. At the end the best of all
     and some more proposals are measured again with the final weights.
@@ -130,14 +130,14 @@ class SupernetSearch:
     Args:
         method: The method that proposes and learns.
         evaluator: The shared weights, for the same space.
-        config: Settings; excludes ``preset``.
+        config: Settings; may not be given together with ``preset``.
         preset: ``"default"`` or ``"paper"``.
         checkpoint: A file that is written atomically after every step, and read at the start.
         progress: Show a progress bar.
 
     Raises:
-        InvalidArgument: Method and evaluator have different spaces, or both ``config`` and ``preset`` were
-            given, or the checkpoint is that of another search.
+        InvalidArgument: Method and evaluator have different spaces, both ``config`` and ``preset`` are given,
+            or the checkpoint belongs to another search.
         CorruptData: The checkpoint is damaged.
     """
 
@@ -221,7 +221,7 @@ class SupernetSearch:
     # ---------------------------------------------------------------- checkpoints
 
     def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with: all settings but the number of steps and the final measuring."""
+        """What a checkpoint must agree with: all settings but those of the number of steps and the end."""
         settings = dataclasses.asdict(self.config)
         for name in ("steps", "finalists", "samples"):
             del settings[name]

@@ -16,9 +16,9 @@ from graphnas.methods.model_based import Finished
 from graphnas.seeds import torch_generator
 
 NEGLIGIBLE = 1e-20
-"""Adam's averages of gradients below it are set to 0: beside its epsilon of 1e-8 they change no weight."""
+"""Adam's averages of gradients below this are set to 0: next to its epsilon of 1e-8 they change no weight."""
 STEPS_TO_CLEAR = 100
-"""Steps from one such clearing to the next; an average takes 400 from there to the denormal numbers."""
+"""Steps between two clearings; an average takes 400 from this threshold to the denormal numbers."""
 
 # Purposes of random numbers, so that no two share a stream.
 _WEIGHTS, _BATCHES = range(2)
@@ -103,10 +103,10 @@ def _clear(optimizer: Adam) -> None:
 
 
 class Learner:
-    """The generator at each update, as a function of the seed and the buffers of this update and before.
+    """The generator at each update, as a function of the seed and the buffers up to this update.
 
-    Without warm start an update depends on its own buffer alone, so that a resumed search needs one training
-    to get where it was. With warm start earlier updates are repeated where they are not cached.
+    Without warm start an update depends on its own buffer alone, so a resumed search needs only one training.
+    With warm start earlier updates are repeated unless they are cached.
 
     Args:
         make: Makes a new generator with weights drawn from the given source.
@@ -130,7 +130,7 @@ class Learner:
         Args:
             updates: Ascending numbers of evaluations at which there was an update.
             finished: The evaluations.
-            buffer: What is learned from so many of the evaluations.
+            buffer: Returns what is learned from the first of them.
         """
         known = () if self._fitted is None else self._fitted[0]
         if known != finished[: updates[-1]]:

@@ -42,10 +42,10 @@ class LatentBOConfig(Configuration):
         model: The autoencoder, one of :data:`MODELS`, such as ``"features"``
             (:class:`graphnas.autoencoders.FeatureVAE`) or ``"dvae"``.
         model_config: Its settings; None means its defaults.
-        training_size: Random architectures that it is trained on before the search, without accuracies.
+        training_size: Random architectures to train it on before the search, without accuracies.
         n_startup_trials: Random architectures before the first model. D-VAE starts from 17,118 known
-            accuracies, which a search that has to pay for each does not have; the paper's preset starts from
-            one batch.
+            accuracies, more than most searches can afford to evaluate; the paper's preset starts from one
+            batch.
         batch_size: Proposals between two fits of the surrogate.
         surrogate: ``"exact"`` or ``"sparse"``, a Gaussian process with ``inducing`` points; up to that
             many data both are the same process.
@@ -53,8 +53,8 @@ class LatentBOConfig(Configuration):
         ard: A length scale per latent dimension.
         enumerate_up_to: Spaces of at most so many architectures are scored whole (``"candidates"``).
         candidates: Random architectures scored per fit in other spaces.
-        local_candidates: Changes of the best architectures scored beside them.
-        decoded_candidates: Points of the trust region that are decoded and scored beside them.
+        local_candidates: Changed copies of the best architectures, scored too.
+        decoded_candidates: Points of the trust region that are decoded and scored too.
         trust_region: Standard deviation of those points around the best architectures' latents, in units of
             the training latents' standard deviation.
         grid: Uniform points in the box of the training latents (``"rounds"``).

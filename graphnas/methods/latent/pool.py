@@ -66,15 +66,15 @@ class LatentPool:
     def candidates(
         self, data: TrainingSet, latents: Matrix, score: Score, rng: np.random.Generator
     ) -> tuple[ArchitectureBatch, Matrix]:
-        """Candidates and their latents; where the space is small, all of it.
+        """Candidates and their latents: all of a small space.
 
-        Elsewhere: random architectures, changes of the best ones, and what points around the best ones decode
-        to. Decoded architectures are valid, and are scored by their own encoding rather than by the point
-        that they came from.
+        Of a larger one: random architectures, changed copies of the best, and what points around the best
+        decode to. Decoded architectures are valid, and are scored by their own encoding rather than by the
+        point that they came from.
 
         Args:
-            data: What is evaluated.
-            latents: Its latents ``(n, d)``.
+            data: The evaluated architectures.
+            latents: Their latents ``(n, d)``.
             score: Scores points of the latent space, to choose which of them to decode.
             rng: Source of all draws.
         """

@@ -36,7 +36,7 @@ def make_process(config: LatentBOConfig, seed: int) -> GaussianProcess | SparseG
 
 
 class Rounds:
-    """The rounds of one search, in order; a round depends on those before it and on the data it is given.
+    """The rounds of one search, in order; each depends on those before it and on its data.
 
     As in D-VAE's code (methods of Snoek et al., 2012): the surrogate is fitted anew to all data, the
     incumbent is the largest posterior mean, points are uniform in the box of the training latents, the best
@@ -44,7 +44,7 @@ class Rounds:
     ones with their predicted value. Each point is decoded many times and its most common valid decoding is
     evaluated (what the paper says; the released code takes the first under Python 3). The pair that enters
     the data is the point as selected, not the encoding of what it decoded to; a point that decodes to nothing
-    valid enters with the worst score. Architectures that come from elsewhere enter with their encoding.
+    valid enters with the worst score. Architectures from other sources enter with their encoding.
 
     Args:
         config: Counts, and which surrogate.
@@ -71,7 +71,7 @@ class Rounds:
         return len(self._proposals)
 
     def proposals(self, number: int) -> list[Architecture]:
-        """What round ``number`` decoded: of each point the most common, then the rarer ones."""
+        """What round ``number`` decoded: the most common decoding of each point, then the rarer ones."""
         return self._proposals[number]
 
     def belongs_to(self, seed: int, finished: Finished, updates: Sequence[int]) -> bool:

@@ -25,24 +25,24 @@ _ROUND = FIRST_OWN
 class LatentBO(ModelBasedSearch):
     """Bayesian optimisation in the latent space of a graph autoencoder.
 
-    The autoencoder learns from random architectures of the space, without accuracies, when it is first
-    needed: seconds with the default model. A Gaussian process on the latent means of what was evaluated then
-    says where to look next. ``preset="paper"`` is the search of D-VAE (NeurIPS 2019, section 4.3), which
-    optimises over the latent space and decodes. By default we depart from it, since far from any encoding
-    neither the process nor the decoder knows much: candidates are the encodings of real architectures, with
-    those that a trust region around the best decodes to among them, scored by log expected improvement (Ament
-    et al., NeurIPS 2023) with a process that is refitted after every evaluation.
+    The autoencoder is trained on random architectures of the space, without accuracies, when it is first
+    needed, which takes seconds with the default model. A Gaussian process on the latents of the evaluated
+    architectures then chooses the next one. ``preset="paper"`` is the search of D-VAE (NeurIPS 2019, section
+    4.3), which optimises over the latent space and decodes. The default departs from it, since far from any
+    encoding neither the process nor the decoder is reliable: candidates are the encodings of real
+    architectures, among them those that a trust region around the best decodes to, scored by log expected
+    improvement (Ament et al., NeurIPS 2023) with a process that is refitted after every evaluation.
 
-    How several objectives, constraints and pending trials enter is said at
-    :class:`graphnas.surrogate.ImprovementModel`. In the paper's rounds, which know neither, objectives are
-    scalarised anew for each round (ParEGO) and what breaks a constraint counts as the worst value.
+    :class:`graphnas.surrogate.ImprovementModel` describes how several objectives, constraints and pending
+    trials enter. In the paper's rounds, objectives are scalarised anew for each round (ParEGO), and an
+    architecture that breaks a constraint counts as the worst value.
 
     Args:
         space: The search space.
         config: Settings; may not be given together with ``preset``.
         preset: ``"default"`` or ``"paper"``.
         seed: Seed of every random choice.
-        autoencoder: A trained one to use instead of training one.
+        autoencoder: A trained autoencoder to use instead of training one.
 
     Raises:
         InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, or an

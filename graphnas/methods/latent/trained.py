@@ -1,4 +1,4 @@
-"""Autoencoders trained for a search: on random architectures of the space, kept in memory while it lives."""
+"""Autoencoders trained for a search on random architectures; each is cached as long as its space lives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _lock = threading.Lock()
 
 
 def training_architectures(space: GraphSpace, size: int, seed: int) -> ArchitectureBatch:
-    """``size`` random architectures; the whole space where it has no more."""
+    """``size`` random architectures; the whole space if it has no more."""
     whole = whole_space(space, size)
     return space.sample_batch(np.random.default_rng([seed, 6]), size) if whole is None else whole
 

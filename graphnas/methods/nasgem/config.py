@@ -26,13 +26,13 @@ class NASGEMConfig(Configuration):
         n_startup_trials: Random architectures before the first prediction.
         batch_size: Proposals between two updates of the predictor.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
-        refresh: Evaluations after which other random architectures are drawn; what they are described by is
-            computed once for all proposals between.
-        local_candidates: Changes of the best architectures scored beside them, in spaces not scored whole.
+        refresh: Evaluations after which new random architectures are drawn; until then their features are
+            computed only once.
+        local_candidates: Changed copies of the best architectures, scored too in spaces not scored whole.
         rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
             networks far below the others do not take all of its attention; the paper's learns the scores.
         perceptrons: Perceptrons with different initial weights whose predictions are averaged.
-        update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` goes on from its weights.
+        update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +25,8 @@ from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
 class EncoderConfig:
     """Settings of :class:`KernelGuidedEncoder`.
 
-    The paper fixes the loss, 50,000 pairs and 10,000 iterations (its ablation) and the dimensions 10 to 50
-    that it tries; the rest it leaves open, and these are our choices.
+    The paper states the loss, 50,000 pairs and 10,000 iterations (its ablation), and dimensions from 10 to
+    50; the rest are our choices.
 
     Attributes:
         dimension: Size ``d`` of the embedding.
@@ -39,7 +38,7 @@ class EncoderConfig:
         learning_rate: Adam's learning rate.
         kernel_iterations: Depth ``h`` of the Weisfeiler-Lehman kernel.
         target: ``"raw"``, ``"centred"`` or ``"rank"``; see :func:`.pairs.sample_pairs`.
-        kernel_guided: Without it the similarity term is left out: a plain autoencoder, the ablation.
+        kernel_guided: Whether the loss has the similarity term; without it, a plain autoencoder.
     """
 
     dimension: int = 20
@@ -70,7 +69,7 @@ class KernelGuidedEncoder(nn.Module):
     the search and then frozen.
 
     Args:
-        space: Gives the input's form and the random graphs.
+        space: The search space, which determines the input and samples the random graphs.
         config: Settings.
         seed: Seed of weights, graphs and batches.
         device: Where the networks live.
@@ -126,7 +125,7 @@ class KernelGuidedEncoder(nn.Module):
         sums = torch.zeros(2, device=self.device)
         order = torch.empty(0, dtype=torch.int64)
         self.train()
-        # None: only where somebody watches, so that a log is not flooded.
+        # None: show the bar only on a terminal.
         bar = trange(config.iterations, desc="encoder", disable=None if progress else True, leave=False)
         for iteration in bar:
             if len(order) < size:  # a new pass over the pairs
@@ -160,15 +159,11 @@ class KernelGuidedEncoder(nn.Module):
 
     # ---------------------------------------------------------------- use
 
+    @torch.no_grad()
     def embed(self, architectures: ArchitectureBatch | Sequence[Architecture]) -> Tensor:
         """Embeddings E(A), ``(B, d)`` float32."""
-        return self.encode_bits(self.flatten(self._batch(architectures)))
-
-    def encode_bits(self, bits: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
-        """Embeddings of rows that :attr:`flatten` made, ``(B, d)``."""
-        with torch.no_grad():
-            chunks = torch.split(torch.from_numpy(bits), 8192)
-            return torch.cat([self.encoder(chunk.to(self.device)) for chunk in chunks])
+        chunks = torch.split(torch.from_numpy(self.flatten(self._batch(architectures))), 8192)
+        return torch.cat([self.encoder(chunk.to(self.device)) for chunk in chunks])
 
     @torch.no_grad()
     def similarity_loss(self, pairs: Pairs) -> float:

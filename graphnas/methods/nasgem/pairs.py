@@ -33,8 +33,8 @@ def sample_pairs(
     """Draw pairs of the same number of nodes from the space and compute S_g (NASGEM, section 3.1).
 
     Args:
-        space: Where the graphs come from, through its own sampler.
-        size: Number of pairs; a few are lost where a space has graphs of several sizes.
+        space: The space whose sampler draws the graphs.
+        size: Number of pairs; a few are dropped if the space has graphs of several sizes.
         rng: Source of the graphs.
         kernel: The Weisfeiler-Lehman kernel.
         target: ``"raw"`` is the normalised kernel as in the paper. On random graphs of 30 nodes with labelled
@@ -55,14 +55,14 @@ def sample_pairs(
 def pair_up(
     batch: ArchitectureBatch, rng: np.random.Generator, kernel: WeisfeilerLehman, target: str = "raw"
 ) -> Pairs:
-    """Random pairs of the same number of nodes out of given architectures, each used once, and their S_g.
+    """Random pairs of the same number of nodes from ``batch``, each entry used once, and their S_g.
 
-    For an encoder that is to know other graphs than the space's sampler draws, such as the cells of a table:
-    an architecture that ``batch`` has several times is in as many pairs.
+    For an encoder that is trained on other graphs than the space's sampler draws, such as the cells of a
+    table. An architecture that occurs several times in ``batch`` is in as many pairs.
 
     Args:
-        batch: The architectures; few are lost, those that find no partner of their size.
-        rng: Says who is paired with whom.
+        batch: The architectures; the few without a partner of their size are dropped.
+        rng: Source of the pairing.
         kernel: The Weisfeiler-Lehman kernel.
         target: As in :func:`sample_pairs`.
 

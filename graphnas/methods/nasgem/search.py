@@ -32,7 +32,8 @@ class NASGEM(ModelBasedSearch):
     is proposed (bootstrap optimisation, section 3.3, eq. 14-15).
 
     The paper has one score. Several objectives are scalarised anew for each update (ParEGO); candidates that
-    are predicted to break a constraint come after all others. What is pending does not enter the predictor.
+    are predicted to break a constraint come after all others. Pending architectures do not enter the
+    predictor.
 
     Args:
         space: The search space.

@@ -49,7 +49,7 @@ def test_a_search_gives_what_it_learned():
     space = NASBench101()
     config = GraphPNASConfig(**SMALL, n_startup_trials=10, batch_size=5, keep_top=4, learning_rate=0.01)
     method = GraphPNAS(space, config)
-    with pytest.raises(InvalidArgument, match="at least 2 values, 0 were told"):
+    with pytest.raises(InvalidArgument, match="at least 2 values, got 0"):
         method.distribution()
     for _ in range(20):
         architecture = method.ask()[0]

@@ -296,7 +296,7 @@ def test_the_generator_of_the_papers_text_can_be_chosen():
 
 def test_the_generator_is_what_was_learned():
     method = GraphPNAS(NASBench201(), GraphPNASConfig(**SMALL), seed=0)
-    with pytest.raises(InvalidArgument, match="at least 2 values, 0 were told"):
+    with pytest.raises(InvalidArgument, match="at least 2 values, got 0"):
         _ = method.generator
     drive(method, 12)
     generator = method.generator
