@@ -106,11 +106,12 @@ class Journal:
 
     def append(self, result: Result) -> None:
         """Write ``result`` so that it outlives this process, even if that is killed the moment after."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(result.to_dict())]
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        written = self.path.read_bytes() if self.path.exists() else b""
+        if not written:
             lines.insert(0, json.dumps(self._header))
-        elif not self.path.read_bytes().endswith(b"\n"):
+        elif not written.endswith(b"\n"):
             lines.insert(0, "")  # a killed process left half a line
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
