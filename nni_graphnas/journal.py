@@ -34,7 +34,7 @@ class Result:
     """One finished trial.
 
     Attributes:
-        architecture: What was evaluated.
+        architecture: The evaluated architecture.
         value: The final metric as the trial reported it; None where the trial failed.
         parameters: The hyper-parameters other than the architecture.
         trial: NNI's id of the trial, empty where it is not known.

@@ -62,7 +62,7 @@ class Proposal:
     """One trial that NNI asked for.
 
     Attributes:
-        architecture: What the trial is to evaluate.
+        architecture: The architecture to evaluate.
         parameters: The other hyper-parameters.
         ended: Whether NNI reported the end of its job; with several workers NNI may mean another job.
         resolved: Whether its value is known, or that it will have none.

@@ -59,8 +59,8 @@ class Turn:
         storage: The storage of the study.
         study_id: Its study.
         trial: The running trial on whose behalf the body is executed.
-        lease_seconds: How long a worker that shows no sign of life holds up the others.
-        last_seen: What earlier turns of this process observed; a dead worker is waited for only once.
+        lease_seconds: Time for which a worker that shows no sign of life holds up the others.
+        last_seen: Registers seen in earlier turns of this process; a dead worker is waited for only once.
 
     Attributes:
         trials: All trials of the study, as they are while the body is executed.

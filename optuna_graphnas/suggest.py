@@ -30,7 +30,7 @@ def suggest_architecture(
     Args:
         trial: A running trial, or a ``FixedTrial`` or ``FrozenTrial`` that holds the parameters.
         space: The search space.
-        on_invalid: What to do with a refused combination: ``"prune"`` raises ``optuna.TrialPruned``,
+        on_invalid: Treatment of a refused combination: ``"prune"`` raises ``optuna.TrialPruned``,
             ``"raise"`` raises ``InvalidArchitecture``.
 
     Raises:

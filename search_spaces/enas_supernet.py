@@ -29,7 +29,7 @@ class ENASSupernet(MacroNetwork):
     """The shared-weight network of :class:`search_spaces.enas.ENASMacro`.
 
     Args:
-        space: Says how many layers there are, and reads its architectures.
+        space: The space, which sets the number of layers and reads its architectures.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         width: Channels of every layer.

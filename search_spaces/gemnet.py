@@ -36,7 +36,7 @@ class GEMNet(GraphSpace):
 
     Args:
         num_nodes: Nodes of the super-graph, the input included; 30 in the paper.
-        operations: What a node may be, out of :data:`KNOWN_OPERATIONS`; the default is the paper's pair.
+        operations: Operations of a node, out of :data:`KNOWN_OPERATIONS`; the default is the paper's pair.
         edge_probability: Bounds of the edge probability ``p`` of a random architecture. Ours: one ``p``
             is drawn uniformly for each graph, which makes sparse and dense graphs equally likely.
 

@@ -68,7 +68,7 @@ class RandWire(GraphSpace):
     Args:
         num_nodes: Nodes ``N`` of a graph; 32 in both papers.
         stages: 1 for one graph shared by the stages, else the number of stages, each with its own graph.
-        prior: What :meth:`sample` draws from, one of :data:`PRIORS`.
+        prior: Distribution that :meth:`sample` draws from, one of :data:`PRIORS`.
         prior_ranges: Other ranges for the parameters of ``prior``, ``{name: (low, high)}``. For each graph
             they are drawn uniformly: probabilities from the interval, ``attachments`` (m) from the integers
             in it, ``neighbors`` (k) from the even ones. Integers too large for ``num_nodes`` are left out.
