@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from search_spaces.enas import ENASMacro
 
 Choice = tuple[int, tuple[int, ...]]
-"""What one layer does: the code of its operation, and the nodes it reads besides the one before it."""
+"""One layer: the code of its operation, and the nodes that it reads besides the one before it."""
 
 
 class ENASSupernet(MacroNetwork):

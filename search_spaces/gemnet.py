@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search_spaces.gemnet_network import GEMNetNetwork
 
 KNOWN_OPERATIONS = ("conv1x1", "conv3x3", "sepconv3x3")
-"""What a node may be: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
+"""Operations of a node: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
 
 
 class GEMNet(GraphSpace):

@@ -31,9 +31,6 @@ class SharedWeights(Protocol):
     def forward_many(self, images: torch.Tensor, architectures: Sequence[Architecture]) -> torch.Tensor:
         """Logits ``(A, B, classes)`` of ``A`` sub-networks on the same images, in evaluation mode."""
 
-    def extract(self, architecture: Architecture) -> nn.Module:
-        """The stand-alone network with a copy of its weights."""
-
     def complexity(self, architecture: Architecture, image_size: tuple[int, int]) -> tuple[int, int]:
         """Trainable parameters of a sub-network and its multiply-accumulates."""
 
