@@ -59,7 +59,7 @@ def architecture(parameters: Mapping[str, Any], space: GraphSpace) -> Architectu
     """The architecture that a tuner chose.
 
     Args:
-        parameters: What ``nni.get_next_parameter()`` gave the trial; further parameters are ignored.
+        parameters: The result of ``nni.get_next_parameter()``; further parameters are ignored.
         space: The space that :func:`search_space` was called with.
 
     Raises:
@@ -77,8 +77,8 @@ def report_final_result(value: float, architecture: Architecture) -> None:
     resumes; reported together, the pairs stay right. ``nni.report_final_result(value)`` works too.
 
     Args:
-        value: What the search optimises; NaN where the evaluation failed.
-        architecture: What was evaluated.
+        value: The objective of the search; NaN where the evaluation failed.
+        architecture: The evaluated architecture.
 
     Raises:
         MissingExtra: NNI is not installed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,11 @@ from nni_graphnas.journal import Result
 require_nni()
 
 from nni.common.hpo_utils import Deduplicator, validate_search_space  # noqa: E402
-from nni.tools.package_utils.tuner_factory import create_builtin_class_instance  # noqa: E402
+from nni.tools.package_utils import config_manager  # noqa: E402
+from nni.tools.package_utils.tuner_factory import (  # noqa: E402
+    create_builtin_class_instance,
+    get_builtin_module_class_name,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -40,8 +45,7 @@ class InnerTuner:
     Args:
         search_space: Names and domains in NNI's form, of every type that the tuner takes.
         name: Name of a tuner that comes with NNI or is registered with it.
-        arguments: Its class arguments; ``seed`` is added where it has one, ``optimize_mode`` always.
-        seed: Seed of everything random.
+        arguments: Its class arguments; :meth:`replay` adds ``seed`` where it has one.
 
     Raises:
         InvalidArgument: The search space is not in NNI's form, there is no such tuner, or it does not take
@@ -53,20 +57,18 @@ class InnerTuner:
         search_space: Mapping[str, Any],
         name: str = "TPE",
         arguments: Mapping[str, Any] | None = None,
-        *,
-        seed: int = 0,
     ) -> None:
         try:
             validate_search_space(dict(search_space), raise_exception=True)
         except (ValueError, IndexError) as error:
             raise InvalidArgument(str(error)) from error
         self.search_space = dict(search_space)
-        self._name, self._arguments, self._seed = name, dict(arguments or {}), seed
-        self._restart([])
+        self._name, self._arguments = name, dict(arguments or {})
+        self._restart(0, 0)
 
-    def _restart(self, known: Sequence[Result]) -> None:
+    def _restart(self, seed: int, known: int) -> None:
         # With the number of results in its seed, so that a resumed search does not draw the same again.
-        seed = int(np.random.SeedSequence([self._seed, len(known)]).generate_state(1)[0] % 2**31)
+        seed = int(np.random.SeedSequence([seed, known]).generate_state(1)[0] % 2**31)
         self._tuner = self._make(self._name, self._arguments, seed)
         self._random = self._make("Random", {}, seed)
 
@@ -105,17 +107,17 @@ class InnerTuner:
         except Exception:
             _logger.exception("%s did not take the result of trial %d", self._name, number)
 
-    def replay(self, known: Sequence[Result], sign: float) -> None:
+    def replay(self, seed: int, known: Sequence[Result], sign: float) -> None:
         """Start again with what is known from before.
 
         Args:
+            seed: Seed of everything random.
             known: Finished trials; those with other hyper-parameters than the search space has are left out.
             sign: -1 where the smallest value is the best.
         """
         if not self.search_space:
             return
-        if known:
-            self._restart(known)
+        self._restart(seed, len(known))
         usable = [
             {"parameter": dict(result.parameters), "value": sign * result.value}
             for result in known
@@ -130,15 +132,9 @@ class InnerTuner:
 
 def _seed_for(name: str, seed: int) -> dict[str, int]:
     """``{"seed": seed}`` where the tuner has such an argument."""
-    from nni.tools.package_utils.tuner_factory import get_builtin_module_class_name
-
     module, class_name = get_builtin_module_class_name("tuners", name)
     if module is None:
-        from nni.tools.package_utils import config_manager
-
         known = [meta.name for meta in config_manager.get_all_algo_meta() if meta.algo_type == "tuner"]
         raise InvalidArgument(f"there is no tuner {name!r}; known: {', '.join(sorted(known))}")
-    import importlib
-
     tuner = getattr(importlib.import_module(module), class_name)
     return {"seed": seed} if "seed" in inspect.signature(tuner).parameters else {}

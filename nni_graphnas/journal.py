@@ -34,7 +34,7 @@ class Result:
     """One finished trial.
 
     Attributes:
-        architecture: What was evaluated.
+        architecture: The evaluated architecture.
         value: The final metric as the trial reported it; None where the trial failed.
         parameters: The hyper-parameters other than the architecture.
         trial: NNI's id of the trial, empty where it is not known.
@@ -106,11 +106,12 @@ class Journal:
 
     def append(self, result: Result) -> None:
         """Write ``result`` so that it outlives this process, even if that is killed the moment after."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(result.to_dict())]
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        written = self.path.read_bytes() if self.path.exists() else b""
+        if not written:
             lines.insert(0, json.dumps(self._header))
-        elif not self.path.read_bytes().endswith(b"\n"):
+        elif not written.endswith(b"\n"):
             lines.insert(0, "")  # a killed process left half a line
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")

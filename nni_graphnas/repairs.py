@@ -44,10 +44,10 @@ class Repair:
 
     Attributes:
         name: As in the table above.
-        module: Where the function lives.
+        module: Module that defines the function.
         owner: The class that it is a method of; empty for a function of the module.
         function: Its name.
-        expects: What its source must contain, or the repair is for another NNI.
+        expects: A piece of the source that the repair was written for.
         wrap: Makes the new function from the old one.
         nas: Whether it concerns ``nni.nas``.
     """
@@ -65,7 +65,7 @@ def apply(*, nas: bool = False) -> list[str]:
     """Make the repairs that this NNI needs and that have not been made yet.
 
     Args:
-        nas: Those of ``nni.nas`` too, which imports it.
+        nas: Whether to repair ``nni.nas`` too, which imports it.
 
     Returns:
         Names of all repairs that are in place now.

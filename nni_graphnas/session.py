@@ -62,7 +62,7 @@ class Proposal:
     """One trial that NNI asked for.
 
     Attributes:
-        architecture: What the trial is to evaluate.
+        architecture: The architecture to evaluate.
         parameters: The other hyper-parameters.
         ended: Whether NNI reported the end of its job; with several workers NNI may mean another job.
         resolved: Whether its value is known, or that it will have none.
@@ -130,13 +130,13 @@ class Session:
         self._keys = set(self.space.keys([result.architecture for result in self._results]))
         self.method.replay([result.observation(self._sign) for result in self._results])
         if self._inner is not None:
-            self._inner.replay(self._results, self._sign)
+            self._inner.replay(self.seed, self._results, self._sign)
 
     def use_inner(self, inner: InnerTuner) -> None:
         """Let ``inner`` choose the other hyper-parameters from now on."""
         with self.lock:
             self._inner = inner
-            inner.replay(self._results, self._sign)
+            inner.replay(self.seed, self._results, self._sign)
 
     # ---------------------------------------------------------------- proposals
 
@@ -293,7 +293,7 @@ class Session:
                     new += 1
                     self._take(result)
             if new and self._inner is not None:
-                self._inner.replay(self._results, self._sign)
+                self._inner.replay(self.seed, self._results, self._sign)
             return new
 
     def _take(self, result: Result) -> None:

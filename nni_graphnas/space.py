@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import ENUMERABLE
 from nni_graphnas.host import require_nas
@@ -103,11 +102,6 @@ class ArchitectureModelSpace(ModelSpace):
         """
         self.validate(sample)
         return self.space.build(self.space.from_parameters(sample), self.num_classes, **self.shape)
-
-    def architecture(self, sample: Sample) -> Architecture:
-        """The architecture of ``sample``; raises as :meth:`freeze` does."""
-        self.validate(sample)
-        return self.space.from_parameters(sample)
 
 
 def _build_sample(

@@ -117,8 +117,7 @@ class GraphStrategy(Strategy):
             if isinstance(mutable, MutableSymbol) and name not in names
         }
         if others:
-            seed = self._session.seed
-            self._session.use_inner(InnerTuner(others, self._inner_tuner, self._inner_tuner_args, seed=seed))
+            self._session.use_inner(InnerTuner(others, self._inner_tuner, self._inner_tuner_args))
         path = self._journal or _experiment_journal(engine)
         if path is not None:
             self._session.open_journal(path)

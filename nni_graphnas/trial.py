@@ -14,11 +14,10 @@ from nni_graphnas.host import require_nas
 
 def main() -> None:
     """Run the module that the arguments name."""
-    option, module, *arguments = sys.argv[1:] or [""]
-    if option != "-m" or not module:
+    if len(sys.argv) < 3 or sys.argv[1] != "-m":
         sys.exit("usage: python -m nni_graphnas.trial -m MODULE [ARGUMENTS]")
     require_nas()
-    sys.argv = [module, *arguments]
+    module, *_ = sys.argv = sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -136,7 +136,7 @@ class GraphTuner(Tuner):
         """
         session = self.session
         others = other_parameters(search_space, session.space)
-        session.use_inner(InnerTuner(others, self._inner_tuner, self._inner_tuner_args, seed=session.seed))
+        session.use_inner(InnerTuner(others, self._inner_tuner, self._inner_tuner_args))
 
     def generate_parameters(self, parameter_id: int, **kwargs: Any) -> dict[str, Any]:
         """Parameters of one trial: the architecture's and all others."""

@@ -14,16 +14,18 @@ The claim also ends the section. It is needed because the parameters of a trial 
 while the objective asks for them, after the next worker may already have proposed. A worker that meets no
 other one writes twice and reads once, and what it read is the history that it proposes from.
 
+All this needs a storage that shows every reader what was written before it read, as Optuna's do on one
+database, file or server; replicas that lag behind do not.
+
 A worker may die in any step. On the same host that is seen at once (:mod:`optuna_graphnas.worker`). For the
 rest there is a lease: a worker in steps 1 to 4 changes a counter in its register a few times per lease, and
 one whose register has not changed for a whole lease, by the clock of the worker that waits, is passed over.
-So a worker that was suspended for longer than the lease may propose what another one does.
+So a worker that was suspended for longer than the lease may propose the same architecture as another one.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import secrets
 import threading
@@ -40,8 +42,6 @@ from optuna_graphnas.worker import is_abandoned, own_record
 
 TURN = "graphnas:turn"
 CLAIM = "graphnas:architecture"
-CHUNK = 2045
-"""Characters per attribute, as Optuna itself cuts long values: some databases take no more than 2,048."""
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 """Seconds between two looks at the storage, at first and at most."""
@@ -49,7 +49,7 @@ LONGEST_PAUSE = 0.25
 _logger = logging.getLogger(__name__)
 
 LastSeen = dict[tuple[int, int], tuple[dict[str, Any], float]]
-"""Per (study id, trial number): the register as last read, and when it was first read like that."""
+"""Per (study id, trial number): the register as last read, and when it was first read in that state."""
 
 
 class Turn:
@@ -59,8 +59,8 @@ class Turn:
         storage: The storage of the study.
         study_id: Its study.
         trial: The running trial on whose behalf the body is executed.
-        lease_seconds: How long a worker that shows no sign of life holds up the others.
-        last_seen: What earlier turns of this process observed; a dead worker is waited for only once.
+        lease_seconds: Time for which a worker that shows no sign of life holds up the others.
+        last_seen: Registers seen in earlier turns of this process; a dead worker is waited for only once.
 
     Attributes:
         trials: All trials of the study, as they are while the body is executed.
@@ -110,15 +110,10 @@ class Turn:
         self._leave()
 
     def claim(self, architecture: Architecture) -> None:
-        """Write on the trial that it evaluates ``architecture``, which ends the turn.
-
-        The first part is written last, so that whoever sees it sees the whole claim.
-        """
-        content = {**_claimed_by(self._record), "architecture": architecture.to_dict()}
-        text = json.dumps(content, separators=(",", ":"))
-        parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
-        for number, part in reversed(list(enumerate(parts))):
-            self._storage.set_trial_system_attr(self._trial._trial_id, f"{CLAIM}:{number}", part)
+        """Write on the trial that it evaluates ``architecture``, which ends the turn."""
+        content = {name: self._record[name] for name in ("trial", "turn")}
+        content["architecture"] = architecture.to_dict()
+        self._storage.set_trial_system_attr(self._trial._trial_id, CLAIM, content)
         self._record["phase"] = "done"
 
     def _leave(self) -> None:
@@ -144,6 +139,8 @@ class Turn:
 
     def _is_first(self) -> bool:
         """Whether the body may be executed; writes the phase that follows from what the others do."""
+        # Before the storage is read, which may take long: a register is not older than that for the lease.
+        self._read_at = time.monotonic()
         self.trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
         phases = self._phases_of_others()
         if any(number < self._trial.number for number in phases):
@@ -171,33 +168,24 @@ class Turn:
     def _is_lost(self, trial: FrozenTrial, record: dict[str, Any]) -> bool:
         if is_abandoned(trial):
             return True
-        now = time.monotonic()
         place = (self._study_id, trial.number)
-        last, since = self._last_seen.get(place, (None, now))
+        last, since = self._last_seen.get(place, (None, 0.0))
         if last != record:
-            since = now
+            since = time.monotonic()
         self._last_seen[place] = (record, since)
-        return now - since > self._lease_seconds
-
-
-def _claimed_by(record: dict[str, Any]) -> dict[str, Any]:
-    """What a claim begins with: the trial, since Optuna copies attributes to retried ones, and its turn."""
-    return {"trial": record["trial"], "turn": record["turn"]}
+        return self._read_at - since > self._lease_seconds
 
 
 def _has_claimed(trial: FrozenTrial, record: dict[str, Any]) -> bool:
     """Whether the turn that ``record`` is about has ended with a claim."""
-    begin = json.dumps(_claimed_by(record), separators=(",", ":"))[:-1]
-    return str(trial.system_attrs.get(f"{CLAIM}:0", "")).startswith(begin)
+    claim = own_record(trial, CLAIM)
+    return claim is not None and claim.get("turn") == record["turn"]
 
 
 def read_claim(trial: FrozenTrial) -> Architecture | None:
-    """The architecture that ``trial`` claims; None without a claim, or with one cut off or copied."""
-    parts = (trial.system_attrs.get(f"{CLAIM}:{number}") for number in itertools.count())
-    text = "".join(itertools.takewhile(lambda part: isinstance(part, str), parts))  # type: ignore[arg-type]
+    """The architecture that ``trial`` claims; None without a readable claim of its own."""
+    claim = own_record(trial, CLAIM) or {}
     try:
-        # What may follow the claim is left over from a longer one of an earlier turn.
-        claim, _ = json.JSONDecoder().raw_decode(text)
-        return Architecture.from_dict(claim["architecture"]) if claim["trial"] == trial.number else None
-    except (json.JSONDecodeError, KeyError, TypeError, InvalidArchitecture):
+        return Architecture.from_dict(claim.get("architecture"))
+    except InvalidArchitecture:
         return None

@@ -41,7 +41,7 @@ _logger = logging.getLogger(__name__)
 def mark_failure(storage: BaseStorage, trial: FrozenTrial) -> None:
     """Write on ``trial``, just before it ends in state FAIL, that its objective failed.
 
-    State FAIL alone does not say so: Optuna's heartbeat, or a person who tidies up, also gives it to trials
+    State FAIL alone does not say so: Optuna's heartbeat, or a person tidying up, also gives it to trials
     whose worker was killed. Those count as never started, so that a study continues after a crash as if
     nothing had happened.
     """

@@ -35,8 +35,8 @@ class Objective:
 
     Args:
         space: The search space.
-        evaluator: What measures an architecture.
-        objectives: What to return, in the order of the study's directions: ``value``, ``parameters``,
+        evaluator: The evaluator that measures an architecture.
+        objectives: The values to return, in the order of the study's directions: ``value``, ``parameters``,
             ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
         constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``.
         on_invalid: As in :func:`optuna_graphnas.suggest_architecture`.

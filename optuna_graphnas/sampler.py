@@ -61,7 +61,8 @@ class GraphSampler(BaseSampler):
             when no finished trial has an architecture of the space.
         constraints_func: Computes constraint values of a finished trial, feasible where all are at most 0.
             On Optuna 5, ``trial.set_constraint`` works without it.
-        lease_seconds: How long a worker on another host may hold up the others without a sign of life.
+        lease_seconds: Time for which a worker on another host may hold up the others without a sign of life;
+            give all workers of a study the same.
 
     Raises:
         InvalidArgument: An option is outside of what is allowed.
@@ -187,7 +188,7 @@ class GraphSampler(BaseSampler):
     def method_of(self, study: Study) -> SearchMethod:
         """The search method with all that it learned from the finished trials of ``study``.
 
-        It is the sampler's own, so it must not be told anything else.
+        It is the sampler's own: do not call its ``tell`` or ``learn``.
         """
         with self._lock:
             self._history.belongs_to(study._storage, study._study_id)

@@ -30,7 +30,7 @@ def suggest_architecture(
     Args:
         trial: A running trial, or a ``FixedTrial`` or ``FrozenTrial`` that holds the parameters.
         space: The search space.
-        on_invalid: What to do with a refused combination: ``"prune"`` raises ``optuna.TrialPruned``,
+        on_invalid: Treatment of a refused combination: ``"prune"`` raises ``optuna.TrialPruned``,
             ``"raise"`` raises ``InvalidArchitecture``.
 
     Raises:
@@ -89,7 +89,8 @@ def with_fixed(
     ``proposal`` is returned as it is; with the fixed values, the space will then refuse it in the objective.
     """
     valid: Architecture | None = None
-    for attempt in range(TRIES):
+    all_fixed = space.parameters().keys() <= fixed.keys()
+    for attempt in range(1 if all_fixed else TRIES):
         candidate = proposal if attempt == 0 else space.sample(rng)
         try:
             architecture = space.from_parameters({**space.to_parameters(candidate), **fixed})

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Complexity(NamedTuple):
-    """How large a network is.
+    """Size of a network.
 
     Attributes:
         parameters: Trainable parameters.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
-"""What a layer may be, in the order of the official codes 0 to 5."""
+"""Operations of a layer, in the order of the official codes 0 to 5."""
 
 INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2
 """Node labels: operation code ``k`` is the label ``k + 2``, as in D-VAE's table."""

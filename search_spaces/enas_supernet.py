@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from search_spaces.enas import ENASMacro
 
 Choice = tuple[int, tuple[int, ...]]
-"""What one layer does: the code of its operation, and the nodes it reads besides the one before it."""
+"""One layer: the code of its operation, and the nodes that it reads besides the one before it."""
 
 
 class ENASSupernet(MacroNetwork):
     """The shared-weight network of :class:`search_spaces.enas.ENASMacro`.
 
     Args:
-        space: Says how many layers there are, and reads its architectures.
+        space: The space, which sets the number of layers and reads its architectures.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         width: Channels of every layer.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search_spaces.gemnet_network import GEMNetNetwork
 
 KNOWN_OPERATIONS = ("conv1x1", "conv3x3", "sepconv3x3")
-"""What a node may be: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
+"""Operations of a node: 1x1, 3x3, or 3x3 depthwise-separable convolution, each followed by BN and ReLU."""
 
 
 class GEMNet(GraphSpace):
@@ -36,7 +36,7 @@ class GEMNet(GraphSpace):
 
     Args:
         num_nodes: Nodes of the super-graph, the input included; 30 in the paper.
-        operations: What a node may be, out of :data:`KNOWN_OPERATIONS`; the default is the paper's pair.
+        operations: Operations of a node, out of :data:`KNOWN_OPERATIONS`; the default is the paper's pair.
         edge_probability: Bounds of the edge probability ``p`` of a random architecture. Ours: one ``p``
             is drawn uniformly for each graph, which makes sparse and dense graphs equally likely.
 

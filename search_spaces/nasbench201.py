@@ -43,7 +43,7 @@ class NASBench201(GraphSpace):
     Parameters are ``nasbench201/op_0_1`` to ``nasbench201/op_2_3``; their choices are the official names.
 
     Args:
-        identity: Which cells have the same :meth:`key`, so that a search evaluates only one of them.
+        identity: The rule by which cells share a :meth:`key`, so that a search evaluates only one of them.
             "function": cells with the same simplified string (:meth:`function_string`), the benchmark's
             6,466 classes (``iso_class`` in the table); the benchmark still trained each cell and has a result
             for each. "graph": isomorphic cells (:meth:`graph_key`), 14,125 classes. Neither refines the

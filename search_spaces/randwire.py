@@ -60,15 +60,15 @@ class RandWire(GraphSpace):
     By default one graph is shared by all stages of the network, as in GraphPNAS. With ``stages=n`` each of
     the n stages has its own. The architecture is then one block-diagonal DAG of ``n N`` nodes, the nodes of
     stage s being s N to (s + 1) N - 1. So an architecture remains one graph that every method can read, and
-    edges between stages are not parameters. :meth:`active_batch` gives the
-    graph in which the stages are connected.
+    edges between stages are not parameters. :meth:`active_batch` gives the graph in which the stages are
+    connected.
 
     Parameters are ``randwire/edge_3_17``, or ``randwire/stage_0/edge_3_17`` with ``stages`` above 1.
 
     Args:
         num_nodes: Nodes ``N`` of a graph; 32 in both papers.
         stages: 1 for one graph shared by the stages, else the number of stages, each with its own graph.
-        prior: What :meth:`sample` draws from, one of :data:`PRIORS`.
+        prior: Distribution that :meth:`sample` draws from, one of :data:`PRIORS`.
         prior_ranges: Other ranges for the parameters of ``prior``, ``{name: (low, high)}``. For each graph
             they are drawn uniformly: probabilities from the interval, ``attachments`` (m) from the integers
             in it, ``neighbors`` (k) from the even ones. Integers too large for ``num_nodes`` are left out.
@@ -238,7 +238,7 @@ class RandWire(GraphSpace):
         return values[rng.integers(len(values), size=count)]
 
     def _integers(self, name: str) -> NDArray[np.int64]:
-        """What ``neighbors`` or ``attachments`` may be."""
+        """The allowed values of ``neighbors`` or ``attachments``."""
         low, high = self.prior_ranges[name]
         values = np.arange(int(np.ceil(low)), min(int(high), self.num_nodes - 1) + 1, dtype=np.int64)
         return values[values % 2 == 0] if name == "neighbors" else values

@@ -13,10 +13,10 @@ class StagedNetwork(nn.Module):
     """Runs the parts that a subclass makes.
 
     Attributes:
-        stem: From images to the first feature map.
+        stem: Module from images to the first feature map.
         stages: Applied in turn.
-        head: From the last feature map to a vector.
-        classifier: From the vector to logits.
+        head: Module from the last feature map to a vector.
+        classifier: Module from the vector to logits.
     """
 
     stem: nn.Module

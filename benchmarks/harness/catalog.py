@@ -15,7 +15,7 @@ class Benchmark:
     """One script and its command lines.
 
     Attributes:
-        name: What ``graphnas bench`` calls it; its records' names begin with it.
+        name: Its name for ``graphnas bench``, with which its records' names begin.
         script: Its module in ``benchmarks``, such as ``graphs.wl_kernel``.
         quick: Arguments of the short form by the record that they make. The runner adds ``--output``.
         full: The same for the figures of the report, one entry for each stored record.

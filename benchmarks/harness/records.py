@@ -111,7 +111,7 @@ def stored_runs(
     Args:
         path: The record.
         settings: Entries of the record that must be the same for its runs to count.
-        what: What a run is called in the message that they are kept; None prints nothing.
+        what: Name of the runs in the message that they are kept; None prints nothing.
         fresh: Start again from nothing.
     """
     if fresh or not path.is_file():

@@ -31,7 +31,7 @@ class Section:
         title: Its heading.
         tables: Our figures, the paper's and those of strong baselines side by side.
         protocol: One line on how our protocol differs from the paper's.
-        notes: What else a reader must know: which claims do not hold, and why.
+        notes: Further remarks: which claims do not hold, and why.
         plots: Names of image files beside the record.
     """
 

@@ -1,4 +1,4 @@
-"""Figures of repeated searches: the best value by queries, regret, hypervolume, and who leads."""
+"""Figures of repeated searches: the best value by queries, regret, hypervolume, and the leader."""
 
 from __future__ import annotations
 

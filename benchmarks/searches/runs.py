@@ -38,7 +38,7 @@ class Run:
         queries: Number of different architectures that it was allowed.
         values: The value of each different architecture in the order of evaluation; fewer than ``queries``
             if the sampler only repeated itself.
-        reported: What is reported of it, or the second objective; None if it was not kept.
+        reported: Its reported value, or the second objective; None if it was not kept.
         trials: Number of trials; more than values if a sampler repeats itself or leaves the space.
         seconds: Processor seconds without the evaluations: what the sampler and Optuna take.
     """

@@ -46,14 +46,14 @@ class Task:
     Attributes:
         name: Name of the task and, after ``table_search_``, of its record.
         title: Heading in the report.
-        value: What is searched for, in words.
-        reported: What is reported of the architecture with the best value; empty if nothing else is.
+        value: The objective of the search, in words.
+        reported: The figure reported of the architecture with the best value; empty if there is no other.
         budgets: Numbers of queries that are reported; a search makes as many as the last.
-        protocol: How this differs from the papers' protocols.
+        protocol: Differences from the papers' protocols.
         space: Name of the table's space.
         dataset: The table's data set.
         epochs: Training epochs of the searched value; None for the most.
-        metric: Which accuracy is searched for.
+        metric: The accuracy that is searched for.
         graphpnas: Preset with the settings that GraphPNAS was published with for this space and data set.
         published: Whether GraphPNAS' paper has this task, so that its published settings are run too.
         known: Figures from elsewhere.

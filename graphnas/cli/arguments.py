@@ -63,7 +63,7 @@ def make_space(args: argparse.Namespace, default_nodes: int | None = None) -> Gr
     """The space that the arguments of :func:`add_space_arguments` describe.
 
     Args:
-        args: What was parsed.
+        args: The parsed arguments.
         default_nodes: Number of nodes without ``--nodes``, if the space leaves it open.
 
     Raises:

@@ -25,7 +25,7 @@ class NetworkEvaluator(ABC, Generic[C]):
     Args:
         space: Builds the networks.
         dataset: See :func:`graphnas.training.datasets.load_dataset`.
-        config: How to train, or the name of a preset; by default the preset of the data set, and
+        config: Settings of the training, or a preset's name; by default the preset of the data set, and
             ``"cifar10"`` for a data set that has none.
         data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
         shape: Further arguments of the space's builder, such as widths. ``in_channels`` is added.

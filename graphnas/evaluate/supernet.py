@@ -92,7 +92,7 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
         """Train the shared weights for further epochs.
 
         Args:
-            epochs: How many.
+            epochs: Number of epochs.
             architectures: A list of architectures, of which each step trains one at random, or a function
                 ``source(count, rng)`` that gives the ``count`` architectures of an epoch; by default random
                 architectures of the space.

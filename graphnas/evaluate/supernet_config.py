@@ -53,7 +53,7 @@ class SupernetConfig(Configuration):
         validation_augmentation: Measure on randomly changed images, as NNI's example does. The changes are
             the same ones every time.
         validation_batch_size: Images per batch when measuring.
-        statistics: What batch normalisation subtracts and divides by when measuring. ``"batch"``: mean and
+        statistics: Statistics of batch normalisation when measuring. ``"batch"``: mean and
             variance of the images at hand. ``"running"``: the averages kept in training, as in NNI's example;
             they mix the architectures that were trained last.
         mixed_precision: Use float16 where it is safe, with a scaled loss; only on CUDA.

@@ -31,9 +31,6 @@ class SharedWeights(Protocol):
     def forward_many(self, images: torch.Tensor, architectures: Sequence[Architecture]) -> torch.Tensor:
         """Logits ``(A, B, classes)`` of ``A`` sub-networks on the same images, in evaluation mode."""
 
-    def extract(self, architecture: Architecture) -> nn.Module:
-        """The stand-alone network with a copy of its weights."""
-
     def complexity(self, architecture: Architecture, image_size: tuple[int, int]) -> tuple[int, int]:
         """Trainable parameters of a sub-network and its multiply-accumulates."""
 
@@ -99,7 +96,7 @@ def train_epoch(
         images: All images.
         batches: Indices of each step; see :func:`batches_of_epoch`.
         architectures: ``config.architectures_per_step`` for each step, one after the other.
-        config: How to train.
+        config: Settings of the training.
         normalisation: Applied to every batch.
         seed: An integer of at least 0.
         epoch: Its number, from 1.
@@ -183,11 +180,11 @@ def measure_many(
 
     Args:
         view: See :func:`measuring_view`.
-        device: Where it is.
-        architectures: At least one.
+        device: Device of the weights.
+        architectures: The sub-networks, at least one.
         images: All images.
-        indices: Those to measure on.
-        config: Says how large the batches are and which random changes to apply.
+        indices: Images to measure on.
+        config: Source of the batch size and of the random changes.
         normalisation: Applied to every batch.
         seed: Seed of the random changes.
         mixed: Whether to compute in mixed precision.

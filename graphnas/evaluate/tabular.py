@@ -40,8 +40,8 @@ class TabularEvaluator:
         dataset: A data set of the table; NAS-Bench-201 has ``cifar10``, ``cifar100`` and ``imagenet16-120``.
         budget: Training epochs, by default the largest in the table; NAS-Bench-201 has 12 and 200,
             NAS-Bench-101 4, 12, 36 and 108.
-        metric: What ``Evaluation.value`` is: ``validation_accuracy`` or ``test_accuracy``.
-        data_dir: Where the table is; by default ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``.
+        metric: Meaning of ``Evaluation.value``: ``validation_accuracy`` or ``test_accuracy``.
+        data_dir: Directory of the table; by default ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``.
         device: One of :attr:`devices`, such as ``hwnb_c10_edgegpu``: the metrics of an evaluation then hold
             its ``latency`` (milliseconds) and, where it was measured, ``energy`` (millijoules) on it, for
             searches with several objectives.

@@ -14,7 +14,7 @@ class Evaluation:
     """The result of one evaluation.
 
     Attributes:
-        value: What the search optimises, by default an accuracy; NaN when the evaluation failed.
+        value: The objective of the search, by default an accuracy; NaN when the evaluation failed.
         parameters: Trainable parameters of the network, if counted.
         macs: Multiply-accumulates of one forward pass of one input, if counted.
         seconds: Wall-clock seconds the evaluation took (or, from a table, the recorded cost), if known.
@@ -45,7 +45,7 @@ class Observation:
     """One finished evaluation, as a search method learns from it.
 
     Attributes:
-        architecture: What was evaluated.
+        architecture: The evaluated architecture.
         values: One number per objective, each to be maximised; None when the trial failed.
         constraints: One number per constraint, satisfied where it is at most 0.
     """

@@ -22,7 +22,7 @@ class LimitedPaths(NamedTuple):
     Attributes:
         shortest: Infinity where there is no such path.
         longest: Minus infinity where there is none.
-        number: How many there are.
+        number: Number of these paths.
     """
 
     shortest: Floats

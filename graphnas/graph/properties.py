@@ -63,7 +63,7 @@ def graph_properties(batch: ArchitectureBatch, terminals: Terminals = "first-and
 
     Args:
         batch: The graphs.
-        terminals: What input and output are; see :func:`input_output_paths`.
+        terminals: The nodes taken as input and output; see :func:`input_output_paths`.
 
     Raises:
         InvalidArgument: Another value of ``terminals``.
@@ -172,9 +172,8 @@ def _paths(
     edges: NDArray[np.float32], starts: NDArray[np.bool_], ends: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
     """Longest, mean and number of the paths of ``(b, n, n)`` graphs between nodes of two ``(b, n)`` masks."""
-    count = starts.astype(
-        np.float64
-    )  # paths from a start to each node, their summed and their largest length
+    # Number of paths from a start to each node, their summed length and their largest.
+    count = starts.astype(np.float64)
     total = np.zeros_like(count)
     longest = np.where(starts, 0.0, -np.inf)
     for j in range(1, edges.shape[1]):

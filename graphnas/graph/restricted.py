@@ -58,7 +58,7 @@ class RestrictedSpace(GraphSpace):
 
     Args:
         base: The whole space.
-        known: What :meth:`sample` draws from; an architecture listed twice counts once.
+        known: The architectures that :meth:`sample` draws from; one listed twice counts once.
 
     Raises:
         InvalidArgument: ``known`` is empty.

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
-from graphnas.graph.architecture import Architecture
+from graphnas.graph.architecture import Architecture, edges_as_nodes
 from graphnas.graph.canonical import canonical_key
 from graphnas.graph.layout import Layout, with_label
-from graphnas.graph.node_labelled import edges_as_nodes
 
 if TYPE_CHECKING:
     import torch

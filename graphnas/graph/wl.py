@@ -40,7 +40,7 @@ class WeisfeilerLehman:
 
     Args:
         iterations: Rounds of refinement ``h``.
-        direction: What a node sees: its predecessors ("in"), its successors ("out") or both, kept apart.
+        direction: Neighbours that a node sees: predecessors ("in"), successors ("out") or both, kept apart.
         include_initial: Whether the labels before the first round are features too. By default they are not:
             on equal-size graphs without operations they add the same constant to every entry.
         node_labels: Whether the operations are the initial labels; otherwise all nodes start equal.

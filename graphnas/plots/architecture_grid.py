@@ -94,8 +94,8 @@ def plot_samples(
     """Draw samples of a learned distribution, each with the natural logarithm of its probability.
 
     Args:
-        distribution: From ``GraphPNAS.distribution()`` or a file.
-        n: How many.
+        distribution: A distribution from ``GraphPNAS.distribution()`` or a file.
+        n: Number of samples.
         seed: Seed of the samples.
         columns: Number of columns of the grid.
 

@@ -30,7 +30,7 @@ class _LatentSpaceInfo:
         order: ``(n,)`` order of drawing: the best last, so that nothing covers them.
         limits: Values at the ends of the colour scale; outliers beyond them take the end's colour.
         axes: Labels of the two directions of each panel.
-        value_name: What the values are.
+        value_name: Meaning of the values.
     """
 
     names: tuple[str, ...]

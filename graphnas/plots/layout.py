@@ -65,7 +65,7 @@ def layered_layout(num_nodes: int, edges: list[tuple[int, int]]) -> Layout:
         nodes = np.stack([np.arange(num_nodes, dtype=float), np.zeros(num_nodes)], axis=1)
         ends = [((float(source), 0.0), (float(target), 0.0)) for source, target in edges]
         return Layout(nodes, tuple(ends), arcs=True)
-    chains, level = _with_dummies(num_nodes, edges, layers)
+    chains, level = _with_dummies(edges, layers)
     links = [link for chain in chains for link in pairwise(chain)]
     order = _order_layers(level, links)
     heights = _heights(order, links, len(level), num_nodes)
@@ -77,9 +77,7 @@ def layered_layout(num_nodes: int, edges: list[tuple[int, int]]) -> Layout:
     )
 
 
-def _with_dummies(
-    num_nodes: int, edges: list[tuple[int, int]], layers: list[int]
-) -> tuple[list[list[int]], list[int]]:
+def _with_dummies(edges: list[tuple[int, int]], layers: list[int]) -> tuple[list[list[int]], list[int]]:
     """Each edge as a chain of nodes that climbs one layer at a time, and the layer of every such node."""
     level, chains = list(layers), []
     for source, target in edges:

@@ -27,7 +27,7 @@ class _PredictionInfo:
         rmse: Root mean squared error of each.
         pearson: Correlation of each; NaN where something does not vary.
         limits: Both axes of all panels.
-        value_name: What is predicted.
+        value_name: Name of the predicted quantity.
     """
 
     names: tuple[str, ...]

@@ -30,7 +30,7 @@ class _ScoreSurfaceInfo:
             there are no architectures nearby.
         best: ``(2,)`` place of the architecture with the highest score, per panel.
         axes: Names of the two directions.
-        score_name: What the scores are.
+        score_name: Meaning of the scores.
     """
 
     names: tuple[str, ...]
@@ -60,8 +60,7 @@ def plot_score_surface(
         scores: ``(n,)``, or several such arrays under their names, such as predicted and true scores;
             architectures that have no score (NaN) in one of them are left out.
         size: Places along each direction.
-        axis_names: Says that the embeddings have two columns already and are not to be projected, and names
-            them.
+        axis_names: Names of the two columns of embeddings that are not to be projected.
         score_name: Label of the colour bar.
 
     Returns:

@@ -33,7 +33,7 @@ class _SimilarityInfo:
         quartiles: ``(3, bins)`` lower quartile, median and upper quartile of the distances, per panel.
         correlations: Spearman's rank correlation of cosine and distance, per panel; NaN where one of them
             does not vary. An embedding by which similar architectures score alike has a negative one.
-        score_name: What the scores are.
+        score_name: Meaning of the scores.
     """
 
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ def plot_similarity(
             architectures under the names of their encoders.
         scores: ``(n,)``; architectures whose score is NaN are left out.
         bins: Groups of equally many pairs whose quartiles are drawn.
-        max_pairs: Where there are more pairs, so many of them are drawn at random.
+        max_pairs: Number of pairs drawn at random where there are more.
         seed: Seed of the choice of pairs.
         score_name: Label of the axis.
 

@@ -30,7 +30,7 @@ class _TopArchitecturesInfo:
         space: Space of the architectures.
         architectures: Best first, no two isomorphic.
         values: One each.
-        value_name: What the values are.
+        value_name: Meaning of the values.
         columns: Panels in a row.
     """
 
@@ -54,12 +54,12 @@ def plot_top_architectures(
     """Draw the best architectures, each as :func:`plot_architecture` does.
 
     Args:
-        architectures: What was evaluated; of isomorphic ones the best counts.
+        architectures: The evaluated architectures; the best of isomorphic ones counts.
         values: One number each; NaN where an evaluation failed.
         space: Gives the names of the operations.
-        count: How many to draw, if there are so many.
+        count: Largest number of drawings.
         columns: Panels in a row.
-        value_name: What the values are.
+        value_name: Meaning of the values.
         minimize: Whether smaller is better.
 
     Returns:

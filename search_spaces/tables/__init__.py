@@ -60,7 +60,7 @@ def open_table(space: GraphSpace, data_dir: DataDirectory = None) -> Table:
 
     Args:
         space: A space that has a table.
-        data_dir: Where to look.
+        data_dir: Directory that holds the table.
 
     Raises:
         InvalidArgument: There is no table for the space.

@@ -39,7 +39,7 @@ class Table(ABC):
     Attributes:
         datasets: Names of the data sets, lower case.
         budgets: Numbers of training epochs that were recorded.
-        metrics: Which of :data:`METRICS` were recorded.
+        metrics: Those of :data:`METRICS` that were recorded.
     """
 
     datasets: tuple[str, ...]

@@ -68,7 +68,7 @@ class NASBench201Table(Table):
 
     Args:
         official_index: ``(15625,)`` the benchmark's own index of each row.
-        data_dir: Where to look for the file of latencies.
+        data_dir: Directory that holds the file of latencies.
     """
 
     datasets = tuple(NUM_CLASSES)
@@ -134,7 +134,7 @@ class CompactTable(NASBench201Table):
 
     Args:
         path: The file ``nasbench201.csv.gz``.
-        data_dir: Where to look for the file of latencies.
+        data_dir: Directory that holds the file of latencies.
 
     Raises:
         CorruptData: The file is truncated, damaged or of another kind.

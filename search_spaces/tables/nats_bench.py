@@ -50,7 +50,7 @@ class NATSBenchTable(NASBench201Table):
 
     Args:
         path: The unpacked directory, or the single file (which takes minutes and several GB of memory).
-        data_dir: Where to look for the file of latencies.
+        data_dir: Directory that holds the file of latencies.
 
     Raises:
         DataNotFound: ``path`` is neither a directory nor a file.

@@ -73,6 +73,12 @@ def test_half_a_line_costs_that_line_only(path, caplog):
     assert "line 5 is skipped" in caplog.text
 
 
+def test_an_empty_file_becomes_a_journal(tmp_path):
+    (tmp_path / "j").touch()
+    Journal(tmp_path / "j", SPACE, 3).append(RESULTS[0])
+    assert read_journal(tmp_path / "j").results == RESULTS[:1]
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "text", '{"format": "graphnas.nni_journal", "version": 2}'])
 def test_what_is_no_journal_is_refused(tmp_path, text):
     (tmp_path / "j").write_text(text)

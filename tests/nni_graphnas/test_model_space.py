@@ -82,7 +82,6 @@ def test_freezing_builds_what_the_space_builds(name):
         for found in (made.freeze(sample), frozen.executable_model(), sent.executable_model()):
             assert cases.same_network(found, wanted)
             assert torch.equal(cases.output(found, inputs), cases.output(wanted, inputs))
-        assert made.architecture(sample) == architecture
 
 
 def test_the_raw_format_works_too():

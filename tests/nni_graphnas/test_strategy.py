@@ -233,7 +233,12 @@ def test_mutables_of_the_evaluator_are_chosen_too(make):
     later.initialize(cases.executable(report, **numbers), cases.engine())
     later.load_state_dict(json.loads(json.dumps(strategy.state_dict())))
     assert later.results() == strategy.results()
-    assert later._next_model().sample["rate"] not in {sample["rate"] for sample in samples}
+    sample = later._next_model().sample
+    assert sample["rate"] not in {sample["rate"] for sample in samples}
+    again = make()  # the seed of the state is that of the other mutables too
+    again.initialize(cases.executable(report, **numbers), cases.engine())
+    again.load_state_dict(strategy.state_dict())
+    assert again._next_model().sample == sample
 
 
 def test_a_distribution_that_no_tuner_knows_is_refused():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from optuna_graphnas.exclusion import LastSeen, Turn, read_claim
-from optuna_graphnas.worker import current_worker, is_abandoned, record_worker
+from optuna_graphnas.worker import current_worker, is_abandoned
 from search_spaces import GEMNet
 
 LARGE = GEMNet(num_nodes=60).sample(np.random.default_rng(0))
@@ -219,25 +218,39 @@ def test_an_error_inside_leaves() -> None:
     assert phase_of(storage, trial) == "done"
 
 
-def test_a_large_claim_comes_back_whole_and_a_part_of_it_not_at_all() -> None:
+def test_time_spent_reading_the_storage_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stops between reading the registers and the clock must not take the others for dead."""
+    clock = [0.0]
+
+    class SlowStorage(InMemoryStorage):
+        def get_all_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+            trials = super().get_all_trials(*args, **kwargs)
+            clock[0] += 400.0
+            return trials
+
+    storage = SlowStorage()
+    study_id = new_study(storage)
+    alive, mine = new_trial(storage, study_id, host="elsewhere"), new_trial(storage, study_id)
+    waiting = turn(storage, study_id, mine, lease_seconds=300.0)
+    monkeypatch.setattr("optuna_graphnas.exclusion.time.monotonic", lambda: clock[0])
+    put(storage, alive, "entering", beat=1)
+    assert not waiting._is_first()
+    clock[0] += 1.0
+    assert not waiting._is_first()
+    assert waiting._is_first()  # unchanged for 401 seconds by now
+
+
+def test_a_claim_comes_back_from_the_trial_that_made_it_alone() -> None:
     storage = InMemoryStorage()
     study_id = new_study(storage)
-    trial = new_trial(storage, study_id)
-    record_worker(storage, trial)
-    with turn(storage, study_id, trial) as held:
-        held.claim(LARGE)
-    stored = storage.get_trial(trial._trial_id)
-    parts = [name for name in stored.system_attrs if name.startswith("graphnas:architecture:")]
-    assert len(parts) >= 2
-    assert all(len(stored.system_attrs[name]) <= 2045 for name in parts)
-    assert read_claim(stored) == LARGE
-    with turn(storage, study_id, trial) as held:  # what is left of the longer claim does no harm
-        held.claim(ARCHITECTURE)
-    assert read_claim(storage.get_trial(trial._trial_id)) == ARCHITECTURE
-    for name in parts:
-        attributes = {**stored.system_attrs}
-        del attributes[name]
-        partial = copy.copy(stored)
-        partial.system_attrs = attributes
-        assert read_claim(partial) is None
-    assert read_claim(new_trial(storage, new_study(storage))) is None
+    trial, retried = new_trial(storage, study_id), new_trial(storage, study_id)
+    for architecture in (LARGE, ARCHITECTURE):  # the later claim replaces the earlier one
+        with turn(storage, study_id, trial) as held:
+            held.claim(architecture)
+        assert read_claim(storage.get_trial(trial._trial_id)) == architecture
+    claim = storage.get_trial(trial._trial_id).system_attrs["graphnas:architecture"]
+    storage.set_trial_system_attr(retried._trial_id, "graphnas:architecture", claim)  # as Optuna's retry does
+    assert read_claim(storage.get_trial(retried._trial_id)) is None
+    storage.set_trial_system_attr(trial._trial_id, "graphnas:architecture", {**claim, "architecture": {}})
+    assert read_claim(storage.get_trial(trial._trial_id)) is None
+    assert read_claim(new_trial(storage, study_id)) is None

@@ -224,6 +224,19 @@ def test_a_partly_fixed_architecture_is_completed_to_new_valid_ones(log: Log, ho
     assert [e[0] for e in settle(study, log)] == keys_of(study)[:8]
 
 
+def test_a_repeated_enqueued_architecture_is_not_completed_at_random(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of(log)
+    study.optimize(objective, n_trials=1)
+    study.enqueue_trial(study.trials[0].params)
+    again, drawn, sample = study.ask(), [], type(SPACE).sample
+    monkeypatch.setattr(type(SPACE), "sample", lambda self, rng: drawn.append(1) or sample(self, rng))
+    again.suggest_float("rate", 0, 1)  # Optuna 5 asks the sampler for the first value that is not fixed
+    assert suggest_architecture(again, SPACE) == SPACE.from_parameters(study.trials[0].params)
+    assert len(drawn) < 100  # some by the method
+
+
 def test_everything_fixed_by_a_wrapper_asks_the_method_nothing(log: Log) -> None:
     fixed = SPACE.to_parameters(SPACE.sample(recording_sampler(log)._factory(seed=0).rng(9)))
     with warnings.catch_warnings():
