@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     import torch
 
 
+def checked_seed(seed: object) -> int:
+    """``seed`` as an integer of Python.
+
+    Raises:
+        InvalidArgument: It is not a non-negative integer.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
+    return int(seed)
+
+
 def derived_seed(seed: int, *purpose: int | str) -> int:
     """A 63-bit seed for one purpose, such as ``"weights"``; those of different purposes are independent.
 
@@ -20,11 +31,9 @@ def derived_seed(seed: int, *purpose: int | str) -> int:
         *purpose: Texts and non-negative integers that name the purpose.
 
     Raises:
-        InvalidArgument: ``seed`` is not an integer of at least 0.
+        InvalidArgument: ``seed`` is not a non-negative integer.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidArgument(f"seed must be an integer of at least 0, got {seed!r}")
-    entropy = [int(seed)]
+    entropy = [checked_seed(seed)]
     for part in purpose:
         entropy += part.encode() if isinstance(part, str) else [int(part)]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))

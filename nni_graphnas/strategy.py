@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from graphnas.errors import InvalidArgument
+from graphnas.seeds import checked_seed
 from nni_graphnas.host import require_nas
 
 require_nas()
@@ -67,8 +68,8 @@ class GraphStrategy(Strategy):
         journal: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-            raise InvalidArgument(f"seed must be None or a non-negative integer, got {seed!r}")
+        if seed is not None:
+            checked_seed(seed)
         repairs.apply(nas=True)
         self._method = method
         self._seed = seed

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from graphnas.errors import GraphNASError, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
+from graphnas.seeds import checked_seed
 from nni_graphnas.host import require_nni
 from search_spaces import get_space
 
@@ -245,8 +246,8 @@ def checked_arguments(
         InvalidArgument: A value out of range.
     """
     checked_mode(optimize_mode)
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
+    if seed is not None:
+        checked_seed(seed)
     return named_space(space, space_options), method_maker(method, preset=preset, changes=config)
 
 

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +17,7 @@ from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.seeds import torch_generator
+from graphnas.seeds import checked_seed, torch_generator
 from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
@@ -68,15 +67,13 @@ class GraphModel(nn.Module):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
         if config is not None and type(config) is not self.config_class:
             raise InvalidArgument(
                 f"{type(self).__name__} needs a {self.config_class.__name__}, got {type(config).__name__}"
             )
         self.space = space
         self.config = config if config is not None else self.config_class()
-        self.seed = int(seed)
+        self.seed = checked_seed(seed)
         self.adapter = VertexAdapter(space)
         self.history: list[dict[str, float]] = []
         with torch.device("meta"):

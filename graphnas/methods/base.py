@@ -13,6 +13,7 @@ from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
+from graphnas.seeds import checked_seed
 
 STATE_VERSION = 1
 
@@ -54,7 +55,7 @@ class SearchMethod(ABC):
 
     def __init__(self, space: GraphSpace, *, seed: int = 0) -> None:
         self.space = space
-        self.seed = _checked_seed(seed)
+        self.seed = checked_seed(seed)
         self._observations: list[Observation] = []
         self._keys: set[str] = set()
 
@@ -185,7 +186,7 @@ class SearchMethod(ABC):
             if state.get(field) != value:
                 raise InvalidArgument(f"state has {field} {state.get(field)!r}, expected {value!r}")
         try:
-            seed = _checked_seed(state["seed"])
+            seed = checked_seed(state["seed"])
             self.replay(
                 [
                     Observation(
@@ -227,12 +228,6 @@ def small_space(space: GraphSpace) -> Iterable[Architecture]:
     if size is None:  # an upper bound that every space has
         size = math.prod(len(choices) for choices in space.parameters().values())
     return space.enumerate() if size <= ENUMERABLE else ()
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidArgument(f"seed must be a non-negative integer, got {seed!r}")
-    return int(seed)
 
 
 def _values(value: object) -> tuple[float, ...] | None:
