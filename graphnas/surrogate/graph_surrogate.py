@@ -26,6 +26,7 @@ class GraphSurrogate:
         operations: Whether to add operation features and their kernel.
         noise: As in :class:`.ImprovementModel`.
         two_objectives: As in :class:`.ImprovementModel`.
+        refit_growth: As in :class:`.ImprovementModel`.
     """
 
     def __init__(
@@ -36,10 +37,14 @@ class GraphSurrogate:
         operations: bool = True,
         noise: str = "excluded",
         two_objectives: str = "hypervolume",
+        refit_growth: float = 0.0,
     ) -> None:
         self._space, self._depths, self._operations = space, depths, operations
         self._model = ImprovementModel(
-            lambda: GaussianProcess(self.kernels.kernel()), noise=noise, two_objectives=two_objectives
+            lambda: GaussianProcess(self.kernels.kernel()),
+            noise=noise,
+            two_objectives=two_objectives,
+            refit_growth=refit_growth,
         )
         self._fixed: tuple[ArchitectureBatch, Inputs] | None = None
 

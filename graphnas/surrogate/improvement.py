@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
@@ -13,7 +14,7 @@ from graphnas.surrogate.acquisition import (
     log_feasibility,
     log_hypervolume_improvement,
 )
-from graphnas.surrogate.kernels import Inputs, Vector, count_of
+from graphnas.surrogate.kernels import Inputs, Vector, count_of, take
 from graphnas.surrogate.training_set import TrainingSet, normal_scores
 
 NOISE = ("alternate", "included", "excluded")
@@ -54,13 +55,20 @@ class ImprovementModel:
             of it there is, the more the mean alone decides and the less a search explores;
             ``benchmarks/REPORT.md`` has the comparison.
         two_objectives: ``"hypervolume"``, or ``"scalarized"`` for one process on the scalarised score.
+        refit_growth: Share by which the data must grow before kernels are fitted again; until then those that
+            were fitted to the earlier data are conditioned on all of them. 0 fits them every time.
     """
 
     def __init__(
-        self, process: Callable[[], Process], *, noise: str = "excluded", two_objectives: str = "hypervolume"
+        self,
+        process: Callable[[], Process],
+        *,
+        noise: str = "excluded",
+        two_objectives: str = "hypervolume",
+        refit_growth: float = 0.0,
     ) -> None:
         self._make = process
-        self._noise, self._two_objectives = noise, two_objectives
+        self._noise, self._two_objectives, self._growth = noise, two_objectives, refit_growth
         self._fitted: dict[bytes, Process] = {}
 
     def fit(self, data: TrainingSet, inputs: Inputs, pending: Inputs | None = None) -> Score:
@@ -72,13 +80,9 @@ class ImprovementModel:
             pending: The points of the architectures being evaluated.
         """
         waiting = 0 if pending is None else count_of(pending)
-        targets = self._targets(data)
-        columns, limits = list(targets), []
-        for column in data.violations.T:
-            scale = max(float(column.std()), 1e-12)
-            columns.append((column - column.mean()) / scale)
-            limits.append(-float(column.mean()) / scale)
-        processes = self._processes(inputs, columns)
+        targets, constraints, limits = self._columns(data, len(data))
+        columns = [*targets, *constraints]
+        processes = self._processes(data, inputs)
         for process, values in zip(processes, columns, strict=True):
             process.condition(inputs, values)
             if waiting and pending is not None:
@@ -101,24 +105,46 @@ class ImprovementModel:
 
         return score
 
-    def _targets(self, data: TrainingSet) -> list[Vector]:
-        """One column for each of two objectives, or one for the scores."""
-        if self._two_objectives == "hypervolume" and data.values.shape[1] == 2:
-            return [normal_scores(column) for column in data.values.T]
-        return [normal_scores(data.scores)]
+    def _columns(self, data: TrainingSet, count: int) -> tuple[list[Vector], list[Vector], list[float]]:
+        """What processes learn from the first ``count`` architectures, with mean 0 and unit variance.
 
-    def _processes(self, inputs: Inputs, columns: Sequence[Vector]) -> list[Process]:
-        """A fitted process per column; those of the last proposal if there was no result since.
+        Returns:
+            A column for each of two objectives, or one for the scores; a column for each constraint, and the
+            value up to which it is satisfied.
+        """
+        if self._two_objectives == "hypervolume" and data.values.shape[1] == 2:
+            targets = [normal_scores(column) for column in data.values[:count].T]
+        else:
+            targets = [normal_scores(data.scores[:count])]
+        constraints, limits = [], []
+        for column in data.violations[:count].T:
+            scale = max(float(column.std()), 1e-12)
+            constraints.append((column - column.mean()) / scale)
+            limits.append(-float(column.mean()) / scale)
+        return targets, constraints, limits
+
+    def _processes(self, data: TrainingSet, inputs: Inputs) -> list[Process]:
+        """A fitted process per column; those of the last proposal if they were fitted to the same data.
 
         Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
         """
-        points = np.ascontiguousarray(inputs[0]).tobytes()
-        keys = [points + column.tobytes() for column in columns]
+        count = last_fit(len(data), self._growth)
+        known = take(inputs, slice(0, count))
+        targets, constraints, _ = self._columns(data, count)
+        points = np.ascontiguousarray(known[0]).tobytes()
+        columns = {points + column.tobytes(): column for column in (*targets, *constraints)}
         self._fitted = {
-            key: self._fitted.get(key) or self._make().fit(inputs, column)
-            for key, column in zip(keys, columns, strict=True)
+            key: self._fitted.get(key) or self._make().fit(known, column) for key, column in columns.items()
         }
-        return [self._fitted[key] for key in keys]
+        return [self._fitted[points + column.tobytes()] for column in (*targets, *constraints)]
+
+
+def last_fit(count: int, growth: float) -> int:
+    """The size of the data at the last fit: at 2, and whenever they have grown by the share ``growth``."""
+    size = 2
+    while (following := max(size + 1, math.floor(size * (1 + growth)))) <= count:
+        size = following
+    return size
 
 
 def log_improvement(

@@ -23,7 +23,8 @@ MAX_FIT = 200
 
 _BOUNDS = (-9.0, 6.0)
 _MAX_ITERATIONS = 60
-_BLOCK = 8192
+_BLOCK = 1024
+"""Points predicted at a time: few enough for the covariances to stay in a processor's cache."""
 
 
 class GaussianProcess:
@@ -121,7 +122,7 @@ class GaussianProcess:
         return self._inputs, self._targets
 
     def _cross(self, inputs: Inputs) -> Iterator[tuple[slice, Matrix]]:
-        """Covariances with the known points, some thousand rows at a time."""
+        """Covariances with the known points, a block of rows at a time."""
         known, _ = self._data
         for start in range(0, count_of(inputs), _BLOCK):
             part = slice(start, start + _BLOCK)

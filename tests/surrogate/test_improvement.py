@@ -8,7 +8,12 @@ from scipy.stats import norm
 
 from graphnas.graph.evaluation import Observation
 from graphnas.surrogate import GaussianProcess, ImprovementModel, Kernel, SquaredExponential, TrainingSet
-from graphnas.surrogate.acquisition import log_expected_improvement, log_hypervolume_improvement
+from graphnas.surrogate.acquisition import (
+    log_expected_improvement,
+    log_feasibility,
+    log_hypervolume_improvement,
+)
+from graphnas.surrogate.improvement import last_fit
 from graphnas.surrogate.training_set import normal_scores
 from search_spaces import GEMNet
 
@@ -120,6 +125,40 @@ def test_while_only_what_is_pending_changes_no_kernel_is_fitted_again():
         np.testing.assert_array_equal(known, fresh)
     model.fit(training_set(X[:, 1], violation=X[:, 1]), [X])
     assert fits == [30, 30, 30]
+
+
+def test_kernels_are_fitted_again_when_the_data_have_grown():
+    assert [last_fit(n, 0.0) for n in (2, 3, 50, 301)] == [2, 3, 50, 301]
+    assert [last_fit(n, 0.02) for n in (2, 99, 100, 101, 102, 103)] == [2, 99, 100, 100, 102, 102]
+    assert [last_fit(n, 0.5) for n in (4, 5, 6, 7, 9, 12, 13)] == [4, 4, 6, 6, 9, 9, 13]
+    fits = []
+
+    class Counted(GaussianProcess):
+        def fit(self, inputs, targets):
+            fits.append(len(targets))
+            return super().fit(inputs, targets)
+
+    def make():
+        return Counted(Kernel(SquaredExponential(ard=False, standardized=False)))
+
+    model = ImprovementModel(make, refit_growth=0.5)
+    scores = {}
+    for n in (13, 14, 18, 19, 30):
+        data = training_set(X[:n, 0], violation=X[:n, 1])
+        scores[n] = model.fit(data, [X[:n]])([POOL])
+        # What was fitted before makes no difference.
+        fresh = ImprovementModel(process, refit_growth=0.5).fit(data, [X[:n]])([POOL])
+        np.testing.assert_array_equal(scores[n], fresh)
+    assert fits == [13, 13, 19, 19, 28, 28]
+    # The kernel is that of the first 13, conditioned on all 14.
+    expected = process().fit([X[:13]], normal_scores(X[:13, 0])).condition([X[:14]], normal_scores(X[:14, 0]))
+    mean, deviation = expected.predict([POOL])
+    best = normal_scores(X[:14, 0])[X[:14, 1] <= 0].max()
+    limited = process().fit([X[:13]], standard(X[:13, 1])).condition([X[:14]], standard(X[:14, 1]))
+    allowed = log_feasibility(*limited.predict([POOL], noisy=True), -X[:14, 1].mean() / X[:14, 1].std())
+    np.testing.assert_allclose(
+        scores[14], log_expected_improvement(mean, deviation, best) + allowed, rtol=1e-9
+    )
 
 
 def test_a_pending_point_is_less_promising():

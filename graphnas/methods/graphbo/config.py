@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphnas.configuration import Configuration, check_choices, check_integers
+from graphnas.configuration import Configuration, check_choices, check_integers, check_numbers
 from graphnas.errors import InvalidArgument
 from graphnas.surrogate.improvement import NOISE, TWO_OBJECTIVES
 
@@ -28,6 +28,8 @@ class GraphBOConfig(Configuration):
             :class:`graphnas.surrogate.ImprovementModel`.
         two_objectives: What is improved where there are two objectives: the ``"hypervolume"``, with a process
             for each, or one ``"scalarized"`` score. More than two are scalarised.
+        refit_growth: Share by which the evaluations must grow before the kernels are fitted again, which
+            takes most of the time of a proposal: with 0.02, each time up to 100 and every sixth time at 300.
     """
 
     operation_features: bool = True
@@ -39,6 +41,7 @@ class GraphBOConfig(Configuration):
     depths: tuple[int, ...] = (0, 1)
     noise: str = "alternate"
     two_objectives: str = "hypervolume"
+    refit_growth: float = 0.02
 
     def __post_init__(self) -> None:
         check_choices(self, {"noise": NOISE, "two_objectives": TWO_OBJECTIVES})
@@ -46,5 +49,6 @@ class GraphBOConfig(Configuration):
             self,
             {"n_startup_trials": 0, "batch_size": 1, "candidates": 1, "refresh": 1, "local_candidates": 0},
         )
+        check_numbers(self, {"refit_growth": "[0, inf)"})
         if not self.depths or min(self.depths) < 0:
             raise InvalidArgument(f"depths must be non-negative and not empty, got {self.depths}")

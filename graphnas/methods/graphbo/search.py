@@ -57,6 +57,7 @@ class GraphBO(ModelBasedSearch):
             operations=config.operation_features,
             noise=config.noise,
             two_objectives=config.two_objectives,
+            refit_growth=config.refit_growth,
         )
 
     def suggest(

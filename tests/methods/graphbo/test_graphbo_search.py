@@ -20,6 +20,7 @@ from search_spaces import GEMNet, NASBench201
         ("two_objectives", "lexicographic"),
         ("batch_size", 0),
         ("candidates", 0),
+        ("refit_growth", -0.1),
         ("depths", ()),
         ("depths", (-1,)),
     ],
