@@ -31,7 +31,6 @@ class NASGEMConfig(Configuration):
         local_candidates: Changed copies of the best architectures, scored too in spaces not scored whole.
         rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
             networks far below the others do not take all of its attention; the paper's learns the scores.
-        perceptrons: Perceptrons with different initial weights whose predictions are averaged.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
@@ -55,7 +54,6 @@ class NASGEMConfig(Configuration):
     refresh: int = 10
     local_candidates: int = 2_000
     rank_scores: bool = True
-    perceptrons: int = 1
     update: str = "refit"
     encoder: EncoderConfig | None = field(default=None)
     perceptron: PredictorConfig | None = field(default=None)
@@ -70,6 +68,5 @@ class NASGEMConfig(Configuration):
                 "candidates": 1,
                 "refresh": 1,
                 "local_candidates": 0,
-                "perceptrons": 1,
             },
         )

@@ -64,7 +64,7 @@ class NASGEM(ModelBasedSearch):
         )
         self._given = encoder
         self._trained: Latest[KernelGuidedEncoder] = Latest()
-        self._tuned: tuple[object, int, list[MLPPredictor]] | None = None
+        self._tuned: tuple[object, int, MLPPredictor] | None = None
 
     @property
     def encoder(self) -> KernelGuidedEncoder:
@@ -86,9 +86,7 @@ class NASGEM(ModelBasedSearch):
     def _ranked(self, known: Finished, updates: list[int]) -> Ranking:
         data = self.training_set(known)
         pool = ArchitectureBatch.cat([*self._pool.changed(data), self._pool.random(len(data))])
-        predictors = self._predictors(known, updates)
-        vectors = self.encoder.embed(pool)
-        predicted = np.mean([predictor.predict(vectors) for predictor in predictors], axis=0)
+        predicted = self._predictor(known, updates).predict(self.encoder.embed(pool))
         score, violations = predicted[:, 0], predicted[:, 1:]
         allowed = (violations <= 0).all(1)
         return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
@@ -100,28 +98,21 @@ class NASGEM(ModelBasedSearch):
         targets = np.concatenate([scores[:, None], data.violations], axis=1)
         return self.encoder.embed(data.architectures), targets
 
-    def _predictors(self, known: Finished, updates: list[int]) -> list[MLPPredictor]:
-        """The perceptrons after the last of ``updates``.
+    def _predictor(self, known: Finished, updates: list[int]) -> MLPPredictor:
+        """The perceptron after the last of ``updates``.
 
         Fine-tuning repeats all updates, so that a method rebuilt from its history ends with the same weights.
         Those already made on the beginning of the same history are not repeated.
         """
-        predictors = [
-            MLPPredictor(self.config.perceptron, seed=self.seed + number)
-            for number in range(self.config.perceptrons)
-        ]
+        predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
         if self.config.update == "refit":
-            examples = self._examples(known)
-            return [predictor.fit(*examples) for predictor in predictors]
-        done = 0
+            return predictor.fit(*self._examples(known))
         if self._tuned is not None:
             history, size, tuned = self._tuned
             if size in updates and history == (self.seed, known[:size]):
-                predictors, done = tuned, updates.index(size) + 1
+                predictor, done = tuned, updates.index(size) + 1
         self._tuned = None  # an error must not leave half-tuned weights behind
         for size in updates[done:]:
-            examples = self._examples(known[:size])
-            for predictor in predictors:
-                predictor.fine_tune(*examples)
-        self._tuned = (self.seed, known), len(known), predictors
-        return predictors
+            predictor.fine_tune(*self._examples(known[:size]))
+        self._tuned = (self.seed, known), len(known), predictor
+        return predictor
