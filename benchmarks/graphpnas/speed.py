@@ -189,7 +189,8 @@ def section(record: dict[str, Any]) -> Section:
         "Speed of GraphPNAS's generator" if "updates" in record else "Speed of GraphPNAS's whole search",
         tables,
         "The paper gives no times on a processor; the released code was timed on one core of such a machine.",
-        notes if "updates" in record else (),
+        # A record may carry remarks, which a new one loses.
+        [*record.get("remarks", ()), *(notes if "updates" in record else ())],
     )
 
 

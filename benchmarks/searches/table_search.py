@@ -44,6 +44,10 @@ DEFAULT = "GraphBOSampler"
 OURS = (DEFAULT, "GraphPNASSampler", "LatentBOSampler")
 FIRST_LED = 50
 """The number of queries from which on the default is meant to lead."""
+SECONDS = (
+    "Processor seconds, without evaluations; rows were run on different days, on processors whose speed "
+    "differs by up to a factor of two."
+)
 FLOOR = 2e-3
 """Height at which a regret of zero is drawn on the logarithmic axis."""
 
@@ -95,7 +99,7 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
     caption = (
         f"Best {task.value} (%) after so many queries, mean ± deviation over the seeds; the best of the "
         f"table is {record['optimum']:.3f}.{also} Optimum reached: share of the runs that reach it within "
-        "all of their queries. Processor seconds, without evaluations."
+        f"all of their queries. {SECONDS}"
     )
     return Table(caption, columns, rows)
 
@@ -108,7 +112,7 @@ def _hypervolumes(task: Task, record: dict[str, Any]) -> Table:
         rows.append([name, str(row["seeds"]), *cells, f"{row['seconds_per_trial']:.3f}"])
     caption = (
         f"Hypervolume of {task.value} (%) and {task.reported} after so many queries, as a share of that of "
-        "the true Pareto front, mean ± deviation over the seeds. Processor seconds, without evaluations."
+        f"the true Pareto front, mean ± deviation over the seeds. {SECONDS}"
     )
     return Table(caption, ["method", "seeds", *(f"after {b}" for b in budgets), "s per trial"], rows)
 
