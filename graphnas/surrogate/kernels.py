@@ -55,8 +55,8 @@ class Correlation(ABC):
         """Similarities ``(len(a), len(b))``."""
 
     def with_contraction(self, theta: Vector, rows: Matrix) -> tuple[Matrix, Contraction]:
-        """The similarities ``(n, n)`` of ``rows`` and their derivative; only for those with parameters."""
-        raise NotImplementedError(f"{type(self).__name__} has no parameters")  # pragma: no cover
+        """The similarities ``(n, n)`` of ``rows`` and their derivative, by default by no parameter."""
+        return self.matrix(theta, rows, rows), lambda weights: np.zeros(0)
 
 
 class Hamming(Correlation):
