@@ -54,7 +54,7 @@ class VariationalGP:
                 raise InvalidArgument(f"{name} must be at least 1, got {value}")
         if not learning_rate > 0:
             raise InvalidArgument(f"learning_rate must be positive, got {learning_rate}")
-        self._gpytorch = require("gpytorch", "bo")
+        self._gpytorch = require("gpytorch", "dev")
         self.inducing, self.seed, self.passes = inducing, seed, passes
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self._model: Any = None

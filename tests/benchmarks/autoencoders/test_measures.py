@@ -116,7 +116,7 @@ def test_errors():
 
 
 def test_gpytorchs_process_agrees_with_ours():
-    pytest.importorskip("gpytorch", reason="GPyTorch is not installed (pip install 'graphnas[bo]')")
+    pytest.importorskip("gpytorch", reason="GPyTorch is not installed (pip install 'graphnas[dev]')")
     rng = np.random.default_rng(0)
     x, test_x = rng.uniform(-2, 2, (400, 2)), rng.uniform(-2, 2, (50, 2))
     y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
@@ -138,7 +138,7 @@ def test_without_gpytorch_the_extra_is_named():
     try:
         import gpytorch  # noqa: F401
     except ImportError:
-        with pytest.raises(MissingExtra, match=r"graphnas\[bo\]"):
+        with pytest.raises(MissingExtra, match=r"graphnas\[dev\]"):
             VariationalGP()
     else:
         pytest.skip("GPyTorch is installed")
