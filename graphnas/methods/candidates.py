@@ -86,7 +86,10 @@ class CandidatePool:
         """One batch of changed copies of the best, some of which may break a rule; or no batch."""
         if self.whole is not None or not self.changes:
             return []
-        parents = [data.architectures[k] for k in data.best(ELITES)]
-        rng = self._method.rng(CHANGES, len(data))
-        space = self._method.space
-        return [self._changed(data, lambda: changed_candidates(space, parents, self.changes, rng))]
+
+        def change() -> ArchitectureBatch:
+            parents = [data.architectures[k] for k in data.best(ELITES)]
+            rng = self._method.rng(CHANGES, len(data))
+            return changed_candidates(self._method.space, parents, self.changes, rng)
+
+        return [self._changed(data, change)]

@@ -24,6 +24,11 @@ Ranking = tuple[ArchitectureBatch, NDArray[np.float64]]
 """Candidates and their scores (B,), larger is better."""
 
 
+def finished_among(observations: Iterable[Observation]) -> Finished:
+    """The observations of evaluations that succeeded, in their order."""
+    return tuple(o for o in observations if o.values is not None)
+
+
 class ModelBasedSearch(SearchMethod):
     """Base of the methods that learn a model of the evaluations.
 
@@ -47,7 +52,7 @@ class ModelBasedSearch(SearchMethod):
         self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
     ) -> Architecture:
         """What the model suggests, or a random architecture; see :meth:`SearchMethod.propose`."""
-        finished = tuple(o for o in observations if o.values is not None)
+        finished = finished_among(observations)
         started = len(observations) + len(pending)
         if started >= self._startup and len(finished) >= 2:
             suggested = self.suggest(finished, pending, seen)

@@ -99,9 +99,10 @@ class GaussianProcess:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
+        known, _ = self._data
         mean, variance = np.empty((2, count_of(inputs)))
-        prior = float(self.kernel.weights(self.theta).sum()) if self._data else 0.0
-        for part, cross in self._cross(inputs):
+        prior = float(self.kernel.weights(self.theta).sum())
+        for part, cross in self._cross(inputs, known):
             mean[part] = cross @ self._alpha
             explained = linalg.solve_triangular(self._cholesky, cross.T, lower=True, check_finite=False)
             variance[part] = np.maximum(prior - (explained**2).sum(0), 1e-9)
@@ -113,7 +114,8 @@ class GaussianProcess:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
-        return np.concatenate([cross @ self._alpha for _, cross in self._cross(inputs)])
+        known, _ = self._data
+        return np.concatenate([cross @ self._alpha for _, cross in self._cross(inputs, known)])
 
     @property
     def _data(self) -> tuple[Inputs, Vector]:
@@ -121,9 +123,8 @@ class GaussianProcess:
             raise InvalidArgument("the process is not fitted: call fit(inputs, targets) first")
         return self._inputs, self._targets
 
-    def _cross(self, inputs: Inputs) -> Iterator[tuple[slice, Matrix]]:
-        """Covariances with the known points, a block of rows at a time."""
-        known, _ = self._data
+    def _cross(self, inputs: Inputs, known: Inputs) -> Iterator[tuple[slice, Matrix]]:
+        """Covariances with the points ``known``, a block of rows at a time."""
         for start in range(0, count_of(inputs), _BLOCK):
             part = slice(start, start + _BLOCK)
             yield part, self.kernel.matrix(self.theta, take(inputs, part), known).astype(float)

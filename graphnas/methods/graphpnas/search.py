@@ -19,7 +19,7 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.replay import Buffer
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
 from graphnas.methods.graphpnas.training import Learner
-from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, finished_among
 from graphnas.seeds import drawn_seed, torch_generator
 
 # Purposes of random generators, so that no two share a stream.
@@ -182,7 +182,7 @@ class GraphPNAS(ModelBasedSearch):
         Raises:
             InvalidArgument: There was no update yet, because fewer than two evaluations succeeded.
         """
-        finished = tuple(o for o in self._observations if o.values is not None)
+        finished = finished_among(self._observations)
         if len(finished) < 2:
             raise InvalidArgument(f"a generator learns from at least 2 values, got {len(finished)}")
         return self._generator(finished, self.updates(finished))
