@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from graphnas.graph.architecture import Architecture
 
+Setting = str | int | float | bool | None
+"""A value of a hyper-parameter."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -46,15 +49,21 @@ class Observation:
 
     Attributes:
         architecture: The evaluated architecture.
-        values: One number per objective, each to be maximised; None when the trial failed.
-        constraints: One number per constraint, satisfied where it is at most 0.
+        values: One number per objective, each to be maximised; None when the trial was pruned or failed.
+        constraints: One number per constraint, satisfied where it is at most 0; NaN if not measured.
+        curve: Steps, rising, and the finite values reported at them, to be maximised like the objective.
+        pruned: Whether it was ended early because of its curve, rather than failed.
+        settings: Names, in alphabetical order, and values of the hyper-parameters beside the architecture.
     """
 
     architecture: Architecture
     values: tuple[float, ...] | None
     constraints: tuple[float, ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
+    pruned: bool = False
+    settings: tuple[tuple[str, Setting], ...] = ()
 
     @property
     def feasible(self) -> bool:
-        """Whether it did not fail and every constraint is satisfied."""
+        """Whether it has values and every constraint is satisfied."""
         return self.values is not None and all(c <= 0 for c in self.constraints)

@@ -15,7 +15,7 @@ from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.seeds import checked_seed
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 ENUMERABLE = 200_000
 """Size of the largest space that is enumerated once random draws find nothing new."""
@@ -168,6 +168,9 @@ class SearchMethod(ABC):
                     "architecture": o.architecture.to_dict(),
                     "values": None if o.values is None else list(o.values),
                     "constraints": list(o.constraints),
+                    "curve": [list(point) for point in o.curve],
+                    "pruned": o.pruned,
+                    "settings": dict(o.settings),
                 }
                 for o in self._observations
             ],
@@ -193,11 +196,14 @@ class SearchMethod(ABC):
                         Architecture.from_dict(item["architecture"]),
                         _values(item["values"]),
                         _numbers(item["constraints"], "constraints"),
+                        tuple((int(step), float(value)) for step, value in item["curve"]),
+                        bool(item["pruned"]),
+                        tuple(sorted(item["settings"].items())),
                     )
                     for item in state["observations"]
                 ]
             )
-        except (KeyError, TypeError, GraphNASError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, GraphNASError) as error:
             raise InvalidArgument(f"the state is damaged: {error!r}") from error
         self.seed = seed
 

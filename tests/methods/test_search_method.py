@@ -193,7 +193,7 @@ def test_proposals_are_the_same_in_another_process():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "state has version 2, expected 1"),
+        ({"version": 3}, "state has version 3, expected 2"),
         ({"method": "Other"}, "state has method 'Other', expected 'Climber'"),
         ({"space": "gemnet"}, "state has space 'gemnet', expected 'bits'"),
         ({"seed": -1}, "damaged: .*non-negative integer, got -1"),
