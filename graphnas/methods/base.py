@@ -100,30 +100,42 @@ class SearchMethod(ABC):
         architecture: Architecture,
         value: float | Sequence[float] | None,
         constraints: Sequence[float] = (),
+        *,
+        curve: Sequence[tuple[int, float]] = (),
+        pruned: bool = False,
     ) -> None:
         """Report the value of an architecture, proposed by this method or not.
 
         Args:
             architecture: What was evaluated.
             value: To be maximised; one number per objective where there are several. None, or a value that
-                is not finite: the trial failed.
+                is not finite: the trial failed, or was pruned.
             constraints: Violations; satisfied where at most 0.
+            curve: Steps, rising, and the values reported at them, to be maximised like ``value``.
+            pruned: Whether the trial was ended early because of its curve; it then has no ``value``.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
-            InvalidArgument: ``value`` or ``constraints`` are not numbers, or the number of objectives differs
-                from that of earlier reports.
+            InvalidArgument: ``value`` or ``constraints`` are not numbers, the number of objectives differs
+                from that of earlier reports, or the trial is pruned and has a value or no curve.
         """
-        self.learn(Observation(architecture, _values(value), _numbers(constraints, "constraints")))
+        self.learn(
+            Observation(
+                architecture, _values(value), _numbers(constraints, "constraints"), _curve(curve), pruned
+            )
+        )
 
     def learn(self, observation: Observation) -> None:
         """Add a finished evaluation, as :meth:`tell` does.
 
         Raises:
             InvalidArchitecture: Its architecture is not in the space.
-            InvalidArgument: Its number of objectives differs from that of earlier ones.
+            InvalidArgument: Its number of objectives differs from that of earlier ones, or it is pruned and
+                has values or no curve.
         """
         self.space.validate(observation.architecture)
+        if observation.pruned and (observation.values is not None or not observation.curve):
+            raise InvalidArgument(f"a pruned trial has a curve and no value, got {observation}")
         if observation.values is not None:
             known = next((o.values for o in self._observations if o.values is not None), observation.values)
             if len(known) != len(observation.values):
@@ -196,7 +208,7 @@ class SearchMethod(ABC):
                         Architecture.from_dict(item["architecture"]),
                         _values(item["values"]),
                         _numbers(item["constraints"], "constraints"),
-                        tuple((int(step), float(value)) for step, value in item["curve"]),
+                        _curve(item["curve"]),
                         bool(item["pruned"]),
                         tuple(sorted(item["settings"].items())),
                     )
@@ -244,6 +256,10 @@ def _values(value: object) -> tuple[float, ...] | None:
     if not values:
         raise InvalidArgument("value must be a number or at least one number, got none")
     return values if all(map(math.isfinite, values)) else None
+
+
+def _curve(points: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    return tuple((int(step), float(value)) for step, value in points)
 
 
 def _numbers(given: object, what: str) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,23 @@ STARTUP, POOL, OBJECTIVES, CHANGES = range(4)
 FIRST_OWN = 10
 
 Finished = tuple[Observation, ...]
+"""Evaluations that ended, pruned and failed ones included, in their order."""
 Ranking = tuple[ArchitectureBatch, NDArray[np.float64]]
 """Candidates and their scores (B,), larger is better."""
 
 
-def finished_among(observations: Iterable[Observation]) -> Finished:
-    """The observations of evaluations that succeeded, in their order."""
-    return tuple(o for o in observations if o.values is not None)
+LEAST = 2
+"""Evaluations with a value, final or intermediate, that a model needs to learn anything."""
+
+
+def informative(observation: Observation) -> bool:
+    """Whether the evaluation has a value, or had one when it was pruned."""
+    return observation.values is not None or observation.pruned
+
+
+def can_teach(observations: Iterable[Observation]) -> bool:
+    """Whether a model can learn from the observations: :data:`LEAST` of them are informative."""
+    return len(list(islice(filter(informative, observations), LEAST))) == LEAST
 
 
 class ModelBasedSearch(SearchMethod):
@@ -36,7 +47,7 @@ class ModelBasedSearch(SearchMethod):
         space: The search space.
         seed: Seed of every random choice.
         n_startup_trials: Architectures proposed without the model at first; more if fewer than two of them
-            succeeded.
+            had a value, final or intermediate.
         batch_size: Finished evaluations between two updates of the model.
     """
 
@@ -52,10 +63,9 @@ class ModelBasedSearch(SearchMethod):
         self, observations: Sequence[Observation], pending: Sequence[Architecture], seen: Collection[str]
     ) -> Architecture:
         """What the model suggests, or a random architecture; see :meth:`SearchMethod.propose`."""
-        finished = finished_among(observations)
         started = len(observations) + len(pending)
-        if started >= self._startup and len(finished) >= 2:
-            suggested = self.suggest(finished, pending, seen)
+        if started >= self._startup and can_teach(observations):
+            suggested = self.suggest(tuple(observations), pending, seen)
             if suggested is not None:
                 return suggested
         return self.explore(seen)
@@ -67,7 +77,7 @@ class ModelBasedSearch(SearchMethod):
         """The model's proposal, whose key is not in ``seen``; None if there is none.
 
         Args:
-            finished: The evaluations that succeeded, at least two.
+            finished: The evaluations that ended, enough to learn from.
             pending: Architectures whose value is not known yet.
             seen: Keys that must not be proposed again.
         """
@@ -78,7 +88,8 @@ class ModelBasedSearch(SearchMethod):
 
     def updates(self, finished: Finished) -> list[int]:
         """Numbers of finished evaluations at which the model was updated, in rising order."""
-        first = min(max(self._startup, 2), len(finished))
+        useful = [k for k, observation in enumerate(finished, start=1) if informative(observation)]
+        first = min(max(self._startup, useful[LEAST - 1]), len(finished))
         return list(range(first, len(finished) + 1, self._batch_size))
 
     def training_set(self, finished: Finished) -> TrainingSet:

@@ -20,6 +20,9 @@ from graphnas.surrogate.training_set import TrainingSet, normal_scores
 NOISE = ("alternate", "included", "excluded")
 TWO_OBJECTIVES = ("hypervolume", "scalarized")
 
+MAX_POINTS = 1000
+"""Evaluations that a process is conditioned on."""
+
 Score = Callable[[Inputs], Vector]
 
 
@@ -42,10 +45,12 @@ class Process(Protocol):
 class ImprovementModel:
     """Constrained log expected improvement, with a process for every objective and constraint.
 
-    Targets are the normal scores of the values' ranks. Of two objectives each has a process, and the expected
-    improvement is that of the hypervolume; more are scalarised. The improvement is multiplied by the
-    probability that all constraints are satisfied; as long as nothing feasible is known, that probability is
-    all that counts. A pending architecture counts as evaluated, with its predicted mean as its value.
+    Targets are the normal scores of the values' ranks, in which pruned and failed evaluations count with an
+    estimate (:func:`.imputed_values`); only measured values are improved on. Of two objectives each has a
+    process, and the expected improvement is that of the hypervolume; more are scalarised. The improvement is
+    multiplied by the probability that all constraints are satisfied; as long as nothing feasible is known,
+    that probability is all that counts. A pending architecture counts as evaluated, with its predicted mean
+    as its value.
 
     Args:
         process: Makes a process for one column of targets.
@@ -57,6 +62,8 @@ class ImprovementModel:
         two_objectives: ``"hypervolume"``, or ``"scalarized"`` for one process on the scalarised score.
         refit_growth: Share by which the data must grow before kernels are fitted again; until then those that
             were fitted to the earlier data are conditioned on all of them. 0 fits them every time.
+        max_points: Evaluations that a process is conditioned on, see :meth:`.TrainingSet.spread`, so that the
+            time and the memory of a proposal stay bounded in a long search.
     """
 
     def __init__(
@@ -66,9 +73,11 @@ class ImprovementModel:
         noise: str = "excluded",
         two_objectives: str = "hypervolume",
         refit_growth: float = 0.0,
+        max_points: int = MAX_POINTS,
     ) -> None:
         self._make = process
         self._noise, self._two_objectives, self._growth = noise, two_objectives, refit_growth
+        self._max_points = max_points
         self._fitted: dict[bytes, Process] = {}
 
     def fit(self, data: TrainingSet, inputs: Inputs, pending: Inputs | None = None) -> Score:
@@ -80,63 +89,73 @@ class ImprovementModel:
             pending: The points of the architectures being evaluated.
         """
         waiting = 0 if pending is None else count_of(pending)
-        targets, constraints, limits = self._columns(data, len(data))
-        columns = [*targets, *constraints]
-        processes = self._processes(data, inputs)
-        for process, values in zip(processes, columns, strict=True):
-            process.condition(inputs, values)
+        fitted = last_fit(len(data), self._growth)
+        # Where it was not measured twice, there is nothing to learn of a constraint.
+        constraints = np.flatnonzero((~np.isnan(data.violations[:fitted])).sum(0) >= 2)
+        columns, limits = self._columns(data, len(data), constraints)
+        processes = self._processes(data, inputs, fitted, constraints)
+        kept = data.spread(self._max_points)
+        for process, column in zip(processes, columns, strict=True):
+            rows = kept[~np.isnan(column[kept])]
+            process.condition(take(inputs, rows), column[rows])
             if waiting and pending is not None:
                 process.believe(pending)
-        known, feasible = np.stack(targets, axis=1), data.feasible
+        objectives = len(columns) - len(limits)
+        known, feasible = np.stack(columns[:objectives], axis=1), data.feasible
         total = len(data) + waiting
         noisy = self._noise == "included" or (self._noise == "alternate" and total % 2 == 1)
 
         def score(candidates: Inputs) -> Vector:
             result = np.zeros(count_of(candidates))
             if feasible.any():
-                predicted = [
-                    process.predict(candidates, noisy=noisy) for process in processes[: len(targets)]
-                ]
+                predicted = [process.predict(candidates, noisy=noisy) for process in processes[:objectives]]
                 result += log_improvement(predicted, known, feasible)
-            for process, limit in zip(processes[len(targets) :], limits, strict=True):
+            for process, limit in zip(processes[objectives:], limits, strict=True):
                 # A constraint is satisfied or not by its measured value, noise included.
                 result += log_feasibility(*process.predict(candidates, noisy=True), limit)
             return result
 
         return score
 
-    def _columns(self, data: TrainingSet, count: int) -> tuple[list[Vector], list[Vector], list[float]]:
+    def _columns(
+        self, data: TrainingSet, count: int, constraints: NDArray[np.int64]
+    ) -> tuple[list[Vector], list[float]]:
         """What processes learn from the first ``count`` architectures, with mean 0 and unit variance.
 
         Returns:
-            A column for each of two objectives, or one for the scores; a column for each constraint, and the
-            value up to which it is satisfied.
+            Columns, NaN where there is nothing to learn: one for each of two objectives, or one for the
+            scores, then one for each of ``constraints``; and the limits up to which these are satisfied.
         """
         if self._two_objectives == "hypervolume" and data.values.shape[1] == 2:
-            targets = [normal_scores(column) for column in data.values[:count].T]
+            columns = [normal_scores(column) for column in data.values[:count].T]
         else:
-            targets = [normal_scores(data.scores[:count])]
-        constraints, limits = [], []
-        for column in data.violations[:count].T:
-            scale = max(float(column.std()), 1e-12)
-            constraints.append((column - column.mean()) / scale)
-            limits.append(-float(column.mean()) / scale)
-        return targets, constraints, limits
+            columns = [normal_scores(data.scores[:count])]
+        limits = []
+        for column in data.violations[:count, constraints].T:
+            mean, scale = float(np.nanmean(column)), max(float(np.nanstd(column)), 1e-12)
+            columns.append((column - mean) / scale)
+            limits.append(-mean / scale)
+        return columns, limits
 
-    def _processes(self, data: TrainingSet, inputs: Inputs) -> list[Process]:
+    def _processes(
+        self, data: TrainingSet, inputs: Inputs, count: int, constraints: NDArray[np.int64]
+    ) -> list[Process]:
         """A fitted process per column; those of the last proposal if they were fitted to the same data.
 
         Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
         """
-        count = last_fit(len(data), self._growth)
+        columns, _ = self._columns(data, count, constraints)
         known = take(inputs, slice(0, count))
-        targets, constraints, _ = self._columns(data, count)
         points = np.ascontiguousarray(known[0]).tobytes()
-        columns = {points + column.tobytes(): column for column in (*targets, *constraints)}
+        by_key = {points + column.tobytes(): column for column in columns}
         self._fitted = {
-            key: self._fitted.get(key) or self._make().fit(known, column) for key, column in columns.items()
+            key: self._fitted.get(key) or self._fit(known, column) for key, column in by_key.items()
         }
-        return [self._fitted[points + column.tobytes()] for column in (*targets, *constraints)]
+        return [self._fitted[points + column.tobytes()] for column in columns]
+
+    def _fit(self, inputs: Inputs, column: Vector) -> Process:
+        rows = np.flatnonzero(~np.isnan(column))
+        return self._make().fit(take(inputs, rows), column[rows])
 
 
 def last_fit(count: int, growth: float) -> int:

@@ -54,6 +54,10 @@ class Correlation(ABC):
     def matrix(self, theta: Vector, a: Matrix, b: Matrix) -> Matrix:
         """Similarities ``(len(a), len(b))``."""
 
+    def diagonal(self, theta: Vector, rows: Any) -> Vector:
+        """Similarities (n,) of each of ``rows`` to itself."""
+        return np.ones(rows.shape[0])
+
     def with_contraction(self, theta: Vector, rows: Matrix) -> tuple[Matrix, Contraction]:
         """The similarities ``(n, n)`` of ``rows`` and their derivative, by default by no parameter."""
         return self.matrix(theta, rows, rows), lambda weights: np.zeros(0)
@@ -205,8 +209,13 @@ class Kernel:
         return [theta[start:end] for start, end in zip(self._bounds, self._bounds[1:], strict=False)]
 
     def weights(self, theta: Vector) -> Vector:
-        """The weight of each correlation; their sum is the variance of a single point."""
+        """The weight of each correlation."""
         return np.exp(theta[self._bounds[-1] :])
+
+    def diagonal(self, theta: Vector, inputs: Inputs) -> Vector:
+        """Variances (n,) of ``n`` points."""
+        terms = zip(self.correlations, self.parts(theta), self.weights(theta), inputs, strict=True)
+        return np.asarray(sum(weight * c.diagonal(part, rows) for c, part, weight, rows in terms), float)
 
     def matrix(self, theta: Vector, a: Inputs, b: Inputs) -> Matrix:
         """Covariances ``(len(a), len(b))``, in the lowest precision of any correlation that learns."""

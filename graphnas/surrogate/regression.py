@@ -101,11 +101,11 @@ class GaussianProcess:
         """
         known, _ = self._data
         mean, variance = np.empty((2, count_of(inputs)))
-        prior = float(self.kernel.weights(self.theta).sum())
+        prior = self.kernel.diagonal(self.theta, inputs)
         for part, cross in self._cross(inputs, known):
             mean[part] = cross @ self._alpha
             explained = linalg.solve_triangular(self._cholesky, cross.T, lower=True, check_finite=False)
-            variance[part] = np.maximum(prior - (explained**2).sum(0), 1e-9)
+            variance[part] = np.maximum(prior[part] - (explained**2).sum(0), 1e-9)
         return mean, np.sqrt(variance + self.noise if noisy else variance)
 
     def mean(self, inputs: Inputs) -> Vector:

@@ -11,73 +11,106 @@ from scipy.stats import norm, rankdata
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
+from graphnas.surrogate.imputation import imputed_values
 
 Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What a surrogate learns from.
+    """What a surrogate learns from: measured evaluations, and estimates for pruned and failed ones.
 
     Attributes:
         architectures: ``n`` evaluated architectures.
         scores: (n,) one number each, larger is better.
-        violations: (n, c) finite constraint values, satisfied where at most 0; c may be 0.
+        violations: (n, c) finite constraint values, satisfied where at most 0, NaN where unknown; c may be 0.
         values: (n, m) the objectives that the scores were computed from, each to be maximised.
+        measured: (n,) whether the values were measured to the end.
+        failed: (n,) whether the evaluation failed.
     """
 
     architectures: Sequence[Architecture]
     scores: Vector
     violations: NDArray[np.float64]
     values: NDArray[np.float64]
+    measured: Mask
+    failed: Mask
 
     @classmethod
     def from_observations(cls, observations: Sequence[Observation], rng: np.random.Generator) -> TrainingSet:
-        """Finished observations as one score each; several objectives are scalarised with weights of ``rng``.
+        """Observations as one score each; several objectives are scalarised with weights of ``rng``.
 
         Args:
-            observations: At least one, none of them failed. A missing constraint counts as satisfied, NaN as
-                infinitely violated, and an infinite value as twice the largest finite one of its constraint.
+            observations: At least one; for pruned and failed ones see :func:`.imputed_values`. Of an
+                evaluation that was measured to the end, a missing constraint counts as satisfied and NaN as
+                infinitely violated. An infinite value counts as twice the largest finite one.
             rng: Generator for :func:`scalarize`.
         """
-        values = np.array([o.values for o in observations], float)
+        values = imputed_values(observations)
+        measured = np.array([o.values is not None for o in observations])
         width = max(len(o.constraints) for o in observations)
-        violations = np.zeros((len(observations), width))
+        violations = np.where(measured[:, None], np.zeros(width), np.nan)
         for row, observation in zip(violations, observations, strict=True):
             row[: len(observation.constraints)] = observation.constraints
-        violations[np.isnan(violations)] = np.inf
+        violations[measured[:, None] & np.isnan(violations)] = np.inf
         largest = np.where(np.isfinite(violations), np.abs(violations), 0.0).max(0, initial=0.0)
         bound = 2 * np.where(largest > 0, largest, 1.0)
         violations = np.clip(violations, -bound, bound)
-        return cls([o.architecture for o in observations], scalarize(values, rng), violations, values)
+        failed = ~measured & ~np.array([o.pruned for o in observations])
+        architectures = [o.architecture for o in observations]
+        return cls(architectures, scalarize(values, rng), violations, values, measured, failed)
 
     def __len__(self) -> int:
         return len(self.scores)
 
     @property
-    def feasible(self) -> NDArray[np.bool_]:
-        """(n,) whether every constraint is satisfied."""
-        return np.asarray((self.violations <= 0).all(1))
+    def known_violations(self) -> NDArray[np.float64]:
+        """(n, c) the violations, unknown ones replaced by the mean of their constraint."""
+        unknown = np.isnan(self.violations)
+        means = np.where(unknown, 0.0, self.violations).sum(0) / np.maximum((~unknown).sum(0), 1)
+        return np.where(unknown, means, self.violations)
+
+    @property
+    def violating(self) -> Mask:
+        """(n,) whether a constraint is known to be violated."""
+        return np.asarray((self.violations > 0).any(1))
+
+    @property
+    def feasible(self) -> Mask:
+        """(n,) whether the values were measured and every constraint is satisfied."""
+        return np.asarray(self.measured & ~self.violating)
 
     @property
     def ranked_scores(self) -> Vector:
-        """(n,) the scores, with those of infeasible architectures below all feasible ones, by violation.
+        """(n,) the scores, with those of violating architectures below all others, by violation.
 
         Deb's rules ("An efficient constraint handling method for genetic algorithms", 2000): a feasible
         solution is better than an infeasible one, and of two infeasible ones the one that violates less.
         """
-        feasible, scores = self.feasible, self.scores
-        if feasible.all():
+        allowed, scores = ~self.violating, self.scores
+        if allowed.all():
             return scores
-        violations = np.maximum(self.violations, 0.0).sum(1)
-        worst = float(scores[feasible].min() if feasible.any() else scores.min())
+        violations = np.nansum(np.maximum(self.violations, 0.0), axis=1)
+        worst = float(scores[allowed].min() if allowed.any() else scores.min())
         step = (np.ptp(scores) or 1.0) / len(scores)
-        below = worst - step * rankdata(np.where(feasible, 0.0, violations))
-        return np.where(feasible, scores, below)
+        below = worst - step * rankdata(np.where(allowed, 0.0, violations))
+        return np.where(allowed, scores, below)
 
     def best(self, count: int) -> NDArray[np.int64]:
         """Positions of the ``count`` best by :attr:`ranked_scores`, best first, the older of equals first."""
         return np.argsort(-self.ranked_scores, kind="stable")[:count]
+
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks."""
+        size = len(self)
+        if size <= count:
+            return np.arange(size)
+        order = self.best(size)
+        top = count // 2
+        return np.sort(
+            np.concatenate([order[:top], order[np.linspace(top, size - 1, count - top).astype(int)]])
+        )
 
 
 def normal_scores(values: Vector) -> Vector:

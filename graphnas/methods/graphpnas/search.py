@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -19,7 +21,7 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.replay import Buffer
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
 from graphnas.methods.graphpnas.training import Learner
-from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, finished_among
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, can_teach
 from graphnas.seeds import drawn_seed, torch_generator
 
 # Purposes of random generators, so that no two share a stream.
@@ -44,7 +46,8 @@ class GraphPNAS(ModelBasedSearch):
     presets has one.
 
     For the generator several objectives are scalarised anew for each update (ParEGO), and infeasible
-    architectures rank below all feasible ones; failed ones are ignored.
+    architectures rank below all feasible ones. Pruned ones rank by an estimate
+    (:func:`graphnas.surrogate.imputation.imputed_values`), and only the critic learns from failed ones.
     :class:`graphnas.surrogate.ImprovementModel` describes how they and pending trials enter the critic.
 
     Args:
@@ -170,8 +173,10 @@ class GraphPNAS(ModelBasedSearch):
     def _buffer(self, finished: Finished) -> Buffer:
         """What the generator learns from: the architectures in their learned form, with scores."""
         data = self.training_set(finished)
-        architectures = [learned_form(self.space, architecture) for architecture in data.architectures]
-        return Buffer(architectures, data.ranked_scores)
+        # What failed must never be imitated, however few succeeded.
+        chosen = np.flatnonzero(~data.failed).tolist()
+        architectures = [learned_form(self.space, data.architectures[k]) for k in chosen]
+        return Buffer(architectures, data.ranked_scores[chosen])
 
     # ---------------------------------------------------------------- what was learned
 
@@ -182,9 +187,11 @@ class GraphPNAS(ModelBasedSearch):
         Raises:
             InvalidArgument: There was no update yet, because fewer than two evaluations succeeded.
         """
-        finished = finished_among(self._observations)
-        if len(finished) < 2:
-            raise InvalidArgument(f"a generator learns from at least 2 values, got {len(finished)}")
+        finished = tuple(self._observations)
+        if not can_teach(finished):
+            raise InvalidArgument(
+                f"a generator learns from at least 2 values; the {len(finished)} evaluations have fewer"
+            )
         return self._generator(finished, self.updates(finished))
 
     def distribution(self) -> LearnedDistribution:

@@ -19,7 +19,6 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
-from graphnas.methods.model_based import finished_among
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.supernet-search"
@@ -207,7 +206,7 @@ class SupernetSearch:
         return SearchStep(len(self.steps) + 1, self.evaluator.epoch, epochs[-1].train_loss, values)
 
     def _ranking(self) -> list[tuple[Architecture, Evaluation]]:
-        finished = finished_among(self.method.observations)
+        finished = [o for o in self.method.observations if o.values is not None]
         best = sorted(finished, key=lambda o: -o.values[0])  # type: ignore[index]
         different: dict[str, Architecture] = {}
         for observation in best:

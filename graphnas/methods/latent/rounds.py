@@ -87,7 +87,7 @@ class Rounds:
             if selected is not None:
                 row[:] = selected
         worst = float(data.scores.min())
-        scores = np.where(data.feasible, data.scores, worst)
+        scores = np.where(data.violating, worst, data.scores)
         points = np.concatenate([latents, *(z[None] for z in self._undecodable)])
         scores = np.concatenate([scores, np.full(len(self._undecodable), worst)])
         targets = (scores - scores.mean()) / max(float(scores.std()), 1e-12)

@@ -95,7 +95,7 @@ class NASGEM(ModelBasedSearch):
         """Embeddings (n, d) of ``known``, and the scores and violations (n, 1 + c) to predict from them."""
         data = self.training_set(known)
         scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
-        targets = np.concatenate([scores[:, None], data.violations], axis=1)
+        targets = np.concatenate([scores[:, None], data.known_violations], axis=1)
         return self.encoder.embed(data.architectures), targets
 
     def _predictor(self, known: Finished, updates: list[int]) -> MLPPredictor:
