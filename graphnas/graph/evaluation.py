@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphnas.graph.architecture import Architecture
+from graphnas.hyperparameters import Value
 
-Setting = str | int | float | bool | None
-"""A value of a hyper-parameter."""
+Settings = tuple[tuple[str, Value], ...]
+"""Names, in alphabetical order, and values of the hyper-parameters beside an architecture."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Observation:
         constraints: One number per constraint, satisfied where it is at most 0; NaN if not measured.
         curve: Steps, rising, and the finite values reported at them, to be maximised like the objective.
         pruned: Whether it was ended early because of its curve, rather than failed.
-        settings: Names, in alphabetical order, and values of the hyper-parameters beside the architecture.
+        settings: The hyper-parameters beside the architecture.
     """
 
     architecture: Architecture
@@ -61,9 +62,22 @@ class Observation:
     constraints: tuple[float, ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
     pruned: bool = False
-    settings: tuple[tuple[str, Setting], ...] = ()
+    settings: Settings = ()
 
     @property
     def feasible(self) -> bool:
         """Whether it has values and every constraint is satisfied."""
         return self.values is not None and all(c <= 0 for c in self.constraints)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture to evaluate, with hyper-parameters beside it.
+
+    Attributes:
+        architecture: The architecture.
+        settings: The hyper-parameters; not those that the search does not choose.
+    """
+
+    architecture: Architecture
+    settings: Settings = ()

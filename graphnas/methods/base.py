@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.evaluation import Observation
+from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
+from graphnas.hyperparameters import HyperParameters
 from graphnas.seeds import checked_seed
 
 STATE_VERSION = 2
@@ -35,6 +36,21 @@ class Latest(Generic[T]):
             self._known = None  # an error must not leave the result for other arguments
             self._known = arguments, compute()
         return self._known[1]
+
+
+@runtime_checkable
+class JointSearch(Protocol):
+    """A search method that can choose hyper-parameters together with an architecture."""
+
+    def ask_joint(self, parameters: HyperParameters, pending: Sequence[Proposal] = ()) -> Proposal:
+        """Propose an architecture and values of ``parameters``, learned from the observations' settings.
+
+        An architecture may be proposed again with other hyper-parameters.
+
+        Args:
+            parameters: What to choose beside the architecture.
+            pending: What is being evaluated.
+        """
 
 
 class SearchMethod(ABC):

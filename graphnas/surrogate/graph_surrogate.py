@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-import numpy as np
-
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.surrogate.graph_kernels import GraphKernels
 from graphnas.surrogate.improvement import ImprovementModel
-from graphnas.surrogate.kernels import Inputs, Vector, take
+from graphnas.surrogate.kernels import Inputs, Kernel, Vector, take
 from graphnas.surrogate.regression import GaussianProcess
 from graphnas.surrogate.training_set import TrainingSet
 
@@ -41,7 +39,7 @@ class GraphSurrogate:
     ) -> None:
         self._space, self._depths, self._operations = space, depths, operations
         self._model = ImprovementModel(
-            lambda: GaussianProcess(self.kernels.kernel()),
+            lambda: GaussianProcess(self.kernel()),
             noise=noise,
             two_objectives=two_objectives,
             refit_growth=refit_growth,
@@ -52,6 +50,10 @@ class GraphSurrogate:
     def kernels(self) -> GraphKernels:
         """The features, made on first use: standardising them samples the space."""
         return GraphKernels(self._space, self._depths, operations=self._operations)
+
+    def kernel(self) -> Kernel:
+        """A new kernel on the features."""
+        return self.kernels.kernel()
 
     def score(
         self,
@@ -69,16 +71,21 @@ class GraphSurrogate:
             pools: The candidates.
             fixed: Whether there is one pool, the same every time; its features are then computed once.
         """
-        known = ArchitectureBatch.from_architectures([*data.architectures, *pending], self._space.max_nodes)
+        known, candidates = self.features([*data.architectures, *pending], pools, fixed=fixed)
+        count = len(data)
+        waiting = take(known, slice(count, None)) if pending else None
+        score = self._model.fit(data, take(known, slice(count)), waiting)
+        return [score(part) for part in candidates]
+
+    def features(
+        self, known: Sequence[Architecture], pools: Sequence[ArchitectureBatch], *, fixed: bool
+    ) -> tuple[Inputs, list[Inputs]]:
+        """The features of ``known`` architectures and of the candidates, see :meth:`score`."""
+        batch = ArchitectureBatch.from_architectures(known, self._space.max_nodes)
         if fixed:
             (pool,) = pools
             if self._fixed is None or self._fixed[0] is not pool:
                 self._fixed = pool, self.kernels.fit(pool)(pool)
-            candidates = [self._fixed[1]]
-        else:
-            self.kernels.fit(known)
-            candidates = [self.kernels(pool) for pool in pools]
-        features, count = self.kernels(known), len(data)
-        waiting = take(features, np.arange(count, len(known))) if pending else None
-        score = self._model.fit(data, take(features, np.arange(count)), waiting)
-        return [score(part) for part in candidates]
+            return self.kernels(batch), [self._fixed[1]]
+        self.kernels.fit(batch)
+        return self.kernels(batch), [self.kernels(pool) for pool in pools]

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from graphnas.surrogate.acquisition import (
     log_expected_improvement,
@@ -146,7 +147,7 @@ class ImprovementModel:
         """
         columns, _ = self._columns(data, count, constraints)
         known = take(inputs, slice(0, count))
-        points = np.ascontiguousarray(known[0]).tobytes()
+        points = b"".join(np.ascontiguousarray(rows).tobytes() for rows in known if not sparse.issparse(rows))
         by_key = {points + column.tobytes(): column for column in columns}
         self._fitted = {
             key: self._fitted.get(key) or self._fit(known, column) for key, column in by_key.items()

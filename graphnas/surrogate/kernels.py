@@ -79,6 +79,16 @@ class Hamming(Correlation):
         return np.asarray(np.exp(-squared / self.slots), float)
 
 
+class Identity(Correlation):
+    """1 between equal rows of bits, else 0: what is peculiar to each point, however often it is evaluated."""
+
+    weight_prior = (-2.5, 1.5)
+
+    def matrix(self, theta: Vector, a: Matrix, b: Matrix) -> Matrix:
+        """Similarities ``(len(a), len(b))``."""
+        return np.asarray(squared_distances(a, b) < 0.5, float)
+
+
 class Linear(Correlation):
     """Inner products of sparse rows of unit length."""
 

@@ -8,8 +8,10 @@ from scipy import sparse
 from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import kernels as reference
 
+from graphnas.surrogate.joint_kernel import JointKernel
 from graphnas.surrogate.kernels import (
     Hamming,
+    Identity,
     Kernel,
     Linear,
     Matern,
@@ -33,6 +35,13 @@ KERNELS = {
             SquaredExponential(ard=False, standardized=False),
         ),
         ("bits", "points", "rows", "points"),
+    ),
+    "joint": (
+        lambda: JointKernel(
+            Kernel(Hamming(5), Matern(ard=True, standardized=True), Identity()),
+            SquaredExponential(ard=True, standardized=True),
+        ),
+        ("bits", "points", "bits", "points"),
     ),
 }
 
@@ -66,8 +75,7 @@ def test_the_matrix_is_the_same_with_and_without_a_derivative(name):
     theta, _ = kernel.start(x)
     matrix = kernel.matrix(theta, x, x)
     np.testing.assert_allclose(matrix, kernel.bind(x)(theta)[0], atol=1e-6)
-    # Every correlation is 1 between equal points, so the weights are the variance.
-    np.testing.assert_allclose(np.diag(matrix), kernel.weights(theta).sum(), atol=1e-6)
+    np.testing.assert_allclose(np.diag(matrix), kernel.diagonal(theta, x), atol=1e-6)
     part = np.array([3, 1])
     np.testing.assert_allclose(kernel.matrix(theta, take(x, part), x), matrix[part], atol=1e-6)
 
@@ -123,3 +131,20 @@ def test_points_are_joined_and_taken_from():
 def test_rounding_makes_no_distance_negative():
     rows = np.full((3, 4), 1e8) + np.arange(3)[:, None]
     assert squared_distances(rows, rows).min() >= 0
+
+
+def test_what_the_joint_kernel_is_made_of():
+    kernel = JointKernel(Kernel(Hamming(5)), SquaredExponential(ard=True, standardized=True))
+    x = inputs(["bits", "points"])
+    theta = kernel.start(x)[0] + np.linspace(0.1, 0.5, 7)
+    weight, b, w = np.exp(theta[[0, -2, -1]])
+    architectures = weight * Hamming(5).matrix(np.zeros(0), x[0], x[0])
+    settings = kernel.settings.matrix(theta[1:-2], x[1], x[1])
+    expected = architectures + b * architectures * settings + w * settings
+    np.testing.assert_allclose(kernel.matrix(theta, x, x), expected)
+
+
+def test_only_a_point_itself_is_identical():
+    bits = np.array([[0, 1, 1], [1, 1, 1], [0, 1, 1]], np.float32)
+    same = [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    assert Identity().matrix(np.zeros(0), bits, bits).tolist() == same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -9,12 +10,19 @@ import numpy as np
 from graphnas.configuration import configured
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Proposal
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.candidates import CandidatePool
+from graphnas.hyperparameters import HyperParameters, Rows
+from graphnas.methods.base import Latest
+from graphnas.methods.candidates import ELITES, CandidatePool
 from graphnas.methods.graphbo.config import GraphBOConfig
-from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
+from graphnas.methods.graphbo.joint import Pairs, ranked_pairs
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, Ranking, can_teach
 from graphnas.surrogate.graph_surrogate import GraphSurrogate
+from graphnas.surrogate.joint_surrogate import JointSurrogate
 from graphnas.surrogate.training_set import TrainingSet
+
+_SETTINGS = FIRST_OWN
 
 
 class GraphBO(ModelBasedSearch):
@@ -51,14 +59,16 @@ class GraphBO(ModelBasedSearch):
         self._pool = CandidatePool(
             self, config.candidates, config.local_candidates, max(config.refresh, config.batch_size)
         )
-        self._model = GraphSurrogate(
+        model = functools.partial(
+            GraphSurrogate,
             space,
             config.depths,
             operations=config.operation_features,
-            noise=config.noise,
             two_objectives=config.two_objectives,
             refit_growth=config.refit_growth,
         )
+        self._model, self._joint = model(noise=config.noise), JointSurrogate(*model.args, **model.keywords)
+        self._pairs: Latest[tuple[ArchitectureBatch, Pairs]] = Latest()
 
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
@@ -74,3 +84,58 @@ class GraphBO(ModelBasedSearch):
         pools = [*self._pool.changed(data), self._pool.random(len(data))]
         scores = self._model.score(data, pending, pools, fixed=self._pool.whole is not None)
         return ArchitectureBatch.cat(pools), np.concatenate(scores)
+
+    # ---------------------------------------------------------------- hyper-parameters beside the graph
+
+    def ask_joint(self, parameters: HyperParameters, pending: Sequence[Proposal] = ()) -> Proposal:
+        """Propose an architecture and values of ``parameters`` together.
+
+        One process on both (:class:`graphnas.surrogate.JointKernel`) learns which architectures are good,
+        which hyper-parameters, and which of them for which architecture. An architecture that was evaluated
+        may be proposed again with other hyper-parameters.
+
+        Args:
+            parameters: What to choose beside the architecture.
+            pending: What is being evaluated.
+        """
+        observations, waiting = tuple(self._observations), tuple(pending)
+        rng = self.rng(_SETTINGS, len(observations), len(waiting))
+        seen = {*self._keys, *(self.space.key(p.architecture) for p in waiting)}
+        if len(observations) + len(waiting) < self.config.n_startup_trials or not can_teach(observations):
+            return self._proposal(self.explore(seen), parameters, parameters.sample(rng, 1)[0])
+        known = observations[: self.updates(observations)[-1]]
+
+        def rank() -> tuple[ArchitectureBatch, Pairs]:
+            return self._ranked_pairs(known, waiting, parameters, rng)
+
+        candidates, (index, rows) = self._pairs((self.seed, known, waiting, parameters), rank)
+        tried = [(o.architecture, o.settings) for o in observations]
+        tried += [(p.architecture, p.settings) for p in waiting]
+        used = {(self.space.key(a), *parameters.encode([dict(s)])[0].tolist()) for a, s in tried}
+        for k, row in zip(index.tolist(), rows, strict=True):
+            architecture = candidates.architecture(k)
+            if (
+                self.space.is_valid(architecture)
+                and (self.space.key(architecture), *row.tolist()) not in used
+            ):
+                return self._proposal(architecture, parameters, row)
+        return self._proposal(self.explore(seen), parameters, parameters.sample(rng, 1)[0])
+
+    def _ranked_pairs(
+        self,
+        known: Finished,
+        pending: Sequence[Proposal],
+        parameters: HyperParameters,
+        rng: np.random.Generator,
+    ) -> tuple[ArchitectureBatch, Pairs]:
+        data = self.training_set(known)
+        rows = parameters.encode([dict(o.settings) for o in known])
+        pools = [*self._pool.changed(data), self._pool.random(len(data))]
+        fixed = self._pool.whole is not None
+        score = self._joint.fit(data, rows, pending, pools, parameters, fixed=fixed)
+        candidates = ArchitectureBatch.cat(pools)
+        return candidates, ranked_pairs(score, len(candidates), rows[data.best(ELITES)], parameters, rng)
+
+    @staticmethod
+    def _proposal(architecture: Architecture, parameters: HyperParameters, row: Rows) -> Proposal:
+        return Proposal(architecture, tuple(parameters.decode(row).items()))
