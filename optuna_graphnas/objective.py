@@ -16,7 +16,6 @@ from graphnas.evaluate.base import Evaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
-from optuna_graphnas.history import mark_interruption
 from optuna_graphnas.suggest import suggest_architecture
 
 MEASURED = ("value", "parameters", "macs", "seconds")
@@ -30,8 +29,7 @@ class Objective:
     ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
     Optuna marks the trial as failed and the search continues. Where the evaluator reports values during
     training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
-    the trial, and the study's pruner may end it. A trial that Ctrl-C ends does not count as failed: the
-    search proposes its architecture again.
+    the trial, and the study's pruner may end it.
 
     Args:
         space: The search space.
@@ -84,12 +82,7 @@ class Objective:
             )
         architecture = suggest_architecture(trial, self.space, on_invalid=self.on_invalid)
         trial.set_user_attr("architecture", architecture.to_json())
-        try:
-            evaluation = self._evaluate(trial, architecture)
-        except KeyboardInterrupt:
-            if study is not None:
-                mark_interruption(study._storage, trial._trial_id, trial.number)  # type: ignore[attr-defined]
-            raise
+        evaluation = self._evaluate(trial, architecture)
         self._store(trial, evaluation)
         if evaluation.failed:
             values = (math.nan,) * len(self.objectives)
