@@ -18,9 +18,10 @@ All this needs a storage that shows every reader what was written before it read
 database, file or server; replicas that lag behind do not.
 
 A worker may die in any step. On the same host that is seen at once, as is a register that came here with the
-copy of a study (:mod:`optuna_graphnas.records`). For the rest there is a lease: a worker in steps 1 to 4 changes a counter in its register a few times per lease, and
-one whose register has not changed for a whole lease, by the clock of the worker that waits, is passed over.
-So a worker that was suspended for longer than the lease may propose the same architecture as another one.
+copy of a study (:mod:`optuna_graphnas.records`). For the rest there is a lease: a worker in steps 1 to 4
+changes a counter in its register a few times per lease, and one whose register has not changed for a whole
+lease, by the clock of the worker that waits, is passed over. So a worker that was suspended for longer than
+the lease may propose the same architecture as another one.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ from sampler_cases import SPACE, keys_of, objective, recording_sampler, told
 from small_space import SmallSpace, quality
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.graph.evaluation import Evaluation
-from optuna_graphnas import Objective, suggest_architecture
+from optuna_graphnas import suggest_architecture
 from optuna_graphnas.history import constraints_of
 from optuna_graphnas.worker import current_worker
 
