@@ -39,8 +39,8 @@ class Objective:
         evaluator: The evaluator that measures an architecture.
         objectives: The values to return, in the order of the study's directions: ``value``, ``parameters``,
             ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
-        constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``. What is measured
-            as NaN is infeasible.
+        constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``; NaN is
+            infeasible.
         on_invalid: As in :func:`optuna_graphnas.suggest_architecture`.
 
     Raises:
