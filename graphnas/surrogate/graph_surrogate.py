@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.surrogate.graph_kernels import GraphKernels
-from graphnas.surrogate.improvement import ImprovementModel
+from graphnas.surrogate.improvement import ImprovementModel, Process
 from graphnas.surrogate.kernels import Inputs, Vector, take
+from graphnas.surrogate.prior import PriorTask
 from graphnas.surrogate.regression import GaussianProcess
 from graphnas.surrogate.training_set import TrainingSet
+from graphnas.surrogate.transfer import PlainProcess, PriorMeans, TransferProcess
 
 
 class GraphSurrogate:
@@ -27,6 +30,7 @@ class GraphSurrogate:
         noise: As in :class:`.ImprovementModel`.
         two_objectives: As in :class:`.ImprovementModel`.
         refit_growth: As in :class:`.ImprovementModel`.
+        prior: Prior tasks; see :mod:`graphnas.surrogate.transfer`.
     """
 
     def __init__(
@@ -38,20 +42,45 @@ class GraphSurrogate:
         noise: str = "excluded",
         two_objectives: str = "hypervolume",
         refit_growth: float = 0.0,
+        prior: Sequence[PriorTask] = (),
     ) -> None:
         self._space, self._depths, self._operations = space, depths, operations
+        self._prior = tuple(prior)
         self._model = ImprovementModel(
-            lambda: GaussianProcess(self.kernels.kernel()),
+            self._process,
+            objective_process=self._objective_process,
             noise=noise,
             two_objectives=two_objectives,
             refit_growth=refit_growth,
         )
         self._fixed: tuple[ArchitectureBatch, Inputs] | None = None
 
+    def _process(self) -> Process:
+        kernel = self.kernels.kernel()
+        return PlainProcess(kernel) if self._prior else GaussianProcess(kernel)
+
+    def _objective_process(self, objective: int | None) -> Process:
+        if not self._prior:
+            return self._process()
+        return TransferProcess(self.kernels.kernel(), len(self._prior), objective)
+
     @cached_property
     def kernels(self) -> GraphKernels:
         """The features, made on first use: standardising them samples the space."""
         return GraphKernels(self._space, self._depths, operations=self._operations)
+
+    @cached_property
+    def prior_means(self) -> PriorMeans:
+        """The posterior means of the prior tasks, of which there must be some; fitted on first use."""
+        return PriorMeans(self.kernels, self._prior)
+
+    def expected(self, candidates: ArchitectureBatch) -> Vector:
+        """The average prior mean (B,) of each candidate, over tasks and objectives."""
+        return np.asarray(self.prior_means(candidates).mean((1, 2)), float)
+
+    def _features(self, batch: ArchitectureBatch) -> list[Any]:
+        features = self.kernels(batch)
+        return [*features, self.prior_means(batch)] if self._prior else [*features]
 
     def score(
         self,
@@ -73,12 +102,13 @@ class GraphSurrogate:
         if fixed:
             (pool,) = pools
             if self._fixed is None or self._fixed[0] is not pool:
-                self._fixed = pool, self.kernels.fit(pool)(pool)
+                self.kernels.fit(pool)
+                self._fixed = pool, self._features(pool)
             candidates = [self._fixed[1]]
         else:
             self.kernels.fit(known)
-            candidates = [self.kernels(pool) for pool in pools]
-        features, count = self.kernels(known), len(data)
+            candidates = [self._features(pool) for pool in pools]
+        features, count = self._features(known), len(data)
         waiting = take(features, np.arange(count, len(known))) if pending else None
         score = self._model.fit(data, take(features, np.arange(count)), waiting)
         return [score(part) for part in candidates]

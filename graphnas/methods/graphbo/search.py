@@ -10,11 +10,16 @@ from graphnas.configuration import configured
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.candidates import CandidatePool
+from graphnas.methods.base import Latest
+from graphnas.methods.candidates import ELITES, CandidatePool, changed_candidates
 from graphnas.methods.graphbo.config import GraphBOConfig
-from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, Ranking
 from graphnas.surrogate.graph_surrogate import GraphSurrogate
+from graphnas.surrogate.prior import PriorTask, best_of, check_prior
 from graphnas.surrogate.training_set import TrainingSet
+
+PRIOR = FIRST_OWN
+"""Purpose of the random changes of the best architectures of prior tasks."""
 
 
 class GraphBO(ModelBasedSearch):
@@ -31,9 +36,14 @@ class GraphBO(ModelBasedSearch):
         config: Settings; may not be given together with ``preset``.
         preset: ``"default"``.
         seed: Seed of every random choice.
+        prior: What is known of other tasks (:class:`graphnas.surrogate.PriorTask`). The search then has no
+            random start: it begins with what is best by the average of the prior tasks, and goes on with a
+            process that learns from its own evaluations how far each of them is right
+            (:mod:`graphnas.surrogate.transfer`).
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``.
+        InvalidArgument: Both ``config`` and ``preset``, or prior tasks that do not fit together.
+        InvalidArchitecture: An architecture of a prior task is not in the space.
     """
 
     def __init__(
@@ -43,6 +53,7 @@ class GraphBO(ModelBasedSearch):
         *,
         preset: str | None = None,
         seed: int = 0,
+        prior: Sequence[PriorTask] = (),
     ) -> None:
         self.config = config = configured(GraphBOConfig, config, preset)
         super().__init__(
@@ -51,14 +62,39 @@ class GraphBO(ModelBasedSearch):
         self._pool = CandidatePool(
             self, config.candidates, config.local_candidates, max(config.refresh, config.batch_size)
         )
+        self.prior: tuple[PriorTask, ...] = ()
+        self.use_prior(prior)
+
+    def use_prior(self, tasks: Sequence[PriorTask]) -> None:
+        """Search with what is known of other tasks; see :meth:`SearchMethod.use_prior`."""
+        config, self.prior = self.config, check_prior(tasks, self.space)
+        self._startup = 0 if self.prior else config.n_startup_trials
         self._model = GraphSurrogate(
-            space,
+            self.space,
             config.depths,
             operations=config.operation_features,
             noise=config.noise,
             two_objectives=config.two_objectives,
             refit_growth=config.refit_growth,
+            prior=self.prior,
         )
+        self._ranking = Latest()
+        self._first: Latest[Ranking] = Latest()
+        self._joined: Latest[ArchitectureBatch] = Latest()
+
+    def explore(self, seen: Collection[str]) -> Architecture:
+        """The unseen architecture of the largest average prior mean; a random one without prior tasks."""
+        if not self.prior:
+            return super().explore(seen)
+
+        def rank() -> Ranking:
+            candidates = self._unchanging(0)
+            return candidates, self._model.expected(candidates)
+
+        candidates, expected = self._first(self.seed, rank)
+        order = np.argsort(-expected, kind="stable")
+        best = self.first_unseen((candidates.architecture(int(k)) for k in order), seen)
+        return super().explore(seen) if best is None else best
 
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
@@ -71,6 +107,29 @@ class GraphBO(ModelBasedSearch):
         )
 
     def _ranked(self, data: TrainingSet, pending: Sequence[Architecture]) -> Ranking:
-        pools = [*self._pool.changed(data), self._pool.random(len(data))]
+        pools = [*self._pool.changed(data), self._unchanging(len(data))]
         scores = self._model.score(data, pending, pools, fixed=self._pool.whole is not None)
         return ArchitectureBatch.cat(pools), np.concatenate(scores)
+
+    def _unchanging(self, count: int) -> ArchitectureBatch:
+        """The candidates that do not depend on what was best, after ``count`` evaluations.
+
+        Beside those of the pool they are the best of the prior tasks, and changes of these.
+        """
+        drawn = self._pool.random(count)
+        if not self.prior or self._pool.whole is not None:
+            return drawn
+
+        def join() -> ArchitectureBatch:
+            size = self.config.local_candidates
+            best = best_of(self.prior, size)
+            parents = best[: ELITES * len(self.prior)]
+            return ArchitectureBatch.cat(
+                [
+                    drawn,
+                    ArchitectureBatch.from_architectures(best, self.space.max_nodes),
+                    changed_candidates(self.space, parents, size, self.rng(PRIOR)),
+                ]
+            )
+
+        return self._joined((self.seed, count // self._pool.refresh), join)
