@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from graphnas.configuration import Configuration
     from graphnas.methods.graphpnas import LearnedDistribution
+    from graphnas.surrogate.prior import PriorTask
 
 
 class SamplerOptions(TypedDict, total=False):
@@ -29,6 +30,7 @@ class SamplerOptions(TypedDict, total=False):
     warn_independent_sampling: bool
     constraints_func: Callable[[FrozenTrial], Sequence[float]] | None
     lease_seconds: float
+    prior: Sequence[PriorTask]
 
 
 class _Options(SamplerOptions, total=False):

@@ -20,8 +20,7 @@ from graphnas.errors import CorruptData, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.results_file import read_results
 from graphnas.graph.space import GraphSpace
-from graphnas.surrogate.regression import evenly_by_rank
-from graphnas.surrogate.training_set import normal_scores
+from graphnas.surrogate.training_set import half_best, normal_scores
 
 FORMAT = "graphnas.prior"
 VERSION = 1
@@ -136,10 +135,10 @@ class PriorTask:
                 raise InvalidArchitecture(f"architecture {k} of prior task {self.name!r}: {error}") from error
 
     def thinned(self, count: int) -> PriorTask:
-        """The task itself, or ``count`` of its architectures evenly over the ranks of the first objective."""
+        """The task with at most ``count`` architectures: half of them the best, the others evenly by rank."""
         if len(self) <= count:
             return self
-        rows = np.sort(evenly_by_rank(self.values[:, 0], count))
+        rows = half_best(self.best_first, count)
         return PriorTask(self.name, [self.architectures[k] for k in rows], self.values[rows])
 
     # ---------------------------------------------------------------- as text

@@ -25,12 +25,12 @@ from graphnas.surrogate.graph_kernels import GraphKernels
 from graphnas.surrogate.kernels import Correlation, Inputs, Kernel, Matrix, Vector
 from graphnas.surrogate.prior import PriorTask
 from graphnas.surrogate.regression import GaussianProcess
-from graphnas.surrogate.training_set import half_best, normal_scores
+from graphnas.surrogate.training_set import normal_scores
 
 Means = NDArray[np.float32]
 
 MAX_POINTS = 500
-"""Architectures of a prior task that its process is conditioned on."""
+"""Architectures of a prior task that its process learns from; see :meth:`.PriorTask.thinned`."""
 
 EXPECTED = 0.7
 """``E[b]``: the expected slope of the new task's normal scores over the average of the prior means."""
@@ -48,22 +48,20 @@ class PriorMeans:
     """
 
     def __init__(self, kernels: GraphKernels, tasks: Sequence[PriorTask]) -> None:
-        self.tasks = tuple(tasks)
+        tasks = [task.thinned(MAX_POINTS) for task in tasks]
         self._kernels = kernels.sibling()
-        chosen = [half_best(task.best_first, MAX_POINTS) for task in self.tasks]
         batches = [
-            ArchitectureBatch.from_architectures(
-                [task.architectures[k] for k in rows.tolist()], kernels.space.max_nodes
-            )
-            for task, rows in zip(self.tasks, chosen, strict=True)
+            ArchitectureBatch.from_architectures(task.architectures, kernels.space.max_nodes) for task in tasks
         ]
         self._kernels.fit(ArchitectureBatch.cat(batches))
         self._processes: list[list[GaussianProcess]] = []
-        for task, rows, batch in zip(self.tasks, chosen, batches, strict=True):
+        for task, batch in zip(tasks, batches, strict=True):
             features = self._kernels(batch)
-            targets = [normal_scores(column)[rows] for column in task.values.T]
             self._processes.append(
-                [GaussianProcess(self._kernels.kernel()).fit(features, y) for y in targets]
+                [
+                    GaussianProcess(self._kernels.kernel()).fit(features, normal_scores(column))
+                    for column in task.values.T
+                ]
             )
         self._latest: tuple[ArchitectureBatch, Means] | None = None
 
