@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 COMPACT_FILE = "nasbench101.npz"
 OFFICIAL_FILES = ("nasbench_full.tfrecord", "nasbench_only108.tfrecord")
 EPOCHS = (4, 12, 36, 108)
-_HOW_TO_GET = (
-    "Get nasbench_only108.tfrecord (499 MB, 108 epochs) or nasbench_full.tfrecord (1.95 GB, all budgets) "
-    "through https://github.com/google-research/nasbench, or copy the compact "
-    f"{COMPACT_FILE} (11 MB)."
+HOW_TO_GET = (
+    "That file (499 MB) has the results of 108 epochs, nasbench_full.tfrecord (1.95 GB) of all budgets, "
+    f"see https://github.com/google-research/nasbench; or copy the compact {COMPACT_FILE} (11 MB)."
+)
+_COMMAND = (
+    "curl --create-dirs -o {directory}/nasbench_only108.tfrecord "
+    "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord"
 )
 
 
@@ -85,7 +88,13 @@ def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
     candidates = [
         f"{folder}{name}" for name in (COMPACT_FILE, *OFFICIAL_FILES) for folder in ("nasbench101/", "")
     ]
-    return find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    return find_data(
+        candidates,
+        what="NAS-Bench-101 table",
+        how_to_get=HOW_TO_GET,
+        data_dir=data_dir,
+        command=_COMMAND,
+    )
 
 
 class NASBench101Table(Table):
@@ -97,12 +106,14 @@ class NASBench101Table(Table):
 
     Args:
         results: The contents of the file.
+        path: The file.
     """
 
     datasets = ("cifar10",)
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, path: str | os.PathLike[str]) -> None:
         self.results = results
+        self.path = Path(path)
         self.space = NASBench101()
         self.budgets = tuple(sorted({budget for budget, _ in results.accuracies}))
 
@@ -136,7 +147,7 @@ class NASBench101Table(Table):
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         return np.where(known[places] == wanted, order[places], -1)
 
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Accuracy in percent; NaN at row -1."""
