@@ -117,12 +117,12 @@ class TabularEvaluator:
         metrics = {m: float(self.table.figures(*at, m, rows)[0]) for m in self.table.metrics}
         parameters, macs = self.table.complexity(self.dataset, row)
         value = metrics[self.metric]
-        metrics = {name: figure for name, figure in metrics.items() if not math.isnan(figure)}
         if self.device is not None:
             metrics["latency"] = float(self.table.latency(self.device, rows)[0])
             energy = self.table.energy(self.device, rows)
             if energy is not None:
                 metrics["energy"] = float(energy[0])
+        metrics = {name: figure for name, figure in metrics.items() if not math.isnan(figure)}
         missing = math.isnan(value)
         return Evaluation(
             value=value,
@@ -178,7 +178,7 @@ class TabularEvaluator:
         return self.table.devices
 
     def latency(self, architecture: Architecture, device: str) -> float:
-        """Measured latency of ``architecture`` in milliseconds.
+        """Measured latency of ``architecture`` in milliseconds; NaN if the device could not run it.
 
         Args:
             architecture: A member of the space.

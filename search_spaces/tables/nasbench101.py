@@ -175,7 +175,8 @@ def read_compact(path: Path) -> Results:
     """Read the file ``nasbench101.npz``.
 
     ``adj_bits`` has bit ``x + y (y - 1) / 2`` set for the edge ``x -> y``, ``ops`` the operations of the
-    vertices 1 to n - 2 (0 conv3x3, 1 conv1x1, 2 maxpool3x3, 255 none), accuracies are fractions.
+    vertices 1 to n - 2 (0 conv3x3, 1 conv1x1, 2 maxpool3x3, 255 none), accuracies are fractions. Those of
+    fewer epochs than 108 may be missing.
 
     Raises:
         CorruptData: It is truncated, damaged or of another kind.
@@ -184,7 +185,8 @@ def read_compact(path: Path) -> Results:
     count = len(arrays["n_nodes"])
     known = arrays["val_idx"].astype(np.int64)
     lengths = dict.fromkeys(("adj_bits", "ops", "test_acc", "params", "macs", "md5"), count)
-    lengths |= dict.fromkeys([f"val_acc_{epochs}" for epochs in EPOCHS] + ["train_time_108"], len(known))
+    budgets = [epochs for epochs in EPOCHS if f"val_acc_{epochs}" in arrays]
+    lengths |= dict.fromkeys([f"val_acc_{epochs}" for epochs in budgets] + ["train_time_108"], len(known))
     for name, length in lengths.items():
         if len(arrays[name]) != length:
             raise CorruptData(f"{path}: {name} has {len(arrays[name])} entries, expected {length}")
@@ -203,7 +205,7 @@ def read_compact(path: Path) -> Results:
         return every
 
     accuracies = {(108, "test_accuracy"): _percent(path, "test_acc", arrays["test_acc"])}
-    for epochs in EPOCHS:
+    for epochs in budgets:
         name = f"val_acc_{epochs}"
         accuracies[epochs, "validation_accuracy"] = spread(_percent(path, name, arrays[name]))
     return Results(
@@ -220,11 +222,13 @@ def read_compact(path: Path) -> Results:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     names = ["n_nodes", "adj_bits", "ops", "test_acc", "params", "macs", "md5", "val_idx", "train_time_108"]
-    names += [f"val_acc_{epochs}" for epochs in EPOCHS]
+    names += ["val_acc_108"]
+    optional = [f"val_acc_{epochs}" for epochs in EPOCHS[:-1]]
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file.files]
-            arrays = {} if missing else {name: file[name] for name in names}
+            there = [] if missing else [*names, *(name for name in optional if name in file.files)]
+            arrays = {name: file[name] for name in there}
     except (
         OSError,
         EOFError,

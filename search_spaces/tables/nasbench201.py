@@ -123,7 +123,7 @@ class NASBench201Table(Table):
         return () if self.official_index is None else tuple(self._latencies())
 
     def latency(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Milliseconds on ``device`` (HW-NAS-Bench and HELP)."""
+        """Milliseconds on ``device`` (HW-NAS-Bench and HELP); NaN for cells that it could not run."""
         return self._latencies()[device][self._index()[rows]]
 
     def energy(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -144,7 +144,7 @@ class NASBench201Table(Table):
         }
 
     def _hardware(self) -> Mapping[str, NDArray[np.float64]]:
-        return read_once(_read_hardware, find_nasbench201_latencies(self._data_dir))
+        return read_once(read_hardware, find_nasbench201_latencies(self._data_dir))
 
 
 class CompactTable(NASBench201Table):
@@ -169,7 +169,7 @@ class CompactTable(NASBench201Table):
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Accuracy in percent."""
-        values = self._columns[_column(dataset, budget, metric)]
+        values = self._columns[column_name(dataset, budget, metric)]
         return values if rows is None else values[rows]
 
     def seconds(self, dataset: str, budget: int, metric: str, row: int) -> float | None:
@@ -180,6 +180,8 @@ class CompactTable(NASBench201Table):
         validation accuracy, which trains on the other half of the images, half as long.
         """
         epoch = float(self._columns["in16_epoch_s" if dataset.startswith("imagenet") else "c10_epoch_s"][row])
+        if np.isnan(epoch):
+            return None
         return epoch * budget * (0.5 if (dataset, metric) == ("cifar10", "validation_accuracy") else 1.0)
 
 
@@ -190,13 +192,14 @@ def official_strings() -> tuple[str, ...]:
     return tuple(space.to_string(cell) for cell in space.enumerate())
 
 
-def _column(dataset: str, budget: int, metric: str) -> str:
+def column_name(dataset: str, budget: int, metric: str) -> str:
+    """The column of the compact file with ``metric`` on ``dataset`` after ``budget`` epochs."""
     return f"{_PREFIXES[dataset]}_{_SUFFIXES[metric]}" + ("_12" if budget == 12 else "")
 
 
 def _read_compact(path: Path) -> Mapping[str, NDArray[np.float64]]:
     """The numeric columns, rows in the order of ``NASBench201().enumerate()``."""
-    wanted = [_column(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
+    wanted = [column_name(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
     text = read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
     position = {text: row for row, text in enumerate(official_strings())}
     rows = [position.get(arch) for arch in text["arch"]]
@@ -215,14 +218,19 @@ def _read_compact(path: Path) -> Mapping[str, NDArray[np.float64]]:
     return _frozen(columns)
 
 
-def _read_hardware(path: Path) -> Mapping[str, NDArray[np.float64]]:
-    """The numeric columns, rows in the order of the benchmark's own index."""
+def read_hardware(path: Path) -> Mapping[str, NDArray[np.float64]]:
+    """The numeric columns of the file of latencies, rows in the order of the benchmark's own index.
+
+    Raises:
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
     text = read_columns(path, ["index"])
     columns = {name: read_numbers(path, name, values) for name, values in text.items()}
     order = np.argsort(columns["index"])
     if not np.array_equal(columns["index"][order], np.arange(SIZE)):
         raise CorruptData(f"{path}: expected one row for each index in 0..{SIZE - 1}; copy the file again")
-    return _frozen({name: values[order] for name, values in columns.items()})
+    # HW-NAS-Bench marks what a device could not run with -1.
+    return _frozen({name: np.where(v < 0, np.nan, v)[order] for name, v in columns.items()})
 
 
 def _frozen(columns: dict[str, NDArray[np.float64]]) -> Mapping[str, NDArray[np.float64]]:

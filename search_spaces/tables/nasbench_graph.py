@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.data_directory import find_data
-from graphnas.errors import CorruptData
+from graphnas.errors import CorruptData, DataNotFound
 from graphnas.graph.architecture import Architecture
 from search_spaces.nasbench_graph import SIZE, NASBenchGraph
 from search_spaces.nasbench_graph_codes import known_codes
@@ -88,7 +88,8 @@ class NASBenchGraphTable(Table):
         """In percent; NaN where proteins has none.
 
         Raises:
-            CorruptData: The file of the data set is truncated, damaged or of another kind.
+            DataNotFound: The file of the data set is missing.
+            CorruptData: It is truncated, damaged or of another kind.
         """
         values = self._read(dataset)[metric]
         return values if rows is None else values[rows]
@@ -116,13 +117,14 @@ class NASBenchGraphTable(Table):
         return None
 
     def _read(self, dataset: str) -> Mapping[str, NDArray[np.float64]]:
-        return read_once(_read_file, self.path / f"{dataset}.bench")
+        path = self.path / f"{dataset}.bench"
+        if not path.is_file():
+            raise DataNotFound(f"{path} not found, although the file of another data set lies there")
+        return read_once(_read_file, path)
 
 
 def _read_file(path: Path) -> Mapping[str, NDArray[np.float64]]:
     """The columns, rows in the order of the codes."""
-    if not path.is_file():
-        raise CorruptData(f"{path} is missing, although the file of another data set lies there")
     with path.open("rb") as stream:
         content = load_plain(stream, path)
     expected = ROWS.get(path.stem, SIZE)

@@ -27,8 +27,8 @@ OUTPUTS = {"class_scene": 47, "class_object": 75, "room_layout": 9, "jigsaw": 10
 _UNITS = dict.fromkeys(TASKS, "%") | {"room_layout": "-loss", "normal": "SSIM", "autoencoder": "SSIM"}
 _RANGES = {"%": (0.0, 100.0), "-loss": (-np.inf, 0.0), "SSIM": (-1.0, 1.0)}
 HOW_TO_GET = (
-    f"copy the compact {COMPACT_FILE} (0.2 MB) there; it holds the validation figures of "
-    "https://github.com/yawen-d/TransNASBench"
+    f"Copy the compact {COMPACT_FILE} (0.2 MB), which holds the validation figures of "
+    "https://github.com/yawen-d/TransNASBench."
 )
 
 
