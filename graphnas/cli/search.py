@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
-from graphnas.cli.methods import METHODS, make_sampler
+from graphnas.cli.import_results import prior_file
+from graphnas.cli.methods import METHODS, WITH_PRIOR, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.studies import Evaluated, Outcome, open_storage, open_study, read_outcome, without_password
@@ -49,6 +50,13 @@ def add_parser(commands: Any) -> None:
         type=integer(0),
         metavar="N",
         help="random trials at the beginning, for methods with a model (default: the method's own)",
+    )
+    parser.add_argument(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="FILE[:COLUMN]",
+        help="results of another task or a cheaper proxy, kept with the study (see graphnas import --help)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
@@ -96,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         GraphNASError: Arguments that do not fit, data or packages that are missing; before any trial is run.
     """
     require("optuna", "optuna")
+    from optuna_graphnas import add_prior
+
     if args.compare == args.method:
         raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
     if args.output is not None:
@@ -107,6 +117,9 @@ def run(args: argparse.Namespace) -> int:
     # --preset and --startup are for --method alone; --compare runs with its defaults.
     samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
+    prior = [prior_file(text, space) for text in args.prior]
+    if prior and args.method not in WITH_PRIOR:
+        raise InvalidArgument(f"--prior is for {', '.join(WITH_PRIOR)}, not for {args.method}")
     url = _storage_url(args)
     storage = open_storage(url)
     stem = f"{space.name}-{settings['dataset']}"
@@ -117,6 +130,8 @@ def run(args: argparse.Namespace) -> int:
         open_study(storage, name, settings, method, sampler)
         for name, method, sampler in zip(names, methods, samplers, strict=True)
     ]
+    for task in prior:
+        add_prior(studies[0], space, task)
     try:
         outcomes = _search(args, space, evaluator, studies, methods)
     except KeyboardInterrupt:

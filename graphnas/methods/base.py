@@ -87,7 +87,7 @@ class SearchMethod(ABC):
             InvalidArchitecture: An architecture is not in the space.
         """
         if tasks:
-            raise InvalidArgument(f"{type(self).__name__} cannot use prior tasks; GraphBO and GraphPNAS can")
+            raise InvalidArgument(f"{type(self).__name__} cannot use prior tasks; GraphBO can")
 
     # ---------------------------------------------------------------- the shell
 
