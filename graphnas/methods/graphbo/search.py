@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from graphnas.configuration import configured
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
 from graphnas.methods.candidates import ELITES, CandidatePool, changed_candidates
@@ -67,7 +69,10 @@ class GraphBO(ModelBasedSearch):
 
     def use_prior(self, tasks: Sequence[PriorTask]) -> None:
         """Search with what is known of other tasks; see :meth:`SearchMethod.use_prior`."""
-        config, self.prior = self.config, check_prior(tasks, self.space)
+        config, tasks = self.config, check_prior(tasks, self.space)
+        for observation in self._observations:
+            _check_objectives(observation, tasks)
+        self.prior = tasks
         self._startup = 0 if self.prior else config.n_startup_trials
         self._model = GraphSurrogate(
             self.space,
@@ -81,6 +86,15 @@ class GraphBO(ModelBasedSearch):
         self._ranking = Latest()
         self._first: Latest[Ranking] = Latest()
         self._joined: Latest[ArchitectureBatch] = Latest()
+
+    def learn(self, observation: Observation) -> None:
+        """Add a finished evaluation; see :meth:`SearchMethod.learn`.
+
+        Raises:
+            InvalidArgument: Also if it has another number of objectives than the prior tasks.
+        """
+        _check_objectives(observation, self.prior)
+        super().learn(observation)
 
     def explore(self, seen: Collection[str]) -> Architecture:
         """The unseen architecture of the largest average prior mean; a random one without prior tasks."""
@@ -133,3 +147,12 @@ class GraphBO(ModelBasedSearch):
             )
 
         return self._joined((self.seed, count // self._pool.refresh), join)
+
+
+def _check_objectives(observation: Observation, tasks: Sequence[PriorTask]) -> None:
+    for task in tasks:
+        if observation.values is not None and len(observation.values) != task.values.shape[1]:
+            raise InvalidArgument(
+                f"an evaluation has {len(observation.values)} objectives, but prior task {task.name!r} has "
+                f"{task.values.shape[1]}"
+            )
