@@ -32,8 +32,8 @@ Means = NDArray[np.float32]
 MAX_POINTS = 500
 """Architectures of a prior task that its process learns from; see :meth:`.PriorTask.thinned`."""
 
-EXPECTED = 0.7
-"""``E[b]``: the expected slope of the new task's normal scores over the average of the prior means."""
+EXPECTED = 1.0
+"""``E[b]``: until it is known better, the new task is like the average of the prior ones."""
 
 COMMON, OWN = (-1.0, 1.5), (-2.0, 1.5)
 """Means and deviations of the priors of the logarithms of the variances of ``b`` and of each ``b_t``."""
