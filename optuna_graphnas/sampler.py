@@ -21,8 +21,10 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.surrogate.prior import PriorTask, check_prior
 from optuna_graphnas.exclusion import LastSeen, Turn
 from optuna_graphnas.history import History
+from optuna_graphnas.prior import StoredPrior
 from optuna_graphnas.records import record_failure, record_worker
 from optuna_graphnas.suggest import fixed_parameters, with_fixed
 
@@ -67,9 +69,12 @@ class GraphSampler(BaseSampler):
             give all workers of a study the same.
         max_retries: How often an architecture is proposed again after its worker was lost (killed, or out of
             memory) before it counts as failed; give all workers of a study the same.
+        prior: What is known of other tasks, beside what :func:`optuna_graphnas.add_prior` keeps with the
+            study, which every sampler finds there. Values are to be maximised, whatever the study's direction.
 
     Raises:
-        InvalidArgument: An option is outside of what is allowed.
+        InvalidArgument: An option is outside of what is allowed, or the method cannot use prior tasks.
+        InvalidArchitecture: An architecture of a prior task is not in the space.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class GraphSampler(BaseSampler):
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
         lease_seconds: float = 300.0,
         max_retries: int = 1,
+        prior: Sequence[PriorTask] = (),
     ) -> None:
         if seed is not None and not 0 <= seed < 2**32:
             raise InvalidArgument(f"seed must be None or an integer in 0..{2**32 - 1}, got {seed}")
@@ -105,6 +111,9 @@ class GraphSampler(BaseSampler):
         self._constraints_func = constraints_func
         self._lease_seconds = lease_seconds
         self._max_retries = max_retries
+        self._prior = check_prior(prior, space)
+        if self._prior:
+            method(seed=self._seed).use_prior(self._prior)  # refuses them now rather than in the first trial
         self._block: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
         }
@@ -116,11 +125,14 @@ class GraphSampler(BaseSampler):
         self._lock = threading.Lock()
         self._method: SearchMethod | None = None
         self._history = History(self._space, self._max_retries)
+        self._stored_prior = StoredPrior(self._space)
+        self._used_prior: tuple[PriorTask, ...] = ()
         self._last_seen: LastSeen = {}
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         caches = ("_lock", "_method", "_history", "_last_seen", "_inner_samplers")
+        caches += ("_stored_prior", "_used_prior")
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -201,7 +213,7 @@ class GraphSampler(BaseSampler):
         with self._lock:
             self._history.belongs_to(study._storage, study._study_id)
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            return self._method_after(self._history.observations(trials, study.directions))
+            return self._method_after(study, self._history.observations(trials, study.directions))
 
     # ---------------------------------------------------------------- proposals
 
@@ -214,7 +226,7 @@ class GraphSampler(BaseSampler):
             observations = self._history.observations(turn.trials, study.directions)
             pending = self._history.pending(turn.trials, trial.number)
             self._warn_of_foreign_trials(turn.trials, observations)
-            method = self._method_after(observations)
+            method = self._method_after(study, observations)
             architecture = method.ask(1, pending)[0]
             fixed = fixed_parameters(study, trial, self._block)
             if fixed:
@@ -224,11 +236,32 @@ class GraphSampler(BaseSampler):
             turn.claim(architecture)
         return architecture
 
-    def _method_after(self, observations: Sequence[Observation]) -> SearchMethod:
+    def _method_after(self, study: Study, observations: Sequence[Observation]) -> SearchMethod:
         if self._method is None:
             self._method = self._factory(seed=self._seed)
+            self._used_prior = ()
+        self._use_prior(self._method, study)
         self._method.replay(observations)
         return self._method
+
+    def _use_prior(self, method: SearchMethod, study: Study) -> None:
+        """Give ``method`` the sampler's prior tasks and those kept with the study, when they have changed."""
+        own = {task.name for task in self._prior}
+        stored = self._stored_prior.tasks(study._storage, study._study_id)
+        prior = (*self._prior, *(task for task in stored if task.name not in own))
+        if prior == self._used_prior:
+            return
+        widths = {task.values.shape[1] for task in prior}
+        if prior and widths != {len(study.directions)}:
+            raise InvalidArgument(
+                f"prior tasks have {sorted(widths)} objectives, but the study {study.study_name!r} has "
+                f"{len(study.directions)}"
+            )
+        try:
+            method.use_prior(prior)
+        except InvalidArgument as error:  # only those kept with the study can be refused here
+            _logger.warning("The prior tasks kept with the study are not used: %s.", error)
+        self._used_prior = prior
 
     def _inner(self, study: Study, trial: FrozenTrial) -> BaseSampler:
         """The sampler of the other parameters of ``trial``."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from graphnas.configuration import Configuration
     from graphnas.methods.graphpnas import LearnedDistribution
+    from graphnas.surrogate.prior import PriorTask
 
 
 class SamplerOptions(TypedDict, total=False):
@@ -30,6 +31,7 @@ class SamplerOptions(TypedDict, total=False):
     constraints_func: Callable[[FrozenTrial], Sequence[float]] | None
     lease_seconds: float
     max_retries: int
+    prior: Sequence[PriorTask]
 
 
 class _Options(SamplerOptions, total=False):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from search_spaces.gemnet import GEMNet as GEMNet
     from search_spaces.nasbench101 import NASBench101 as NASBench101
     from search_spaces.nasbench201 import NASBench201 as NASBench201
+    from search_spaces.nasbench_graph import NASBenchGraph as NASBenchGraph
     from search_spaces.randwire import RandWire as RandWire
+    from search_spaces.transnasbench101 import TransNASBench101 as TransNASBench101
 
 _HOMES = {
     "ENASMacro": "search_spaces.enas",
@@ -26,7 +28,9 @@ _HOMES = {
     "GEMNet": "search_spaces.gemnet",
     "NASBench101": "search_spaces.nasbench101",
     "NASBench201": "search_spaces.nasbench201",
+    "NASBenchGraph": "search_spaces.nasbench_graph",
     "RandWire": "search_spaces.randwire",
+    "TransNASBench101": "search_spaces.transnasbench101",
 }
 _NAMES = {"ENASMacro": "enas", "ENASMacro6": "enas6"}
 """Spaces whose name is not that of their class in lower case."""
@@ -37,7 +41,9 @@ __all__ = [
     "GEMNet",
     "NASBench101",
     "NASBench201",
+    "NASBenchGraph",
     "RandWire",
+    "TransNASBench101",
     "get_space",
     "space_names",
 ]

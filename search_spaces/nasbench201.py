@@ -6,38 +6,27 @@ Source: Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neura
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.space import GraphSpace
+from search_spaces.edge_cells import EDGES, NUM_NODES, EdgeCells, labels_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from graphnas.graph.batch import ArchitectureBatch
-
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NUM_NODES = 4
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""The edges in the order of the official string: by target, then by source."""
-
 SIZE = len(OPERATIONS) ** len(EDGES)
-_SOURCES, _TARGETS = (np.array(ends) for ends in zip(*EDGES, strict=True))
-_PLACE_VALUES = len(OPERATIONS) ** np.arange(len(EDGES) - 1, -1, -1)
 IDENTITIES = ("graph", "function")
 _ZERO = "#"
 _SWAPPED = (1, 0, 2, 3, 5, 4)
 """Position of each edge after nodes 1 and 2 change places (an isomorphism where they are not connected)."""
 
 
-class NASBench201(GraphSpace):
+class NASBench201(EdgeCells):
     """The space of NAS-Bench-201, 15,625 cells; ``none`` is the label 0, that is, no edge.
 
     Parameters are ``nasbench201/op_0_1`` to ``nasbench201/op_2_3``; their choices are the official names.
@@ -56,8 +45,6 @@ class NASBench201(GraphSpace):
 
     name = "nasbench201"
     edge_ops = OPERATIONS
-    max_nodes = NUM_NODES
-    one_result_per_key = False
 
     def __init__(self, identity: str = "function") -> None:
         if identity not in IDENTITIES:
@@ -67,13 +54,6 @@ class NASBench201(GraphSpace):
     def arguments(self) -> dict[str, Any]:
         """``identity``."""
         return {"identity": self.identity}
-
-    def check(self, architecture: Architecture) -> None:
-        """Every cell has 4 nodes; any labelling of their edges is allowed."""
-        if architecture.num_nodes != NUM_NODES:
-            raise InvalidArchitecture(
-                f"{self.name}: a cell has {NUM_NODES} nodes, got {architecture.num_nodes}"
-            )
 
     def key(self, architecture: Architecture) -> str:
         """:meth:`function_string` or :meth:`graph_key`, as ``identity`` says."""
@@ -87,7 +67,7 @@ class NASBench201(GraphSpace):
         The only isomorphism between two cells that respects input and output swaps the two inner nodes, and
         it keeps the order of the nodes only where they are not connected.
         """
-        labels = architecture.adjacency[_SOURCES, _TARGETS].tolist()
+        labels = labels_of(architecture)
         digits = "".join(map(str, labels))
         if labels[2]:
             return digits
@@ -114,11 +94,6 @@ class NASBench201(GraphSpace):
                     terms.append(operand if label == 1 else f"({operand})@{OPERATIONS[label]}")
             nodes.append("+".join(sorted(terms)))
         return nodes[-1]
-
-    # ---------------------------------------------------------------- parameters of the host
-
-    def _places(self) -> list[tuple[str, int, int]]:
-        return [(f"{self.name}/op_{i}_{j}", i, j) for i, j in EDGES]
 
     # ---------------------------------------------------------------- official string form
 
@@ -164,53 +139,6 @@ class NASBench201(GraphSpace):
                     )
                 adjacency[source, target] = OPERATIONS.index(operation)
         return Architecture(adjacency)
-
-    # ---------------------------------------------------------------- moving about in the space
-
-    def size(self) -> int:
-        """15,625 cells."""
-        return SIZE
-
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """A cell with each operation drawn uniformly."""
-        return _architecture(rng.integers(len(OPERATIONS), size=len(EDGES)))
-
-    def _sample_arrays(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        return _arrays(rng.integers(len(OPERATIONS), size=(size, len(EDGES))))
-
-    def enumerate(self) -> Iterator[Architecture]:
-        """Every cell once, in the order of :meth:`ordinals`."""
-        return map(_architecture, itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
-
-    def at(self, ordinal: int) -> Architecture:
-        """The cell at position ``ordinal`` of :meth:`enumerate`.
-
-        Raises:
-            InvalidArgument: ``ordinal`` is not in 0..15,624.
-        """
-        if not 0 <= ordinal < SIZE:
-            raise InvalidArgument(f"ordinal must be in 0..{SIZE - 1}, got {ordinal}")
-        return _architecture(ordinal // _PLACE_VALUES % len(OPERATIONS))
-
-    def ordinals(self, architectures: Sequence[Architecture] | ArchitectureBatch) -> NDArray[np.int64]:
-        """The position of each cell in :meth:`enumerate` (not the benchmark's own index).
-
-        Raises:
-            InvalidArchitecture: An architecture is not in the space.
-        """
-        if isinstance(architectures, Sequence):
-            for architecture in architectures:
-                self.validate(architecture)
-            stacked = np.array([a.adjacency for a in architectures], np.int64).reshape(
-                -1, NUM_NODES, NUM_NODES
-            )
-        else:
-            stacked = architectures.to_arrays()[0].astype(np.int64)
-            if stacked.shape[1:] != (NUM_NODES, NUM_NODES) or stacked.max(initial=0) >= len(OPERATIONS):
-                raise InvalidArchitecture(f"{self.name}: the batch holds architectures that are not cells")
-        return stacked[:, _SOURCES, _TARGETS] @ _PLACE_VALUES
 
     # ---------------------------------------------------------------- the network
 
@@ -259,9 +187,9 @@ class NASBench201(GraphSpace):
             InvalidArchitecture: The architecture is not in the space.
         """
         self.validate(architecture)
-        labels = architecture.adjacency[_SOURCES, _TARGETS]
-        taps = int((labels == 2).sum()) + 9 * int((labels == 3).sum())  # weights per pair of channels
-        convolutions = int(((labels == 2) | (labels == 3)).sum())
+        labels = labels_of(architecture)
+        taps = labels.count(2) + 9 * labels.count(3)  # weights per pair of channels
+        convolutions = labels.count(2) + labels.count(3)
         pixels = image_size**2
         parameters, macs = 27 * 16 + 2 * 16, 27 * 16 * pixels
         for stage, width in enumerate((16, 32, 64)):
@@ -277,16 +205,3 @@ class NASBench201(GraphSpace):
 
     def __repr__(self) -> str:
         return "NASBench201()" if self.identity == "function" else f"NASBench201(identity={self.identity!r})"
-
-
-def _arrays(labels: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-    """Adjacency ``(B, 4, 4)`` and operations ``(B, 4)`` of ``(B, 6)`` edge labels in string order."""
-    adjacency = np.zeros((len(labels), NUM_NODES, NUM_NODES), np.int8)
-    adjacency[:, _SOURCES, _TARGETS] = labels
-    return adjacency, np.zeros((len(labels), NUM_NODES), np.int16)
-
-
-def _architecture(labels: Sequence[int] | NDArray[np.int64]) -> Architecture:
-    adjacency = np.zeros((NUM_NODES, NUM_NODES), np.int8)
-    adjacency[_SOURCES, _TARGETS] = labels
-    return Architecture.from_trusted(adjacency, np.zeros(NUM_NODES, np.int16))

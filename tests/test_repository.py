@@ -48,7 +48,7 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    assert {"optuna", "nni", "images", "pyg", "plots", "dev", "all"} == set(extras)
+    assert {"optuna", "nni", "images", "pyg", "plots", "tables", "dev", "all"} == set(extras)
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
     assert set(everything.split(",")) == set(extras) - {"all", "dev"}
 

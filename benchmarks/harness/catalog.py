@@ -115,6 +115,12 @@ CATALOG = (
         tables=("nasbench201", "nasbench101"),
     ),
     _one(
+        "transfer",
+        "searches.transfer",
+        "--tasks jigsaw --seeds 2 --queries 20 --fresh",
+        tables=("transnasbench101",),
+    ),
+    _one(
         "sampling_seconds",
         "searches.sampling_seconds",
         "--sizes 100 300 --repeats 2",

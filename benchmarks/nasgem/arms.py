@@ -75,8 +75,8 @@ def nasbench101_cells() -> Cells:
     results = table.results
     return Cells(
         ArchitectureBatch.from_arrays(results.adjacency, results.operations, results.num_nodes),
-        table.accuracy("cifar10", 108, "test_accuracy"),
-        table.accuracy("cifar10", 108, "validation_accuracy"),
+        table.figures("cifar10", 108, "test_accuracy"),
+        table.figures("cifar10", 108, "validation_accuracy"),
         results.macs,
     )
 

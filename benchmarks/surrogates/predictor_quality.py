@@ -198,7 +198,7 @@ class Cells:
             self.batch = ArchitectureBatch.from_arrays(
                 results.adjacency.copy(), results.operations.copy(), results.num_nodes.copy()
             )
-            self.accuracy = table.accuracy("cifar10", 108, "test_accuracy")
+            self.accuracy = table.figures("cifar10", 108, "test_accuracy")
         else:
             self.batch = ArchitectureBatch.from_architectures(list(self.space.enumerate()))
             self.accuracy = TabularEvaluator(self.space).values(self.batch)

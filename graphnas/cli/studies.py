@@ -102,9 +102,10 @@ def open_study(
         raise InvalidArgument(f"the study {name!r} does not maximise one value; use another --study-name")
     wanted = json.loads(json.dumps(settings))
     stored = study.user_attrs.get(SETTINGS)
-    if stored is None and study.get_trials(deepcopy=False):
+    trials = study.get_trials(deepcopy=False)
+    if stored is None and trials:
         stored = study.user_attrs.get(SETTINGS)  # another process may have made it in between
-    if stored is None and not study.get_trials(deepcopy=False):
+    if stored is None and all("imported" in trial.user_attrs for trial in trials):
         study.set_user_attr(SETTINGS, wanted)
         study.set_user_attr(METHOD, method)
     elif stored is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphnas.methods.latent import LatentBOConfig as LatentBOConfig
     from graphnas.methods.nasgem import NASGEM as NASGEM
     from graphnas.methods.nasgem import NASGEMConfig as NASGEMConfig
+    from graphnas.surrogate.prior import PriorTask as PriorTask
 
 _HOMES = {
     "GraphBO": "graphnas.methods.graphbo",
@@ -40,6 +41,7 @@ _HOMES = {
     "NASGEM": "graphnas.methods.nasgem",
     "NASGEMConfig": "graphnas.methods.nasgem",
     "Observation": "graphnas.graph.evaluation",
+    "PriorTask": "graphnas.surrogate.prior",
     "RandomSearch": "graphnas.methods.baselines",
     "RegularizedEvolution": "graphnas.methods.baselines",
     "SearchMethod": "graphnas.methods.base",
@@ -59,6 +61,7 @@ __all__ = [
     "LocalSearch",
     "NASGEMConfig",
     "Observation",
+    "PriorTask",
     "RandomSearch",
     "RegularizedEvolution",
     "SearchMethod",

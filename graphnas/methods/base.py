@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
 from graphnas.hyperparameters import HyperParameters
 from graphnas.seeds import checked_seed
+
+if TYPE_CHECKING:
+    from graphnas.surrogate.prior import PriorTask
 
 STATE_VERSION = 2
 
@@ -86,6 +89,21 @@ class SearchMethod(ABC):
             pending: Architectures proposed earlier whose value is not known yet.
             seen: The keys of all of these. The proposal's key is none of them while unseen ones remain.
         """
+
+    def use_prior(self, tasks: Sequence[PriorTask]) -> None:
+        """Search with what is known of other tasks, in place of any that was given before.
+
+        Like the configuration, prior tasks are no part of the state: a method that is rebuilt needs them too.
+
+        Args:
+            tasks: Tasks of the same space; none: search without.
+
+        Raises:
+            InvalidArgument: This method cannot use prior tasks, or they do not fit together.
+            InvalidArchitecture: An architecture is not in the space.
+        """
+        if tasks:
+            raise InvalidArgument(f"{type(self).__name__} cannot use prior tasks; GraphBO can")
 
     # ---------------------------------------------------------------- the shell
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphnas.surrogate.kernels import Kernel as Kernel
     from graphnas.surrogate.kernels import Matern as Matern
     from graphnas.surrogate.kernels import SquaredExponential as SquaredExponential
+    from graphnas.surrogate.prior import PriorTask as PriorTask
     from graphnas.surrogate.regression import GaussianProcess as GaussianProcess
     from graphnas.surrogate.sparse import SparseGP as SparseGP
     from graphnas.surrogate.training_set import TrainingSet as TrainingSet
@@ -28,6 +29,7 @@ _HOMES = {
     "ImprovementModel": "graphnas.surrogate.improvement",
     "Kernel": "graphnas.surrogate.kernels",
     "Matern": "graphnas.surrogate.kernels",
+    "PriorTask": "graphnas.surrogate.prior",
     "SparseGP": "graphnas.surrogate.sparse",
     "SquaredExponential": "graphnas.surrogate.kernels",
     "TrainingSet": "graphnas.surrogate.training_set",
@@ -40,6 +42,7 @@ __all__ = [
     "ImprovementModel",
     "Kernel",
     "Matern",
+    "PriorTask",
     "SparseGP",
     "SquaredExponential",
     "TrainingSet",

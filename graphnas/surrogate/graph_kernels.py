@@ -38,7 +38,7 @@ class GraphKernels:
     """
 
     def __init__(self, space: GraphSpace, depths: Sequence[int] = (0, 1), *, operations: bool = True) -> None:
-        self.space = space
+        self.space, self.depths = space, depths
         self.flatten = Flattener(space)
         self.wl = [WeisfeilerLehman(depth, include_initial=depth == 0) for depth in depths]
         self.operations = _StandardizedOperations(space) if operations else None
@@ -47,6 +47,12 @@ class GraphKernels:
         """A new kernel on these features."""
         learned = [] if self.operations is None else [Matern(ard=True, standardized=True)]
         return Kernel(Hamming(self.flatten.slots), *(Linear() for _ in self.wl), *learned)
+
+    def sibling(self) -> GraphKernels:
+        """Features of the same settings that can be fitted to another batch; operation features are shared."""
+        other = GraphKernels(self.space, self.depths, operations=False)
+        other.operations = self.operations
+        return other
 
     def fit(self, batch: ArchitectureBatch) -> GraphKernels:
         """Take the WL labels that occur in ``batch`` as columns; no others can match."""

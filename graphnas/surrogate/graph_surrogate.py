@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.surrogate.graph_kernels import GraphKernels
-from graphnas.surrogate.improvement import ImprovementModel
+from graphnas.surrogate.improvement import ImprovementModel, Process
 from graphnas.surrogate.kernels import Inputs, Kernel, Vector, take
+from graphnas.surrogate.prior import PriorTask
 from graphnas.surrogate.regression import GaussianProcess
 from graphnas.surrogate.training_set import TrainingSet
+from graphnas.surrogate.transfer import PlainProcess, PriorMeans, TransferProcess
 
 
 class GraphSurrogate:
@@ -25,6 +30,7 @@ class GraphSurrogate:
         noise: As in :class:`.ImprovementModel`.
         two_objectives: As in :class:`.ImprovementModel`.
         refit_growth: As in :class:`.ImprovementModel`.
+        prior: Prior tasks; see :mod:`graphnas.surrogate.transfer`.
     """
 
     def __init__(
@@ -36,15 +42,26 @@ class GraphSurrogate:
         noise: str = "excluded",
         two_objectives: str = "hypervolume",
         refit_growth: float = 0.0,
+        prior: Sequence[PriorTask] = (),
     ) -> None:
         self._space, self._depths, self._operations = space, depths, operations
+        self._prior = tuple(prior)
         self._model = ImprovementModel(
-            lambda: GaussianProcess(self.kernel()),
+            self._process,
+            objective_process=self._objective_process,
             noise=noise,
             two_objectives=two_objectives,
             refit_growth=refit_growth,
         )
         self._fixed: tuple[ArchitectureBatch, Inputs] | None = None
+
+    def _process(self) -> Process:
+        return PlainProcess(self.kernel()) if self._prior else GaussianProcess(self.kernel())
+
+    def _objective_process(self, objective: int | None) -> Process:
+        if not self._prior:
+            return self._process()
+        return TransferProcess(self.kernel(), len(self._prior), objective)
 
     @cached_property
     def kernels(self) -> GraphKernels:
@@ -54,6 +71,19 @@ class GraphSurrogate:
     def kernel(self) -> Kernel:
         """A new kernel on the features."""
         return self.kernels.kernel()
+
+    @cached_property
+    def prior_means(self) -> PriorMeans:
+        """The posterior means of the prior tasks, of which there must be some; fitted on first use."""
+        return PriorMeans(self.kernels, self._prior)
+
+    def expected(self, candidates: ArchitectureBatch) -> Vector:
+        """The average prior mean (B,) of each candidate, over tasks and objectives."""
+        return np.asarray(self.prior_means(candidates).mean((1, 2)), float)
+
+    def _features(self, batch: ArchitectureBatch) -> list[Any]:
+        features = self.kernels(batch)
+        return [*features, self.prior_means(batch)] if self._prior else [*features]
 
     def score(
         self,
@@ -85,7 +115,8 @@ class GraphSurrogate:
         if fixed:
             (pool,) = pools
             if self._fixed is None or self._fixed[0] is not pool:
-                self._fixed = pool, self.kernels.fit(pool)(pool)
-            return self.kernels(batch), [self._fixed[1]]
+                self.kernels.fit(pool)
+                self._fixed = pool, self._features(pool)
+            return self._features(batch), [self._fixed[1]]
         self.kernels.fit(batch)
-        return self.kernels(batch), [self.kernels(pool) for pool in pools]
+        return self._features(batch), [self._features(pool) for pool in pools]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ MAX_POINTS = 1000
 """Evaluations that a process is conditioned on."""
 
 Score = Callable[[Inputs], Vector]
+Kind = int | Literal["constraint"] | None
+"""What a column of targets is: an objective by its number, None for a scalarised one, or a constraint."""
 
 
 class Process(Protocol):
@@ -55,6 +57,8 @@ class ImprovementModel:
 
     Args:
         process: Makes a process for one column of targets.
+        objective_process: Makes that of an objective, given its number, or None for the scalarised score; by
+            default it is like any other.
         noise: Whether the improvement is that of a value, noise included (``"included"``), of the noise-free
             function (``"excluded"``), or of either in turn (``"alternate"``). Noise is what the features do
             not explain. As architectures are evaluated once, it is part of what can be gained, but the more
@@ -71,15 +75,16 @@ class ImprovementModel:
         self,
         process: Callable[[], Process],
         *,
+        objective_process: Callable[[int | None], Process] | None = None,
         noise: str = "excluded",
         two_objectives: str = "hypervolume",
         refit_growth: float = 0.0,
         max_points: int = MAX_POINTS,
     ) -> None:
-        self._make = process
+        self._make, self._make_objective = process, objective_process or (lambda objective: process())
         self._noise, self._two_objectives, self._growth = noise, two_objectives, refit_growth
         self._max_points = max_points
-        self._fitted: dict[bytes, Process] = {}
+        self._fitted: dict[tuple[Kind, bytes], Process] = {}
 
     def fit(self, data: TrainingSet, inputs: Inputs, pending: Inputs | None = None) -> Score:
         """Fit to all evaluations; the result scores ``B`` candidates, (B,), larger is better.
@@ -145,18 +150,26 @@ class ImprovementModel:
 
         Their kernels depend on the finished evaluations only, and fitting them takes most of the time.
         """
-        columns, _ = self._columns(data, count, constraints)
+        columns, limits = self._columns(data, count, constraints)
         known = take(inputs, slice(0, count))
         points = b"".join(np.ascontiguousarray(rows).tobytes() for rows in known if not sparse.issparse(rows))
-        by_key = {points + column.tobytes(): column for column in columns}
+        # Objectives by their number, a single one by None if it is scalarised, and constraints.
+        objectives = len(columns) - len(limits)
+        separate = objectives == data.values.shape[1]
+        kinds: list[Kind] = [k if separate else None for k in range(objectives)] + ["constraint"] * len(
+            limits
+        )
+        keys = [(kind, points + column.tobytes()) for kind, column in zip(kinds, columns, strict=True)]
+        by_key = dict(zip(keys, columns, strict=True))
         self._fitted = {
-            key: self._fitted.get(key) or self._fit(known, column) for key, column in by_key.items()
+            key: self._fitted.get(key) or self._fit(key[0], known, column) for key, column in by_key.items()
         }
-        return [self._fitted[points + column.tobytes()] for column in columns]
+        return [self._fitted[key] for key in keys]
 
-    def _fit(self, inputs: Inputs, column: Vector) -> Process:
+    def _fit(self, kind: Kind, inputs: Inputs, column: Vector) -> Process:
         rows = np.flatnonzero(~np.isnan(column))
-        return self._make().fit(take(inputs, rows), column[rows])
+        process = self._make() if kind == "constraint" else self._make_objective(kind)
+        return process.fit(take(inputs, rows), column[rows])
 
 
 def last_fit(count: int, growth: float) -> int:

@@ -21,20 +21,24 @@ class JointKernel(Kernel):
     ``c``, then the logarithms of ``b`` and ``w``.
 
     Args:
-        architecture: The kernel ``k``, of all inputs but the last.
-        settings: The correlation ``c``, of the last input.
+        architecture: The kernel ``k``, of all inputs but the first.
+        settings: The correlation ``c``, of the first input.
     """
 
     def __init__(self, architecture: Kernel, settings: Correlation) -> None:
-        super().__init__(*architecture.correlations, settings)
+        super().__init__(settings, *architecture.correlations)
         self.architecture, self.settings = architecture, settings
         self._end = 0
 
+    def extended(self, *correlations: Correlation) -> JointKernel:
+        """The kernel with further correlations of architectures, of as many further inputs."""
+        return JointKernel(self.architecture.extended(*correlations), self.settings)
+
     def start(self, inputs: Inputs) -> tuple[Vector, Vector]:
         """Means and standard deviations of the normal priors of the log-parameters."""
-        means, spreads = self.architecture.start(inputs[:-1])
+        means, spreads = self.architecture.start(inputs[1:])
         self._end = len(means)
-        own = self.settings.start(inputs[-1])
+        own = self.settings.start(inputs[0])
         last = np.array([PRODUCT_PRIOR, SETTINGS_PRIOR])
         means = np.concatenate([means, np.zeros(len(own)), last[:, 0]])
         return means, np.concatenate([spreads, own, last[:, 1]])
@@ -46,25 +50,25 @@ class JointKernel(Kernel):
     def diagonal(self, theta: Vector, inputs: Inputs) -> Vector:
         """Variances (n,) of ``n`` points."""
         first, second, b, w = self._split(theta)
-        settings = self.settings.diagonal(second, inputs[-1])
-        return self.architecture.diagonal(first, inputs[:-1]) * (1 + b * settings) + w * settings
+        settings = self.settings.diagonal(second, inputs[0])
+        return self.architecture.diagonal(first, inputs[1:]) * (1 + b * settings) + w * settings
 
     def matrix(self, theta: Vector, a: Inputs, b: Inputs) -> Matrix:
         """Covariances ``(len(a), len(b))``."""
         first, second, product, weight = self._split(theta)
-        settings = self.settings.matrix(second, a[-1], b[-1])
-        covariance = self.architecture.matrix(first, a[:-1], b[:-1]) * (1 + product * settings)
+        settings = self.settings.matrix(second, a[0], b[0])
+        covariance = self.architecture.matrix(first, a[1:], b[1:]) * (1 + product * settings)
         covariance += weight * settings
         return covariance
 
     def bind(self, inputs: Inputs) -> Callable[[Vector], tuple[Matrix, Contraction]]:
         """The function from ``theta`` to the covariances ``(n, n)`` of ``inputs`` and their derivative."""
-        bound = self.architecture.bind(inputs[:-1])
+        bound = self.architecture.bind(inputs[1:])
 
         def evaluate(theta: Vector) -> tuple[Matrix, Contraction]:
             first, second, b, w = self._split(theta)
             covariance, contract = bound(first)
-            similar, contract_settings = self.settings.with_contraction(second, inputs[-1])
+            similar, contract_settings = self.settings.with_contraction(second, inputs[0])
             factor = 1 + b * similar
 
             def contraction(slope: Matrix) -> Vector:

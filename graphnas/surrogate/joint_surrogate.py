@@ -23,8 +23,8 @@ class JointSurrogate(GraphSurrogate):
     """A :class:`.GraphSurrogate` whose kernel is a :class:`.JointKernel`; it takes the same arguments."""
 
     def kernel(self) -> JointKernel:
-        """A new kernel on the features and, last, the hyper-parameters."""
-        architecture = Kernel(*super().kernel().correlations, Identity())
+        """A new kernel on the hyper-parameters, the bits once more, and the features."""
+        architecture = Kernel(Identity(), *super().kernel().correlations)
         return JointKernel(architecture, SquaredExponential(ard=True, standardized=True))
 
     def fit(
@@ -50,7 +50,7 @@ class JointSurrogate(GraphSurrogate):
         architectures = [*data.architectures, *(p.architecture for p in pending)]
         known, candidates = self.features(architectures, pools, fixed=fixed)
         waiting = parameters.encode([dict(p.settings) for p in pending])
-        known = [*known, known[0], parameters.features(np.concatenate([rows, waiting]))]
+        known = [parameters.features(np.concatenate([rows, waiting])), known[0], *known]
         pool = candidates[0]
         for part in candidates[1:]:
             pool = join(pool, part)
@@ -61,6 +61,6 @@ class JointSurrogate(GraphSurrogate):
 
         def scored(index: NDArray[np.int64], settings: Rows) -> Vector:
             chosen = take(pool, index)
-            return score([*chosen, chosen[0], parameters.features(settings)])
+            return score([parameters.features(settings), chosen[0], *chosen])
 
         return scored

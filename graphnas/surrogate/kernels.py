@@ -206,6 +206,10 @@ class Kernel:
         self.correlations = correlations
         self._bounds = np.zeros(len(correlations) + 1, int)
 
+    def extended(self, *correlations: Correlation) -> Kernel:
+        """The kernel with further correlations, of as many further inputs."""
+        return Kernel(*self.correlations, *correlations)
+
     def start(self, inputs: Inputs) -> tuple[Vector, Vector]:
         """Means and standard deviations of the normal priors of ``theta``, for a fit to ``inputs``."""
         spreads = [c.start(rows) for c, rows in zip(self.correlations, inputs, strict=True)]

@@ -103,14 +103,16 @@ class TrainingSet:
 
     def spread(self, count: int) -> NDArray[np.int64]:
         """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks."""
-        size = len(self)
-        if size <= count:
-            return np.arange(size)
-        order = self.best(size)
-        top = count // 2
-        return np.sort(
-            np.concatenate([order[:top], order[np.linspace(top, size - 1, count - top).astype(int)]])
-        )
+        return half_best(self.best(len(self)), count)
+
+
+def half_best(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most ``count`` of the positions in ``order``, rising: half the first ones, the others evenly."""
+    size = len(order)
+    if size <= count:
+        return np.sort(order)
+    top = count // 2
+    return np.sort(np.concatenate([order[:top], order[np.linspace(top, size - 1, count - top).astype(int)]]))
 
 
 def normal_scores(values: Vector) -> Vector:

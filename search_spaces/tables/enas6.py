@@ -35,9 +35,13 @@ SIZE = 19_020
 BURN_IN = 1_000
 """First lines of the official file, which D-VAE's loader drops: the supernet was still being trained."""
 
-_HOW_TO_GET = (
-    f"Get data/{OFFICIAL_FILE} (1.7 MB) from https://github.com/muhanzhang/D-VAE, or copy the compact "
+HOW_TO_GET = (
+    f"That file is data/{OFFICIAL_FILE} (1.7 MB) of https://github.com/muhanzhang/D-VAE; or copy the compact "
     f"{COMPACT_FILE} (0.1 MB)."
+)
+_COMMAND = (
+    f"curl --create-dirs -o {{directory}}/{OFFICIAL_FILE} "
+    f"https://raw.githubusercontent.com/muhanzhang/D-VAE/master/data/{OFFICIAL_FILE}"
 )
 
 
@@ -48,7 +52,9 @@ def find_enas6(data_dir: str | os.PathLike[str] | None = None) -> Path:
         DataNotFound: Neither is in the data directory.
     """
     candidates = [f"{folder}{name}" for name in (COMPACT_FILE, OFFICIAL_FILE) for folder in ("enas/", "")]
-    return find_data(candidates, what="ENAS 6-layer table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    return find_data(
+        candidates, what="ENAS 6-layer table", how_to_get=HOW_TO_GET, data_dir=data_dir, command=_COMMAND
+    )
 
 
 class ENAS6Table(Table):
@@ -107,7 +113,7 @@ class ENAS6Table(Table):
         position = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
         return np.where(self._sorted[position] == numbers, self._first_rows[position], -1)
 
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Weight-sharing accuracy in percent; NaN at row -1 and for the test accuracy."""

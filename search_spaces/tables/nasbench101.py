@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 COMPACT_FILE = "nasbench101.npz"
 OFFICIAL_FILES = ("nasbench_full.tfrecord", "nasbench_only108.tfrecord")
 EPOCHS = (4, 12, 36, 108)
-_HOW_TO_GET = (
-    "Get nasbench_only108.tfrecord (499 MB, 108 epochs) or nasbench_full.tfrecord (1.95 GB, all budgets) "
-    "through https://github.com/google-research/nasbench, or copy the compact "
-    f"{COMPACT_FILE} (11 MB)."
+HOW_TO_GET = (
+    "That file (499 MB) has the results of 108 epochs, nasbench_full.tfrecord (1.95 GB) of all budgets, "
+    f"see https://github.com/google-research/nasbench; or copy the compact {COMPACT_FILE} (11 MB)."
+)
+_COMMAND = (
+    "curl --create-dirs -o {directory}/nasbench_only108.tfrecord "
+    "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord"
 )
 
 
@@ -85,7 +88,13 @@ def find_nasbench101(data_dir: str | os.PathLike[str] | None = None) -> Path:
     candidates = [
         f"{folder}{name}" for name in (COMPACT_FILE, *OFFICIAL_FILES) for folder in ("nasbench101/", "")
     ]
-    return find_data(candidates, what="NAS-Bench-101 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    return find_data(
+        candidates,
+        what="NAS-Bench-101 table",
+        how_to_get=HOW_TO_GET,
+        data_dir=data_dir,
+        command=_COMMAND,
+    )
 
 
 class NASBench101Table(Table):
@@ -97,12 +106,14 @@ class NASBench101Table(Table):
 
     Args:
         results: The contents of the file.
+        path: The file.
     """
 
     datasets = ("cifar10",)
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, path: str | os.PathLike[str]) -> None:
         self.results = results
+        self.path = Path(path)
         self.space = NASBench101()
         self.budgets = tuple(sorted({budget for budget, _ in results.accuracies}))
 
@@ -136,7 +147,7 @@ class NASBench101Table(Table):
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         return np.where(known[places] == wanted, order[places], -1)
 
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Accuracy in percent; NaN at row -1."""
@@ -164,7 +175,8 @@ def read_compact(path: Path) -> Results:
     """Read the file ``nasbench101.npz``.
 
     ``adj_bits`` has bit ``x + y (y - 1) / 2`` set for the edge ``x -> y``, ``ops`` the operations of the
-    vertices 1 to n - 2 (0 conv3x3, 1 conv1x1, 2 maxpool3x3, 255 none), accuracies are fractions.
+    vertices 1 to n - 2 (0 conv3x3, 1 conv1x1, 2 maxpool3x3, 255 none), accuracies are fractions. Those of
+    fewer epochs than 108 may be missing.
 
     Raises:
         CorruptData: It is truncated, damaged or of another kind.
@@ -173,7 +185,8 @@ def read_compact(path: Path) -> Results:
     count = len(arrays["n_nodes"])
     known = arrays["val_idx"].astype(np.int64)
     lengths = dict.fromkeys(("adj_bits", "ops", "test_acc", "params", "macs", "md5"), count)
-    lengths |= dict.fromkeys([f"val_acc_{epochs}" for epochs in EPOCHS] + ["train_time_108"], len(known))
+    budgets = [epochs for epochs in EPOCHS if f"val_acc_{epochs}" in arrays]
+    lengths |= dict.fromkeys([f"val_acc_{epochs}" for epochs in budgets] + ["train_time_108"], len(known))
     for name, length in lengths.items():
         if len(arrays[name]) != length:
             raise CorruptData(f"{path}: {name} has {len(arrays[name])} entries, expected {length}")
@@ -192,7 +205,7 @@ def read_compact(path: Path) -> Results:
         return every
 
     accuracies = {(108, "test_accuracy"): _percent(path, "test_acc", arrays["test_acc"])}
-    for epochs in EPOCHS:
+    for epochs in budgets:
         name = f"val_acc_{epochs}"
         accuracies[epochs, "validation_accuracy"] = spread(_percent(path, name, arrays[name]))
     return Results(
@@ -209,11 +222,13 @@ def read_compact(path: Path) -> Results:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     names = ["n_nodes", "adj_bits", "ops", "test_acc", "params", "macs", "md5", "val_idx", "train_time_108"]
-    names += [f"val_acc_{epochs}" for epochs in EPOCHS]
+    names += ["val_acc_108"]
+    optional = [f"val_acc_{epochs}" for epochs in EPOCHS[:-1]]
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file.files]
-            arrays = {} if missing else {name: file[name] for name in names}
+            there = [] if missing else [*names, *(name for name in optional if name in file.files)]
+            arrays = {name: file[name] for name in there}
     except (
         OSError,
         EOFError,

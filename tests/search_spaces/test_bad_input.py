@@ -19,7 +19,7 @@ from search_spaces import GEMNet, get_space, space_names
 
 SPACES = (*space_names(), "gemnet of 4 nodes")  # a small one is disconnected more often by chance
 # NAS-Bench-201 counts cells that output zeros; in RandWire every node without inputs reads the stage's input.
-NEVER_CUT = {"nasbench201", "randwire"}
+NEVER_CUT = {"transnasbench101", "nasbench201", "randwire"}
 bounded = settings(
     max_examples=50,
     derandomize=True,

@@ -18,7 +18,7 @@ from space_cases import CASES, hooked_macs, relabelled
 
 from graphnas import Architecture, GraphSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from search_spaces import GEMNet, NASBench201
+from search_spaces import GEMNet, NASBench201, TransNASBench101
 from search_spaces.complexity import count_complexity
 
 
@@ -153,13 +153,13 @@ def test_from_matrix_takes_names(space):
         space.from_matrix(architecture.adjacency, ["nonsense", *names[1:]])
 
 
-def test_networks_train(case):
+def test_networks_train(image_case):
     """Every parameter on a way to the output gets a finite gradient, and most are not zero."""
-    space = case.space()
+    space = image_case.space()
     rng = np.random.default_rng(9)
     generator = torch.Generator().manual_seed(0)
     for architecture in [space.sample(rng) for _ in range(6)]:
-        network = space.build(architecture, 5, in_channels=2, **case.shape)
+        network = space.build(architecture, 5, in_channels=2, **image_case.shape)
         images = torch.randn(3, 2, 8, 8, generator=generator)
         logits = network(images)
         assert logits.shape == (3, 5)
@@ -176,7 +176,7 @@ def test_networks_train(case):
 
 
 def takes_part(space: GraphSpace, architecture: Architecture, parameter: str) -> bool:
-    """NAS-Bench-201 keeps edges whose target does not lead to the output; the others have no such edges."""
+    """NAS-Bench-201 and TransNAS keep edges whose target does not lead to the output; others have none."""
     if ".edges." not in parameter:
         return True
     target = int(parameter.split(".edges.")[1][2])
@@ -184,12 +184,12 @@ def takes_part(space: GraphSpace, architecture: Architecture, parameter: str) ->
     return nx.has_path(graph, target, space.max_nodes - 1)
 
 
-def test_meta_count_equals_the_real_network(case):
-    space = case.space()
+def test_meta_count_equals_the_real_network(image_case):
+    space = image_case.space()
     rng = np.random.default_rng(10)
     for architecture in [space.sample(rng) for _ in range(4)]:
-        counted = count_complexity(lambda a=architecture: space.build(a, 7, **case.shape), (3, 12, 12))
-        network = space.build(architecture, 7, **case.shape)
+        counted = count_complexity(lambda a=architecture: space.build(a, 7, **image_case.shape), (3, 12, 12))
+        network = space.build(architecture, 7, **image_case.shape)
         assert counted.parameters == sum(p.numel() for p in network.parameters())
         assert counted.macs == hooked_macs(network, torch.zeros(1, 3, 12, 12))
 
@@ -209,7 +209,7 @@ def test_strangers_are_refused(case):
         space.validate(Architecture(member.adjacency, labels))
 
 
-@pytest.mark.parametrize("make", [NASBench201, lambda: GEMNet(5), lambda: GEMNet(2)])
+@pytest.mark.parametrize("make", [NASBench201, TransNASBench101, lambda: GEMNet(5), lambda: GEMNet(2)])
 def test_small_spaces_can_be_walked_through(make):
     space = make()
     size = space.size()

@@ -41,7 +41,7 @@ KERNELS = {
             Kernel(Hamming(5), Matern(ard=True, standardized=True), Identity()),
             SquaredExponential(ard=True, standardized=True),
         ),
-        ("bits", "points", "bits", "points"),
+        ("points", "bits", "points", "bits"),
     ),
 }
 
@@ -135,11 +135,11 @@ def test_rounding_makes_no_distance_negative():
 
 def test_what_the_joint_kernel_is_made_of():
     kernel = JointKernel(Kernel(Hamming(5)), SquaredExponential(ard=True, standardized=True))
-    x = inputs(["bits", "points"])
+    x = inputs(["points", "bits"])
     theta = kernel.start(x)[0] + np.linspace(0.1, 0.5, 7)
     weight, b, w = np.exp(theta[[0, -2, -1]])
-    architectures = weight * Hamming(5).matrix(np.zeros(0), x[0], x[0])
-    settings = kernel.settings.matrix(theta[1:-2], x[1], x[1])
+    architectures = weight * Hamming(5).matrix(np.zeros(0), x[1], x[1])
+    settings = kernel.settings.matrix(theta[1:-2], x[0], x[0])
     expected = architectures + b * architectures * settings + w * settings
     np.testing.assert_allclose(kernel.matrix(theta, x, x), expected)
 

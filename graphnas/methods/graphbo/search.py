@@ -8,21 +8,23 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from graphnas.configuration import configured
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.evaluation import Proposal
+from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
 from graphnas.hyperparameters import HyperParameters, Rows
 from graphnas.methods.base import Latest
-from graphnas.methods.candidates import ELITES, CandidatePool
+from graphnas.methods.candidates import ELITES, CandidatePool, changed_candidates
 from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.graphbo.joint import Pairs, ranked_pairs
 from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, Ranking, can_teach
 from graphnas.surrogate.graph_surrogate import GraphSurrogate
 from graphnas.surrogate.joint_surrogate import JointSurrogate
+from graphnas.surrogate.prior import PriorTask, best_of, check_prior
 from graphnas.surrogate.training_set import TrainingSet
 
-_SETTINGS = FIRST_OWN
+_SETTINGS, _PRIOR = range(FIRST_OWN, FIRST_OWN + 2)
 
 
 class GraphBO(ModelBasedSearch):
@@ -39,9 +41,14 @@ class GraphBO(ModelBasedSearch):
         config: Settings; may not be given together with ``preset``.
         preset: ``"default"``.
         seed: Seed of every random choice.
+        prior: What is known of other tasks (:class:`graphnas.surrogate.PriorTask`). The search then has no
+            random start: it begins with what is best by the average of the prior tasks, and goes on with a
+            process that learns from its own evaluations how far each of them is right
+            (:mod:`graphnas.surrogate.transfer`).
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``.
+        InvalidArgument: Both ``config`` and ``preset``, or prior tasks that do not fit together.
+        InvalidArchitecture: An architecture of a prior task is not in the space.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class GraphBO(ModelBasedSearch):
         *,
         preset: str | None = None,
         seed: int = 0,
+        prior: Sequence[PriorTask] = (),
     ) -> None:
         self.config = config = configured(GraphBOConfig, config, preset)
         super().__init__(
@@ -59,16 +67,53 @@ class GraphBO(ModelBasedSearch):
         self._pool = CandidatePool(
             self, config.candidates, config.local_candidates, max(config.refresh, config.batch_size)
         )
+        self.prior: tuple[PriorTask, ...] = ()
+        self.use_prior(prior)
+
+    def use_prior(self, tasks: Sequence[PriorTask]) -> None:
+        """Search with what is known of other tasks; see :meth:`SearchMethod.use_prior`."""
+        config, tasks = self.config, check_prior(tasks, self.space)
+        for observation in self._observations:
+            _check_objectives(observation, tasks)
+        self.prior = tasks
+        self._startup = 0 if self.prior else config.n_startup_trials
         model = functools.partial(
             GraphSurrogate,
-            space,
+            self.space,
             config.depths,
             operations=config.operation_features,
             two_objectives=config.two_objectives,
             refit_growth=config.refit_growth,
+            prior=self.prior,
         )
         self._model, self._joint = model(noise=config.noise), JointSurrogate(*model.args, **model.keywords)
         self._pairs: Latest[tuple[ArchitectureBatch, Pairs]] = Latest()
+        self._ranking = Latest()
+        self._first: Latest[Ranking] = Latest()
+        self._joined: Latest[ArchitectureBatch] = Latest()
+
+    def learn(self, observation: Observation) -> None:
+        """Add a finished evaluation; see :meth:`SearchMethod.learn`.
+
+        Raises:
+            InvalidArgument: Also if it has another number of objectives than the prior tasks.
+        """
+        _check_objectives(observation, self.prior)
+        super().learn(observation)
+
+    def explore(self, seen: Collection[str]) -> Architecture:
+        """The unseen architecture of the largest average prior mean; a random one without prior tasks."""
+        if not self.prior:
+            return super().explore(seen)
+
+        def rank() -> Ranking:
+            candidates = self._unchanging(0)
+            return candidates, self._model.expected(candidates)
+
+        candidates, expected = self._first(self.seed, rank)
+        order = np.argsort(-expected, kind="stable")
+        best = self.first_unseen((candidates.architecture(int(k)) for k in order), seen)
+        return super().explore(seen) if best is None else best
 
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
@@ -81,9 +126,32 @@ class GraphBO(ModelBasedSearch):
         )
 
     def _ranked(self, data: TrainingSet, pending: Sequence[Architecture]) -> Ranking:
-        pools = [*self._pool.changed(data), self._pool.random(len(data))]
+        pools = [*self._pool.changed(data), self._unchanging(len(data))]
         scores = self._model.score(data, pending, pools, fixed=self._pool.whole is not None)
         return ArchitectureBatch.cat(pools), np.concatenate(scores)
+
+    def _unchanging(self, count: int) -> ArchitectureBatch:
+        """The candidates that do not depend on what was best, after ``count`` evaluations.
+
+        Beside those of the pool they are the best of the prior tasks, and changes of these.
+        """
+        drawn = self._pool.random(count)
+        if not self.prior or self._pool.whole is not None:
+            return drawn
+
+        def join() -> ArchitectureBatch:
+            size = self.config.local_candidates
+            best = best_of(self.prior, size)
+            parents = best[: ELITES * len(self.prior)]
+            return ArchitectureBatch.cat(
+                [
+                    drawn,
+                    ArchitectureBatch.from_architectures(best, self.space.max_nodes),
+                    changed_candidates(self.space, parents, size, self.rng(_PRIOR)),
+                ]
+            )
+
+        return self._joined((self.seed, count // self._pool.refresh), join)
 
     # ---------------------------------------------------------------- hyper-parameters beside the graph
 
@@ -101,7 +169,7 @@ class GraphBO(ModelBasedSearch):
         observations, waiting = tuple(self._observations), tuple(pending)
         rng = self.rng(_SETTINGS, len(observations), len(waiting))
         seen = {*self._keys, *(self.space.key(p.architecture) for p in waiting)}
-        if len(observations) + len(waiting) < self.config.n_startup_trials or not can_teach(observations):
+        if len(observations) + len(waiting) < self._startup or not can_teach(observations):
             return self._proposal(self.explore(seen), parameters, parameters.sample(rng, 1)[0])
         known = observations[: self.updates(observations)[-1]]
 
@@ -130,7 +198,7 @@ class GraphBO(ModelBasedSearch):
     ) -> tuple[ArchitectureBatch, Pairs]:
         data = self.training_set(known)
         rows = parameters.encode([dict(o.settings) for o in known])
-        pools = [*self._pool.changed(data), self._pool.random(len(data))]
+        pools = [*self._pool.changed(data), self._unchanging(len(data))]
         fixed = self._pool.whole is not None
         score = self._joint.fit(data, rows, pending, pools, parameters, fixed=fixed)
         candidates = ArchitectureBatch.cat(pools)
@@ -139,3 +207,12 @@ class GraphBO(ModelBasedSearch):
     @staticmethod
     def _proposal(architecture: Architecture, parameters: HyperParameters, row: Rows) -> Proposal:
         return Proposal(architecture, tuple(parameters.decode(row).items()))
+
+
+def _check_objectives(observation: Observation, tasks: Sequence[PriorTask]) -> None:
+    for task in tasks:
+        if observation.values is not None and len(observation.values) != task.values.shape[1]:
+            raise InvalidArgument(
+                f"an evaluation has {len(observation.values)} objectives, but prior task {task.name!r} has "
+                f"{task.values.shape[1]}"
+            )

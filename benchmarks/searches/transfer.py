@@ -1,0 +1,267 @@
+"""How many queries a search saves when other tasks are known: TransNAS-Bench-101, one task given the six others.
+
+A search of each of the seven tasks goes through ``optuna.create_study(sampler=GraphBOSampler(...))``, without
+prior data and with those of the other six tasks: an earlier study of each, or its whole table. Two further
+arms show what misleading prior data cost: the tables with the sign of their values reversed, and with the
+values shuffled. Nothing was chosen on these tables: settings come from NAS-Bench-201 and seeds from 100 on.
+
+It can be stopped at any time: finished searches are kept in the record.
+
+    python -m benchmarks.searches.transfer
+"""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.drawing import label, legend_above, panels, save
+from benchmarks.harness.records import publish, script_parser
+from benchmarks.harness.sections import Section, Table, spread
+from benchmarks.searches.figures import best_so_far
+from benchmarks.searches.runs import Run, run_all, search
+from graphnas import Architecture
+from graphnas.evaluate import TabularEvaluator
+from graphnas.methods import PriorTask
+from graphnas.plots.style import colour
+from optuna_graphnas import GraphBOSampler
+from search_spaces import TransNASBench101
+
+SPACE = TransNASBench101()
+TASKS = ("class_scene", "class_object", "room_layout", "jigsaw", "segmentsemantic", "normal", "autoencoder")
+NONE, STUDIES, TABLES, REVERSED, SHUFFLED = (
+    "no prior data",
+    "six studies",
+    "six tables",
+    "six tables, reversed",
+    "six tables, shuffled",
+)
+ARMS = (NONE, STUDIES, TABLES, REVERSED, SHUFFLED)
+QUERIES = 50
+BUDGETS = (10, 20, 30, 50)
+CLOSE = 0.1
+"""How near to the best a search must come, where values are in percent or a hundred times the figure."""
+EARLIER = 1000
+"""Added to the seed of a search for the seeds of the earlier studies."""
+FLOOR = 1e-2
+
+
+class Values:
+    """The values of one task, in percent or a hundred times the table's figure, one for each function.
+
+    The cells of one function (equal keys) are trainings of the same network: their mean is its value.
+
+    Args:
+        task: A task of the table.
+    """
+
+    def __init__(self, task: str) -> None:
+        table = TabularEvaluator(SPACE, task)
+        scale = 1.0 if table.unit == "%" else 100.0
+        by_key: dict[str, list[float]] = defaultdict(list)
+        cells: dict[str, Architecture] = {}
+        for cell, value in zip(*table.all(), strict=True):
+            key = SPACE.key(cell)
+            cells.setdefault(key, cell)
+            by_key[key].append(scale * float(value))
+        self.cells = list(cells.values())
+        self.by_key = {key: round(float(np.mean(values)), 4) for key, values in by_key.items()}
+        self.best = max(self.by_key.values())
+
+    def __call__(self, cell: Architecture) -> tuple[float, float]:
+        """The value of the cell's function; nothing is reported beside it."""
+        value = self.by_key[SPACE.key(cell)]
+        return value, value
+
+
+@functools.cache
+def values_of(task: str) -> Values:
+    """The values of ``task``, read once."""
+    return Values(task)
+
+
+@functools.cache
+def study_of(task: str, seed: int) -> PriorTask:
+    """What a search of ``task`` without prior data evaluated."""
+    values = values_of(task)
+    evaluated: list[Architecture] = []
+
+    def measure(cell: Architecture) -> tuple[float, float]:
+        evaluated.append(cell)
+        return values(cell)
+
+    sampler = GraphBOSampler(SPACE, seed=seed)
+    run = search(NONE, seed, sampler, SPACE, measure, QUERIES)
+    return PriorTask(task, evaluated, run.values)
+
+
+def prior_of(arm: str, task: str, seed: int) -> PriorTask:
+    """What ``arm`` knows of ``task``."""
+    if arm == STUDIES:
+        return study_of(task, EARLIER + seed)
+    values = values_of(task)
+    table = np.array(list(values.by_key.values()))
+    if arm == REVERSED:
+        table = -table
+    elif arm == SHUFFLED:
+        table = np.random.default_rng([seed, TASKS.index(task)]).permutation(table)
+    return PriorTask(task, values.cells, table)
+
+
+def name_of(task: str, arm: str) -> str:
+    """The name of a run."""
+    return f"{task}: {arm}"
+
+
+def run(name: str, seed: int, queries: int) -> Run:
+    """One search."""
+    task, arm = name.split(": ")
+    prior = [] if arm == NONE else [prior_of(arm, other, seed) for other in TASKS if other != task]
+    sampler = GraphBOSampler(SPACE, seed=seed, prior=prior)
+    return replace(search(name, seed, sampler, SPACE, values_of(task), queries), reported=[])
+
+
+def summarize(best: dict[str, float], runs: Sequence[Run]) -> dict[str, Any]:
+    """The figures of each task and arm that was run."""
+    summary: dict[str, Any] = {}
+    for task in TASKS:
+        for arm in ARMS:
+            own = [run for run in runs if run.method == name_of(task, arm)]
+            if own:
+                summary[name_of(task, arm)] = figures_of(own, best[task])
+    return summary
+
+
+def figures_of(runs: Sequence[Run], best: float) -> dict[str, Any]:
+    """Queries to within :data:`CLOSE` of ``best``, one for each run, and the mean regret by queries."""
+    queries = min(run.queries for run in runs)
+    regret = best - np.array([best_so_far(run.values, queries) for run in runs])
+    close = regret <= CLOSE + 1e-9
+    needed = np.where(close.any(1), close.argmax(1) + 1, queries)
+    return {
+        "seeds": len(runs),
+        "queries": needed.tolist(),
+        "found": float(close.any(1).mean()),
+        "curve": [round(value, 5) for value in regret.mean(0).tolist()],
+        "close": close.mean(0).tolist(),
+    }
+
+
+def section(record: dict[str, Any]) -> Section:
+    """Queries and regrets by task and arm."""
+    summary = record["summary"]
+    arms = [arm for arm in ARMS if any(name.endswith(f": {arm}") for name in summary)]
+    needed, regrets = [], []
+    for task in TASKS:
+        own = {arm: summary[name_of(task, arm)] for arm in arms if name_of(task, arm) in summary}
+        cells = [_queries(own[arm]["queries"], own[arm]["found"]) if arm in own else "" for arm in arms]
+        needed.append([f"{task} ({record['best'][task]:.2f})", *cells])
+    every = [[row for name, row in summary.items() if name.endswith(f": {arm}")] for arm in arms]
+    means = [float(np.mean([np.mean(row["queries"]) for row in rows])) for rows in every]
+    needed.append(["mean of the tasks", *(f"{mean:.1f}" for mean in means)])
+    for budget in BUDGETS:
+        if all(len(row["curve"]) >= budget for rows in every for row in rows):
+            at = [float(np.mean([row["curve"][budget - 1] for row in rows])) for rows in every]
+            regrets.append([str(budget), *(f"{value:.3f}" for value in at)])
+    by_task = [
+        [task, *(_regrets(summary.get(name_of(task, arm))) for arm in arms)] for task in TASKS
+    ]
+    seeds = sorted({row["seeds"] for row in summary.values()})
+    return Section(
+        title="Search on TransNAS-Bench-101 with the other tasks as prior data",
+        tables=[
+            Table(
+                f"Queries to within {CLOSE} of the best of the task (in brackets), mean ± deviation over "
+                f"{' or '.join(map(str, seeds))} seeds; a search that does not get there counts as "
+                f"{QUERIES}, with the share of those that do.",
+                ["task (best)", *arms],
+                needed,
+            ),
+            Table("Mean regret of the seven tasks after so many queries.", ["queries", *arms], regrets),
+            Table(
+                f"Mean regret after {', '.join(map(str, BUDGETS))} queries.", ["task", *arms], by_task
+            ),
+        ],
+        protocol=(
+            "no paper has this task. Values are in percent; SSIM (normal, autoencoder) and the negative loss "
+            f"(room_layout) are multiplied by 100, so that within {CLOSE} means within {CLOSE / 100} of the "
+            "figure. The cells of one function count as one architecture, whose value is the mean of its "
+            "trainings. Six studies: GraphBO's searches of each other task, of 50 queries, with other seeds. "
+            "Six tables: every architecture of each other task; reversed and shuffled ones are misleading on "
+            "purpose."
+        ),
+        plots=["transfer.png"],
+    )
+
+
+def _queries(queries: Sequence[float], found: float) -> str:
+    mean, deviation = float(np.mean(queries)), float(np.std(queries, ddof=1)) if len(queries) > 1 else 0.0
+    return spread(mean, deviation, 1) + ("" if found == 1 else f" ({found:.0%})")
+
+
+def _regrets(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return " / ".join(f"{row['curve'][b - 1]:.2f}" for b in BUDGETS if b <= len(row["curve"]))
+
+
+def draw(record: dict[str, Any], folder: Path) -> list[str]:
+    """Share of the searches that are close to the best, and mean regret, by queries."""
+    figure, (share, regret) = panels(2, 4.6, 3.8)
+    for k, arm in enumerate(ARMS):
+        rows = [row for name, row in record["summary"].items() if name.endswith(f": {arm}")]
+        if not rows:
+            continue
+        length = min(len(row["curve"]) for row in rows)
+        queries = np.arange(1, length + 1)
+        for axes, entry in ((share, "close"), (regret, "curve")):
+            mean = np.mean([row[entry][:length] for row in rows], axis=0)
+            shown = mean if entry == "close" else np.maximum(mean, FLOOR)
+            style = "-" if arm in (NONE, STUDIES, TABLES) else "--"
+            axes.plot(queries, shown, style, color=colour(k), label=arm, drawstyle="steps-post")
+    regret.set_yscale("log")
+    label(share, "queries", f"share within {CLOSE} of the best")
+    label(regret, "queries", "mean regret")
+    legend_above(figure, 3)
+    return [save(figure, folder, "transfer.png")]
+
+
+def main() -> int:
+    """Run, store and print."""
+    parser = script_parser(__doc__, "transfer")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
+    options = parser.parse_args()
+    order = [name_of(task, arm) for task in TASKS for arm in ARMS]
+    asked = [name_of(task, arm) for task in options.tasks for arm in options.arms]
+    searches = [(name, seed, options.queries) for seed in range(options.seeds) for name in asked]
+    best = {task: values_of(task).best for task in TASKS}
+    command = ["python", "-m", "benchmarks.searches.transfer"]
+    figures = run_all(
+        run,
+        searches,
+        options.output,
+        {"best": best},
+        lambda runs: {"command": shlex.join(command), "summary": summarize(best, runs)},
+        order=order,
+        workers=options.workers,
+        fresh=options.fresh,
+    )
+    publish(options.output, figures, section)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
