@@ -23,6 +23,10 @@ class CorruptData(GraphNASError, ValueError):
     """A file was found but is truncated, damaged or of another kind."""
 
 
+class StorageFailed(GraphNASError, OSError):
+    """A study or a result could not be written; the message says what is kept."""
+
+
 class MissingExtra(GraphNASError, ImportError):
     """An optional dependency is not installed; the message names the command that installs it."""
 

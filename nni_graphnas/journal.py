@@ -22,7 +22,7 @@ from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 
 FORMAT = "graphnas.nni_journal"
-VERSION = 1
+VERSION = 2
 FILE_NAME = "graphnas.jsonl"
 """Name of the journal in the checkpoint directory of an experiment."""
 
@@ -38,12 +38,16 @@ class Result:
         value: The final metric as the trial reported it; None where the trial failed.
         parameters: The hyper-parameters other than the architecture.
         trial: NNI's id of the trial, empty where it is not known.
+        curve: Numbers, rising, and values of its intermediate results, as the trial reported them.
+        pruned: Whether an assessor ended it early because of these.
     """
 
     architecture: Architecture
     value: float | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     trial: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
+    pruned: bool = False
 
     def observation(self, sign: float) -> Observation:
         """What a search method learns from the trial.
@@ -51,7 +55,12 @@ class Result:
         Args:
             sign: -1 where the smallest value is the best, else 1.
         """
-        return Observation(self.architecture, None if self.value is None else (sign * self.value,))
+        return Observation(
+            self.architecture,
+            None if self.value is None else (sign * self.value,),
+            curve=tuple((number, sign * value) for number, value in self.curve),
+            pruned=self.pruned,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -60,6 +69,8 @@ class Result:
             "value": self.value,
             "parameters": dict(self.parameters),
             "trial": self.trial,
+            "curve": [list(point) for point in self.curve],
+            "pruned": self.pruned,
         }
 
     @classmethod
@@ -78,6 +89,8 @@ class Result:
                 None if value is None else float(value),
                 dict(data["parameters"]),
                 str(data["trial"]),
+                tuple((int(number), float(reported)) for number, reported in data["curve"]),
+                bool(data["pruned"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptData(f"not a result: {error}: {str(data)[:200]}") from error

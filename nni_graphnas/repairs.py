@@ -8,6 +8,8 @@ Nothing is replaced in another version of NNI, nor a function that is not the on
 dispatcher_error     an exception in a tuner left the experiment RUNNING for ever; now it ends as ERROR,
                      with the traceback on the web page
 resumed_trials       a resumed experiment ran interrupted trials again without telling the tuner
+intermediate_result  the tuner was not told of intermediate results, which only the assessor got
+trial_stopped        ... nor that the assessor had ended a trial early
 slow_start           a busy machine had three seconds to start the server; now it has a minute
 checkpoint_load      ``NasExperiment.resume`` could not read its checkpoint with torch 2.6 or newer
 unknown_command      ... and then the first command that it did not know ended the listening thread
@@ -130,6 +132,37 @@ def _resumed_trials(handle: Callable[..., Any]) -> Callable[..., Any]:
     return handle_add_customized_trial
 
 
+def _intermediate_result(handle: Callable[..., Any]) -> Callable[..., Any]:
+    def handle_report_metric_data(self: Any, data: Any) -> Any:
+        take = getattr(getattr(self, "tuner", None), "receive_intermediate_result", None)
+        number = data.get("parameter_id")
+        if take is not None and data["type"] == "PERIODICAL" and not self.is_created_in_previous_exp(number):
+            try:
+                from nni import load
+
+                take(number, load(data["value"]), int(data["sequence"]), str(data["trial_job_id"]))
+            except Exception:  # what a method may learn from must not end the experiment
+                _logger.exception("an intermediate result could not be taken: %s", data)
+        return handle(self, data)
+
+    return handle_report_metric_data
+
+
+def _trial_stopped(send: Callable[..., Any]) -> Callable[..., Any]:
+    def send_and_tell(self: Any, command: Any, data: Any) -> Any:
+        tell = getattr(getattr(self, "tuner", None), "trial_stopped", None)
+        if tell is not None and getattr(command, "name", "") == "KillTrialJob":
+            try:
+                from nni import load
+
+                tell(str(load(data)))
+            except Exception:
+                _logger.exception("a stopped trial could not be noted: %s", data)
+        return send(self, command, data)
+
+    return send_and_tell
+
+
 def _slow_start(check: Callable[..., Any]) -> Callable[..., Any]:
     def check_rest_server(port: int, retry: int = START_SECONDS, url_prefix: str | None = None) -> Any:
         return check(port, retry, url_prefix)
@@ -196,6 +229,22 @@ REPAIRS = (
         "handle_add_customized_trial",
         "self.recover_parameter_id(data)",
         _resumed_trials,
+    ),
+    Repair(
+        "intermediate_result",
+        "nni.runtime.msg_dispatcher",
+        "MsgDispatcher",
+        "handle_report_metric_data",
+        "if self.assessor is not None:",
+        _intermediate_result,
+    ),
+    Repair(
+        "trial_stopped",
+        "nni.runtime.msg_dispatcher_base",
+        "MsgDispatcherBase",
+        "send",
+        "self._channel._send(command, data)",
+        _trial_stopped,
     ),
     Repair(
         "slow_start",

@@ -22,7 +22,7 @@ from graphnas.methods.registry import configuration_of, make_method
 from nni_graphnas.inner import InnerTuner
 from nni_graphnas.journal import Journal, Result, read_journal, without_corrected
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 _FALLBACK = 7
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ class Proposal:
         ended: Whether NNI reported the end of its job; with several workers NNI may mean another job.
         resolved: Whether its value is known, or that it will have none.
         reported: Whether a final metric came.
+        trial: NNI's id of the trial, where an intermediate result named it.
+        curve: The finite intermediate results by their numbers.
     """
 
     architecture: Architecture
@@ -74,6 +76,13 @@ class Proposal:
     ended: bool = False
     resolved: bool = False
     reported: bool = False
+    trial: str = ""
+    curve: dict[int, float] = field(default_factory=dict)
+
+    def result(self, architecture: Architecture, value: float | None, trial: str, pruned: bool) -> Result:
+        """What became of it."""
+        curve = tuple(sorted(self.curve.items()))
+        return Result(architecture, value, self.parameters, trial or self.trial, curve, pruned)
 
 
 class Session:
@@ -215,7 +224,34 @@ class Session:
                 return  # it was counted as failed, and has failed
             if self._inner is not None:
                 self._inner.tell(number, parameters, None if value is None else self._sign * value)
-            self._take(Result(architecture, value, parameters, trial))
+            self._take(proposal.result(architecture, value, trial, pruned=False))
+
+    def report(self, number: int, value: float | None, *, step: int | None = None, trial: str = "") -> None:
+        """Take an intermediate result of trial ``number``.
+
+        Args:
+            number: As given to :meth:`propose`.
+            value: As the trial reported it; None where that is no finite number, which is ignored.
+            step: Its number among those of the trial; None: the next one.
+            trial: NNI's id of the trial.
+        """
+        with self.lock:
+            proposal = self._proposals.get(number)
+            if proposal is None or proposal.resolved:
+                return
+            proposal.trial = trial or proposal.trial
+            if value is not None:
+                proposal.curve[len(proposal.curve) if step is None else step] = value
+
+    def stop(self, trial: str) -> None:
+        """Note that an assessor ends the trial that NNI calls ``trial``: it is pruned.
+
+        Intermediate results name the right trial, as final ones do, so that this is certain.
+        """
+        with self.lock:
+            for number, proposal in self._proposals.items():
+                if trial and proposal.trial == trial:
+                    self._lose(number, pruned=bool(proposal.curve))
 
     def _echoed(self, proposal: Proposal, echoed: str | None) -> Architecture:
         if echoed is not None:
@@ -266,14 +302,14 @@ class Session:
                 if len(later) == window + 1 and all(self._proposals[n].ended for n in later):
                     self._lose(number)
 
-    def _lose(self, number: int) -> None:
+    def _lose(self, number: int, pruned: bool = False) -> None:
         proposal = self._proposals[number]
         if proposal.resolved:
             return
         proposal.resolved = True
         if self._inner is not None:
             self._inner.tell(number, proposal.parameters, None)
-        self._take(Result(proposal.architecture, None, proposal.parameters))
+        self._take(proposal.result(proposal.architecture, None, "", pruned))
 
     def add(self, results: Iterable[Result]) -> int:
         """Take results from elsewhere, unless their architecture is known already.

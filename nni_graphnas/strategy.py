@@ -36,8 +36,8 @@ _logger = logging.getLogger(__name__)
 class GraphStrategy(Strategy):
     """NNI strategy that explores a space of :func:`nni_graphnas.space.model_space` by a search method.
 
-    * It submits while workers are idle, learns from final metrics only, and maximises, as every strategy of
-      NNI does. A metric is a number, or a dictionary with the number under ``default``.
+    * It submits while workers are idle, and maximises, as every strategy of NNI does. It learns from final
+      metrics, and from intermediate ones where its method does. A metric is a number, or a dictionary with the number under ``default``.
     * An architecture that is finished or running is not submitted again (up to isomorphism); when none is
       left, the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
       a failure, and its architecture is not tried again.
@@ -124,11 +124,15 @@ class GraphStrategy(Strategy):
             self._session.open_journal(path)
             self._earlier = self._session.results()
         engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+        engine.register_model_event_callback(ModelEventType.IntermediateMetric, self._on_intermediate_metric)
         engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
         return model_space
 
     def _cleanup(self) -> None:
         self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+        self.engine.unregister_model_event_callback(
+            ModelEventType.IntermediateMetric, self._on_intermediate_metric
+        )
         self.engine.unregister_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
 
     def _run(self) -> None:
@@ -163,6 +167,9 @@ class GraphStrategy(Strategy):
     def _on_final_metric(self, event: Any) -> None:
         self._guarded(self._take_metric, event)
 
+    def _on_intermediate_metric(self, event: Any) -> None:
+        self._guarded(self._take_intermediate, event)
+
     def _on_training_end(self, event: Any) -> None:
         self._guarded(self._take_end, event)
 
@@ -179,6 +186,9 @@ class GraphStrategy(Strategy):
     def _take_metric(self, number: int, event: Any) -> None:
         value, echoed = metric_of(event.metric)
         self.session.finish(number, value, echoed=echoed)
+
+    def _take_intermediate(self, number: int, event: Any) -> None:
+        self.session.report(number, metric_of(event.metric)[0])
 
     def _take_end(self, number: int, event: Any) -> None:
         if event.status == ModelStatus.Interrupted:

@@ -41,7 +41,8 @@ class GraphTuner(Tuner):
 
     * Architectures that are finished or running are not proposed again (up to isomorphism) while unseen ones
       remain. After that they repeat, since NNI cannot end an experiment whose tuner has nothing left.
-    * A trial that fails, or reports NaN or nothing, counts as a failure.
+    * A trial that fails, or reports NaN or nothing, counts as a failure. The method also learns from
+      intermediate results, those of trials that an assessor ended early included.
     * Every result is written to a journal in the experiment's checkpoint directory as it comes; a resumed
       experiment continues from it. Read it with :func:`nni_graphnas.results` and :func:`nni_graphnas.best`.
     * An error of the method is logged and a random architecture proposed. An error in the configuration ends
@@ -152,6 +153,18 @@ class GraphTuner(Tuner):
         number, echoed = metric_of(value)
         trial = str(kwargs.get("trial_job_id") or "")
         self.session.finish(parameter_id, number, echoed=echoed, trial=trial)
+
+    def receive_intermediate_result(
+        self, parameter_id: int, value: Any, sequence: int, trial_job_id: str
+    ) -> None:
+        """Take an intermediate result; see :mod:`nni_graphnas.repairs`."""
+        if self._session is not None:
+            self._session.report(parameter_id, metric_of(value)[0], step=sequence, trial=trial_job_id)
+
+    def trial_stopped(self, trial_job_id: str) -> None:
+        """Note that the assessor ends a trial; see :mod:`nni_graphnas.repairs`."""
+        if self._session is not None:
+            self._session.stop(trial_job_id)
 
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
         """Note that a job has ended; NNI calls it from another thread, and may name another's parameters."""

@@ -17,10 +17,11 @@ other one writes twice and reads once, and what it read is the history that it p
 All this needs a storage that shows every reader what was written before it read, as Optuna's do on one
 database, file or server; replicas that lag behind do not.
 
-A worker may die in any step. On the same host that is seen at once (:mod:`optuna_graphnas.worker`). For the
-rest there is a lease: a worker in steps 1 to 4 changes a counter in its register a few times per lease, and
-one whose register has not changed for a whole lease, by the clock of the worker that waits, is passed over.
-So a worker that was suspended for longer than the lease may propose the same architecture as another one.
+A worker may die in any step. On the same host that is seen at once, as is a register that came here with the
+copy of a study (:mod:`optuna_graphnas.records`). For the rest there is a lease: a worker in steps 1 to 4
+changes a counter in its register a few times per lease, and one whose register has not changed for a whole
+lease, by the clock of the worker that waits, is passed over. So a worker that was suspended for longer than
+the lease may propose the same architecture as another one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
-from optuna_graphnas.worker import is_abandoned, own_record
+from optuna_graphnas.records import is_abandoned, own_record, place_of
 
 TURN = "graphnas:turn"
 CLAIM = "graphnas:architecture"
@@ -79,6 +80,7 @@ class Turn:
     ) -> None:
         self._storage = storage
         self._study_id = study_id
+        self._place = place_of(storage)
         self._trial = trial
         self._lease_seconds = lease_seconds
         self._last_seen = last_seen
@@ -166,7 +168,7 @@ class Turn:
         return phases
 
     def _is_lost(self, trial: FrozenTrial, record: dict[str, Any]) -> bool:
-        if is_abandoned(trial):
+        if is_abandoned(trial, self._place):
             return True
         place = (self._study_id, trial.number)
         last, since = self._last_seen.get(place, (None, 0.0))

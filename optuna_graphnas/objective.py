@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -16,8 +17,9 @@ from graphnas.evaluate.base import Evaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
-from optuna_graphnas.history import mark_interruption
 from optuna_graphnas.suggest import suggest_architecture
+
+_logger = logging.getLogger(__name__)
 
 MEASURED = ("value", "parameters", "macs", "seconds")
 """Fields of an Evaluation; any other name is looked up in its metrics."""
@@ -30,15 +32,15 @@ class Objective:
     ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
     Optuna marks the trial as failed and the search continues. Where the evaluator reports values during
     training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
-    the trial, and the study's pruner may end it. A trial that Ctrl-C ends does not count as failed: the
-    search proposes its architecture again.
+    the trial, and the study's pruner may end it.
 
     Args:
         space: The search space.
         evaluator: The evaluator that measures an architecture.
         objectives: The values to return, in the order of the study's directions: ``value``, ``parameters``,
             ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
-        constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``.
+        constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``; NaN is
+            infeasible.
         on_invalid: As in :func:`optuna_graphnas.suggest_architecture`.
 
     Raises:
@@ -84,18 +86,17 @@ class Objective:
             )
         architecture = suggest_architecture(trial, self.space, on_invalid=self.on_invalid)
         trial.set_user_attr("architecture", architecture.to_json())
-        try:
-            evaluation = self._evaluate(trial, architecture)
-        except KeyboardInterrupt:
-            if study is not None:
-                mark_interruption(study._storage, trial._trial_id, trial.number)  # type: ignore[attr-defined]
-            raise
+        evaluation = self._evaluate(trial, architecture)
         self._store(trial, evaluation)
         if evaluation.failed:
             values = (math.nan,) * len(self.objectives)
         else:
-            values = tuple(_measured(evaluation, name) for name in self.objectives)
-            self._constrain(trial, study, evaluation)
+            try:
+                values = tuple(_measured(evaluation, name) for name in self.objectives)
+                self._constrain(trial, study, evaluation)
+            except InvalidArgument:  # it was paid for
+                _note(trial, "value", evaluation.value)
+                raise
         return values[0] if len(values) == 1 else values
 
     def _evaluate(self, trial: BaseTrial, architecture: Architecture) -> Evaluation:
@@ -103,7 +104,7 @@ class Objective:
             return self.evaluator.evaluate(architecture)
 
         def report(step: int, value: float) -> bool:
-            trial.report(value, step)
+            trial.report(float(value), int(step))
             if trial.should_prune():
                 raise optuna.TrialPruned(f"pruned at step {step} with value {value}")
             return False
@@ -114,14 +115,16 @@ class Objective:
     def _store(trial: BaseTrial, evaluation: Evaluation) -> None:
         for name in ("parameters", "macs", "seconds"):
             if getattr(evaluation, name) is not None:
-                trial.set_user_attr(name, getattr(evaluation, name))
+                _note(trial, name, getattr(evaluation, name))
         if evaluation.metrics:
-            trial.set_user_attr("metrics", dict(evaluation.metrics))
+            _note(trial, "metrics", dict(evaluation.metrics))
         if evaluation.reason:
-            trial.set_user_attr("reason", evaluation.reason)
+            _note(trial, "reason", evaluation.reason)
 
     def _constrain(self, trial: BaseTrial, study: Study | None, evaluation: Evaluation) -> None:
         excess = {name: _measured(evaluation, name) - bound for name, bound in self.constraints.items()}
+        # Optuna takes no NaN, and what could not be measured is not known to be within the bound.
+        excess = {name: math.inf if math.isnan(value) else value for name, value in excess.items()}
         if hasattr(trial, "set_constraint"):
             for name, value in excess.items():
                 trial.set_constraint(name, value)
@@ -131,6 +134,14 @@ class Objective:
                 "constraints",
                 [excess[name] for name in sorted(excess)],
             )
+
+
+def _note(trial: BaseTrial, name: str, content: object) -> None:
+    """Store a user attribute; what the storage does not take costs a warning, not the measured value."""
+    try:
+        trial.set_user_attr(name, content)
+    except Exception as error:  # storages raise whatever their database does
+        _logger.warning("%s of trial %d is not stored: %r", name, trial.number, error)
 
 
 def _measured(evaluation: Evaluation, name: str) -> float:

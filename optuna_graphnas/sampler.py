@@ -22,9 +22,9 @@ from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from optuna_graphnas.exclusion import LastSeen, Turn
-from optuna_graphnas.history import History, mark_failure
+from optuna_graphnas.history import History
+from optuna_graphnas.records import record_failure, record_worker
 from optuna_graphnas.suggest import fixed_parameters, with_fixed
-from optuna_graphnas.worker import is_abandoned, record_worker
 
 _logger = logging.getLogger(__name__)
 
@@ -37,16 +37,18 @@ class GraphSampler(BaseSampler):
 
     * A proposal depends on the seed, the finished trials in the order of their numbers, and the architectures
       of the running trials; not on the trial number, nor on anything kept in memory. A resumed study goes on
-      as if it had not been interrupted: a trial whose process was killed counts as never started.
+      as if it had not been interrupted: a trial whose process was killed, or that Ctrl-C ended, counts as
+      never started. An architecture that goes on killing its workers counts as failed, see ``max_retries``.
     * An architecture that is finished, running or enqueued is not proposed again, nor another one with its
       key (:meth:`graphnas.GraphSpace.key`: usually isomorphic ones), while unseen ones remain. This holds
       for threads and for several processes on one storage, which exclude each other through the storage
       (:mod:`optuna_graphnas.exclusion`).
-    * For the method, pruned trials, NaN values and exceptions are failures (:mod:`optuna_graphnas.history`).
-      Both directions, several objectives and constraints are passed on.
-    * With ask-and-tell, keep the process that asked alive until it tells the value: an unfinished trial whose
-      process has ended on this host counts as abandoned. A trial of another host stays pending; let
-      Optuna's heartbeat end such trials.
+    * The method learns from values, from the intermediate values of completed and pruned trials, and from
+      failures: NaN, infinite values and exceptions (:mod:`optuna_graphnas.history`). Both directions, several
+      objectives and constraints are passed on.
+    * With ask-and-tell, keep the process that asked alive until the value is told, by itself or by another
+      one: an unfinished trial whose process has ended on this host counts as abandoned. A trial of another
+      host stays pending; let Optuna's heartbeat end such trials.
 
     Args:
         space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
@@ -63,6 +65,8 @@ class GraphSampler(BaseSampler):
             On Optuna 5, ``trial.set_constraint`` works without it.
         lease_seconds: Time for which a worker on another host may hold up the others without a sign of life;
             give all workers of a study the same.
+        max_retries: How often an architecture is proposed again after its worker was lost (killed, or out of
+            memory) before it counts as failed; give all workers of a study the same.
 
     Raises:
         InvalidArgument: An option is outside of what is allowed.
@@ -79,6 +83,7 @@ class GraphSampler(BaseSampler):
         warn_independent_sampling: bool = True,
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
         lease_seconds: float = 300.0,
+        max_retries: int = 1,
     ) -> None:
         if seed is not None and not 0 <= seed < 2**32:
             raise InvalidArgument(f"seed must be None or an integer in 0..{2**32 - 1}, got {seed}")
@@ -86,6 +91,8 @@ class GraphSampler(BaseSampler):
             raise InvalidArgument(f"n_startup_trials must not be negative, got {n_startup_trials}")
         if not (lease_seconds > 0 and math.isfinite(lease_seconds)):
             raise InvalidArgument(f"lease_seconds must be positive, got {lease_seconds}")
+        if max_retries < 0:
+            raise InvalidArgument(f"max_retries must not be negative, got {max_retries}")
         self._space = space
         self._factory = method
         self._seed = secrets.randbelow(2**32) if seed is None else seed
@@ -97,6 +104,7 @@ class GraphSampler(BaseSampler):
         self._warn_independent_sampling = warn_independent_sampling
         self._constraints_func = constraints_func
         self._lease_seconds = lease_seconds
+        self._max_retries = max_retries
         self._block: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
         }
@@ -107,7 +115,7 @@ class GraphSampler(BaseSampler):
         """Start what can be rebuilt from the study at any time."""
         self._lock = threading.Lock()
         self._method: SearchMethod | None = None
-        self._history = History(self._space)
+        self._history = History(self._space, self._max_retries)
         self._last_seen: LastSeen = {}
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
@@ -166,16 +174,16 @@ class GraphSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Note on the trial which process runs it."""
-        record_worker(study._storage, trial)
+        record_worker(study, trial)
         self._independent_sampler.before_trial(study, trial)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Note on the trial its constraints, and that it failed if it did."""
+        """Note on the trial its constraints, or whether it failed or was stopped."""
         self._inner_samplers.pop((trial._trial_id, trial.datetime_start), None)
         if state == TrialState.FAIL:
-            mark_failure(study._storage, trial)
+            record_failure(study, trial)
         elif self._constraints_func is not None:
             constraints = tuple(float(value) for value in self._constraints_func(trial))
             if any(math.isnan(value) for value in constraints):
@@ -228,10 +236,11 @@ class GraphSampler(BaseSampler):
             return self._independent_sampler
         identity = trial._trial_id, trial.datetime_start  # storages in memory count from 0 each
         if identity not in self._inner_samplers:
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            place = sum(
-                t.number < trial.number and (t.state.is_finished() or not is_abandoned(t)) for t in trials
-            )
+            with self._lock:
+                self._history.belongs_to(study._storage, study._study_id)
+                trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+                lost = self._history.never_started(trials, study.directions)
+            place = sum(t.number < trial.number and t.number not in lost for t in trials)
             seed = int(np.random.SeedSequence([self._seed, place]).generate_state(1)[0])
             sampler = TPESampler(seed=seed, n_startup_trials=self._n_startup_trials)
             self._inner_samplers[identity] = sampler

@@ -29,6 +29,7 @@ class SamplerOptions(TypedDict, total=False):
     warn_independent_sampling: bool
     constraints_func: Callable[[FrozenTrial], Sequence[float]] | None
     lease_seconds: float
+    max_retries: int
 
 
 class _Options(SamplerOptions, total=False):

@@ -1,22 +1,12 @@
-"""Worker: which process runs a trial, and whether that process is known to be dead.
-
-Optuna leaves the trial of a killed process in state RUNNING for ever, or until its heartbeat notices. So a
-trial carries the identity of its process, by which others on the same host tell slow workers from dead ones.
-"""
+"""Worker: the identity of a process, by which others on its host tell whether it is slow or dead."""
 
 from __future__ import annotations
 
 import functools
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
-
-ATTRIBUTE = "graphnas:worker"
 
 
 @dataclass(frozen=True)
@@ -39,10 +29,16 @@ class Worker:
     started: str
 
     @property
+    def is_near(self) -> bool:
+        """Whether the process is, or was, on this host, since its last boot and in this namespace."""
+        here = current_worker()
+        return (self.host, self.boot, self.namespace) == (here.host, here.boot, here.namespace)
+
+    @property
     def is_dead(self) -> bool:
         """Whether the process is known to be dead; False where that is unknown, as on another host."""
         here = current_worker()
-        if (self.host, self.boot, self.namespace) != (here.host, here.boot, here.namespace):
+        if not self.is_near:
             return False
         if self.pid == here.pid:
             return bool(self.started) and self.started != here.started
@@ -104,39 +100,3 @@ def _link(path: str) -> str:
         return os.readlink(path)
     except OSError:
         return ""
-
-
-# ---------------------------------------------------------------- on trials
-
-
-def record_worker(storage: BaseStorage, trial: FrozenTrial) -> None:
-    """Write on ``trial`` that this process runs it."""
-    record = {"trial": trial.number, **asdict(current_worker())}
-    storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, record)
-
-
-def worker_of(trial: FrozenTrial) -> Worker | None:
-    """The process that runs ``trial``, if it is known."""
-    record = own_record(trial, ATTRIBUTE)
-    if record is None:
-        return None
-    try:
-        return Worker(**{name: value for name, value in record.items() if name != "trial"})
-    except TypeError:  # written by another release
-        return None
-
-
-def is_abandoned(trial: FrozenTrial) -> bool:
-    """Whether the process that ran ``trial`` is known to be dead."""
-    worker = worker_of(trial)
-    return worker is not None and worker.is_dead
-
-
-def own_record(trial: FrozenTrial, attribute: str) -> dict[str, Any] | None:
-    """The record in ``attribute``, if it was written for this trial.
-
-    Optuna's retry of a failed trial copies all attributes to the new trial, so every record of ours names the
-    trial that it belongs to.
-    """
-    record = trial.system_attrs.get(attribute)
-    return record if isinstance(record, dict) and record.get("trial") == trial.number else None

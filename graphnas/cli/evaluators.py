@@ -6,13 +6,26 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphnas.cli.arguments import assignment, integer
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.graph.space import GraphSpace
 from search_spaces.tables import SPACES_WITH_TABLES
 
 if TYPE_CHECKING:
-    from graphnas.evaluate import Evaluator
+    from graphnas.evaluate import Evaluator, OracleEvaluator
+
+OPTIONS = {
+    "seed": "--seed",
+    "device": "--device",
+    "shape": "--shape",
+    "dataset": "--dataset",
+    "data_dir": "--data-dir",
+    "progress": "nothing: a search shows its own",
+    "space": "--space",
+}
+"""Arguments of the evaluator that are no training settings, and where they are given."""
 
 METRICS = ("validation_accuracy", "test_accuracy")
 
@@ -112,6 +125,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         {"budget": args.budget, "metric": args.metric}, "values from a table, but the networks are trained"
     )
     training = dict(args.training)
+    _check_training(training)
     if args.epochs is not None:
         training["epochs"] = args.epochs
     evaluator = OracleEvaluator(
@@ -124,6 +138,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         progress=False,
         **training,
     )
+    _check_network(space, evaluator)
     settings = {
         "evaluator": "train",
         "dataset": dataset,
@@ -133,6 +148,29 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         "seed": args.seed,
     }
     return evaluator, {**_space_settings(space), **settings}
+
+
+def _check_training(given: dict[str, Any]) -> None:
+    """Refuse what belongs elsewhere or is unknown, by the name of the option that it belongs to."""
+    from graphnas.training import TrainingConfig
+
+    settings = [field.name for field in dataclasses.fields(TrainingConfig)]
+    for name in given:
+        if name in settings:
+            continue
+        use = OPTIONS.get(name)
+        known = f"use {use}" if use else f"there are: {', '.join(settings)}"
+        raise InvalidArgument(f"--training {name}: {name} is not a training setting; {known}")
+
+
+def _check_network(space: GraphSpace, evaluator: OracleEvaluator) -> None:
+    """Build one network now, rather than fail in every trial."""
+    architecture = space.sample(np.random.default_rng(0))
+    try:
+        space.build(architecture, evaluator.data.num_classes, **evaluator.shape)
+    except Exception as error:  # the builder is called with whatever was typed
+        given = {name: value for name, value in evaluator.shape.items() if name != "in_channels"}
+        raise InvalidArgument(f"--shape: {space.name} cannot be built with {given}: {error}") from error
 
 
 def _space_settings(space: GraphSpace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import graphnas
 from graphnas.cli import bench, doctor, nni_tools, search, show, spaces
-from graphnas.errors import GraphNASError
+from graphnas.errors import GraphNASError, StorageFailed
 
 BAD_ARGUMENTS = 2
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
@@ -39,8 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (by default the process's arguments) asks for.
 
     Returns:
-        The exit code: 0, 1 if a search found nothing or a core part is missing, 2 for bad arguments or
-        another error that graphnas raises on purpose (one line on stderr), 130 after Ctrl-C.
+        The exit code: 0, 1 if a search found nothing, a core part is missing or something cannot be written,
+        2 for bad arguments or another error that graphnas raises on purpose (one line on stderr), 130 after
+        Ctrl-C.
     """
     args = build_parser().parse_args(argv)
     try:
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, so that a reader that has gone away is noticed inside of this block
     except GraphNASError as error:
         print("graphnas: error:", " ".join(str(error).split()), file=sys.stderr)
-        return BAD_ARGUMENTS
+        return 1 if isinstance(error, StorageFailed) else BAD_ARGUMENTS
     except KeyboardInterrupt:
         print("\ngraphnas: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -74,8 +74,10 @@ def run_results(args: argparse.Namespace) -> int:
 
     contents = read_journal(find_journal(args.where))
     ranked = [result for result in contents.results if result.value is not None]
-    failed = len(contents.results) - len(ranked)
-    print(f"{contents.space}: {len(ranked)} trials with a value, {failed} failed")
+    pruned = sum(result.pruned for result in contents.results)
+    failed = len(contents.results) - len(ranked) - pruned
+    ended = f", {pruned} ended early" if pruned else ""
+    print(f"{contents.space}: {len(ranked)} trials with a value, {failed} failed{ended}")
     if not ranked:
         return 1
     ranked.sort(key=lambda result: result.value or 0.0, reverse=not contents.minimize)

@@ -22,14 +22,18 @@ TOP = 5
 """Architectures in the table."""
 
 
-def print_comparison(outcomes: Sequence[Outcome], *, title: str, top: int = TOP) -> None:
-    """Print the best architectures of each method side by side."""
+def print_comparison(
+    outcomes: Sequence[Outcome], *, title: str, top: int = TOP, column: str = "accuracy"
+) -> None:
+    """Print the best architectures of each method side by side, their values under the heading ``column``."""
     print(f"\n{title}\n")
     length = min(top, max(len(outcome.best) for outcome in outcomes))
     ranks = [str(rank + 1) for rank in range(length)]
     blocks = [["", *table(["#"], [[rank] for rank in [*ranks, "mean"]], right=[True]).split("\n")]]
     for outcome in outcomes:
-        blocks.append([f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length)])
+        blocks.append(
+            [f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length, column)]
+        )
     widths = [max(map(len, block)) for block in blocks]
     for line in zip(*blocks, strict=True):
         print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -38,7 +42,7 @@ def print_comparison(outcomes: Sequence[Outcome], *, title: str, top: int = TOP)
             print(f"{outcome.method}: {outcome.failed} evaluations failed; the last: {outcome.reason}")
 
 
-def _block(outcome: Outcome, length: int) -> list[str]:
+def _block(outcome: Outcome, length: int, column: str) -> list[str]:
     """The lines of one method: a header, ``length`` architectures, and the mean of all values."""
     rows = [
         [f"{best.value:.2f}", count(best.parameters), count(best.macs), str(best.trial)]
@@ -46,7 +50,7 @@ def _block(outcome: Outcome, length: int) -> list[str]:
     ]
     rows += [[""] * 4] * (length - len(rows))
     rows.append([f"{np.nanmean(outcome.values):.2f}" if outcome.best else "-", "", "", ""])
-    return table(["accuracy", "parameters", "MACs", "trial"], rows, right=[True] * 4).split("\n")
+    return table([column, "parameters", "MACs", "trial"], rows, right=[True] * 4).split("\n")
 
 
 def write_results(
@@ -81,7 +85,7 @@ def write_results(
         },
         **extra,
     }
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # the same search may run twice
     part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(part, path)
 

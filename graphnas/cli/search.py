@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_ev
 from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
-from graphnas.cli.studies import Evaluated, Outcome, open_storage, open_study, read_outcome, without_password
+from graphnas.cli.storages import file_url, in_memory, open_storage, storage_errors, without_password
+from graphnas.cli.studies import Evaluated, Outcome, open_study, read_outcome
 from graphnas.cli.text import architecture_text, count
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import optuna
 
     from graphnas.evaluate import Evaluator
+
+FILES = ("study.db", "results.json", "best_cell.png", "search_curve.png", "distribution.pt")
+"""What a search may write into its output directory, beside the model in ``best``."""
 
 RETRAIN_FACTOR = 3
 """Times the epochs of the search that the best architecture is trained, unless ``--retrain-epochs`` says."""
@@ -113,18 +118,20 @@ def run(args: argparse.Namespace) -> int:
     names = [args.study_name or f"{stem}-{args.method}"]
     if args.compare:
         names.append(f"{args.study_name or stem}-{args.compare}")
-    studies = [
-        open_study(storage, name, settings, method, sampler)
-        for name, method, sampler in zip(names, methods, samplers, strict=True)
-    ]
+    where = without_password(url) if url is not None and not in_memory(url) else None
+    kept = (
+        f"kept in {where}; run the same command again to continue"
+        if where is not None
+        else "lost, because there is neither --output nor a --storage on disk"
+    )
     try:
-        outcomes = _search(args, space, evaluator, studies, methods)
+        with storage_errors(f"the study in {where or 'memory'}", f"the finished trials are {kept}"):
+            studies = [
+                open_study(storage, name, settings, method, sampler)
+                for name, method, sampler in zip(names, methods, samplers, strict=True)
+            ]
+            outcomes = _search(args, space, evaluator, studies, methods)
     except KeyboardInterrupt:
-        kept = (
-            f"kept in {without_password(url)}; run the same command again to continue"
-            if url
-            else ("lost, because neither --storage nor --output was given")
-        )
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
     metric = settings["metric"].replace("_", " ")
@@ -137,9 +144,12 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
     print(architecture_text(best.architecture, space))
     if args.output is not None:
-        _write(args, space, evaluator, outcomes, settings, best, studies[0])
-    if url is not None:
-        print(f"\nThe study is in {without_password(url)}. Run again, it continues from there.")
+        with storage_errors(f"what belongs in {args.output}", f"the finished trials are {kept}"):
+            _write(args, space, evaluator, outcomes, settings, best, studies[0])
+    if where is not None:
+        print(f"\nThe study is in {where}. Run again, it continues from there.")
+    elif url is not None:
+        print(f"\nThe study in {url} was in memory and is not kept; see --output and --storage.")
     return 0
 
 
@@ -149,10 +159,27 @@ def _storage_url(args: argparse.Namespace) -> str | None:
             args.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidArgument(f"cannot create the directory --output {args.output}: {error}") from error
+        _check_output(args.output)
+    if in_memory(args.storage) and args.storage is not None:
+        print(f"graphnas: warning: --storage {args.storage} is in memory; it is not kept", file=sys.stderr)
     if args.storage is not None or args.output is None:
         storage: str | None = args.storage
         return storage
-    return f"sqlite:///{args.output / 'study.db'}"
+    return file_url(args.output / "study.db")
+
+
+def _check_output(directory: Path) -> None:
+    """See, before any work is spent, that everything can be written into ``directory``."""
+    for name in FILES:
+        if (directory / name).is_dir():
+            raise InvalidArgument(f"--output {directory}: {name} is a directory, but is to be a file")
+    if (directory / "best").exists() and not (directory / "best").is_dir():
+        raise InvalidArgument(f"--output {directory}: best is a file, but is to be a directory")
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InvalidArgument(f"cannot write into --output {directory}: {error.strerror}") from error
 
 
 def _search(
@@ -192,8 +219,10 @@ def _write(
     from optuna_graphnas import GraphPNASSampler
 
     directory: Path = args.output
-    draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
     extra: dict[str, Any] = {}
+    # First what costs nothing, so that it is there if what follows is interrupted.
+    write_results(directory / "results.json", outcomes, settings, extra)
+    draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
     written = ["results.json", "best_cell.png", "search_curve.png"]
     sampler = study.sampler
     if isinstance(sampler, GraphPNASSampler) and len(outcomes[0].values) - outcomes[0].failed >= 2:
@@ -203,9 +232,12 @@ def _write(
         try:
             extra["retrained"] = _retrain(args, space, evaluator, settings, best)
             written.append("best/ (model.pt, model.json)")
+            write_results(directory / "results.json", outcomes, settings, extra)
         except TrainingFailed as error:  # the search itself succeeded
             print(f"not kept: {error}", file=sys.stderr)
-    write_results(directory / "results.json", outcomes, settings, extra)
+        except KeyboardInterrupt:
+            print(f"\nWritten to {directory}, without the best model: {', '.join(written)}", flush=True)
+            raise
     print(f"\nWritten to {directory}: {', '.join(written)}")
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
-from graphnas.cli.studies import SETTINGS, open_storage, read_outcome, space_of, without_password
+from graphnas.cli.storages import existing_file, file_url, open_storage, url_of, without_password
+from graphnas.cli.studies import SETTINGS, minimizes, read_outcome, space_of
 from graphnas.cli.text import architecture_text, table
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import FORMAT as ARCHITECTURE
@@ -34,8 +35,9 @@ def add_parser(commands: Any) -> None:
         "what",
         nargs="?",
         metavar="WHAT",
-        help="an output directory, the directory of a saved model, the file of a distribution, a JSON file "
-        "of an architecture or a model, or the text itself: JSON, or the official string form of the space",
+        help="an output directory, a database or journal of studies (a file or a URL), the directory of a "
+        "saved model, the file of a distribution, a JSON file of an architecture or a model, or the text "
+        "itself: JSON, or the official string form of the space",
     )
     parser.add_argument("--storage", metavar="URL", help="database of studies, such as sqlite:///study.db")
     parser.add_argument("--study-name", metavar="NAME", help="which of its studies, if there are several")
@@ -67,12 +69,10 @@ def run(args: argparse.Namespace) -> int:
         space = make_space(args) if args.space else None
         show_distribution(path, space=space, top=args.top, plot=args.plot)
         return 0
+    url = args.storage if path is None else url_of(args.what)
     if path is not None and _exists(path / "study.db"):
-        shown = _show_study(args, f"sqlite:///{path / 'study.db'}")
-    elif path is None:
-        shown = _show_study(args, args.storage)
-    else:
-        shown = _show_architecture(args, path)
+        url = file_url(path / "study.db")
+    shown = _show_architecture(args, path) if url is None else _show_study(args, url)
     if shown is None:
         return 0
     architecture, space = shown
@@ -95,9 +95,7 @@ def _exists(path: Path) -> bool:
 def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, GraphSpace] | None:
     """Print the best of a study, or of all if they search the same; otherwise the list of them."""
     optuna = require("optuna", "optuna")
-    file = url.removeprefix("sqlite:///")
-    if file != url and not _exists(Path(file)):
-        raise DataNotFound(f"no study database {file}")  # opening it would make an empty one
+    existing_file(url)
     storage = open_storage(url)
     names = optuna.get_all_study_names(storage)
     if args.study_name is not None and args.study_name not in names:
@@ -112,17 +110,21 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
         print(f"{len(studies)} studies in {without_password(url)}; choose one with --study-name\n")
         print(table(["study", "trials"], rows, right=[False, True]))
         return None
-    space = space_of(studies[0])
+    space = space_of(studies[0], make_space(args) if args.space else None)
     outcomes = [read_outcome(study, space) for study in studies]
     leaders = [outcome.best[0] for outcome in outcomes if outcome.best]
     if not leaders:
         print(f"no trial of {', '.join(names)} has given a value yet")
         return None
-    metric, dataset = str(settings[0]["metric"]).replace("_", " "), settings[0]["dataset"]
-    title = f"Best architectures of {space.name} by {metric} (%) on {dataset}"
-    print_comparison(outcomes, title=title, top=args.top)
-    best = max(leaders, key=lambda leader: leader.value)
-    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    title = f"Best architectures of {space.name}"
+    best = (min if minimizes(studies[0]) else max)(leaders, key=lambda leader: leader.value)
+    if settings[0] is None:  # a user's own study: we do not know what its values are
+        title, column, unit = f"{title} by value", "value", ""
+    else:
+        metric = str(settings[0]["metric"]).replace("_", " ")
+        title, column, unit = f"{title} by {metric} (%) on {settings[0]['dataset']}", "accuracy", " %"
+    print_comparison(outcomes, title=title, top=args.top, column=column)
+    print(f"\nThe best, {best.value:.2f}{unit} in trial {best.trial}:")
     return best.architecture, space
 
 

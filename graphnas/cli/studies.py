@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
-from search_spaces import get_space
+from search_spaces import get_space, space_names
 
 if TYPE_CHECKING:
     import optuna
@@ -81,35 +80,6 @@ def quiet_optuna() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def without_password(url: str) -> str:
-    """``url`` as it may be printed."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
-
-
-def open_storage(url: str | None) -> BaseStorage:
-    """Optuna's storage at ``url``, in memory if None.
-
-    Raises:
-        InvalidArgument: It is no database URL, or the database cannot be opened.
-        MissingExtra: Optuna is not installed.
-    """
-    optuna = require("optuna", "optuna")
-    if url is None:
-        memory: BaseStorage = optuna.storages.InMemoryStorage()
-        return memory
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        storage: BaseStorage = optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, RuntimeError, ValueError, optuna.exceptions.OptunaError) as error:
-        why = str(error).strip().splitlines()[0]
-        raise InvalidArgument(
-            f"cannot open the storage {without_password(url)!r}: {why}; expected a database URL such as "
-            "sqlite:///study.db"
-        ) from error
-    return storage
-
-
 def open_study(
     storage: BaseStorage, name: str, settings: Mapping[str, Any], method: str, sampler: BaseSampler
 ) -> optuna.Study:
@@ -132,6 +102,8 @@ def open_study(
         raise InvalidArgument(f"the study {name!r} does not maximise one value; use another --study-name")
     wanted = json.loads(json.dumps(settings))
     stored = study.user_attrs.get(SETTINGS)
+    if stored is None and study.get_trials(deepcopy=False):
+        stored = study.user_attrs.get(SETTINGS)  # another process may have made it in between
     if stored is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(SETTINGS, wanted)
         study.set_user_attr(METHOD, method)
@@ -147,16 +119,40 @@ def open_study(
     return study
 
 
-def space_of(study: optuna.Study) -> GraphSpace:
-    """The space that a study of this command searches.
+def minimizes(study: optuna.Study) -> bool:
+    """Whether the smallest value of ``study`` is the best.
 
     Raises:
-        InvalidArgument: The study was not made by this command.
+        InvalidArgument: It has several objectives.
+    """
+    if len(study.directions) != 1:
+        raise InvalidArgument(
+            f"the study {study.study_name!r} has {len(study.directions)} objectives; see study.best_trials"
+        )
+    minimized: bool = study.direction.name == "MINIMIZE"
+    return minimized
+
+
+def space_of(study: optuna.Study, given: GraphSpace | None = None) -> GraphSpace:
+    """The space that a study searches: as this command noted it, ``given``, or one of ours by its parameters.
+
+    Raises:
+        InvalidArgument: The study was not made by this command, and its space is not known.
     """
     settings = study.user_attrs.get(SETTINGS)
-    if not isinstance(settings, dict):
-        raise InvalidArgument(f"the study {study.study_name!r} was not made by graphnas search")
-    return get_space(settings["space"]["name"], **settings["space"]["arguments"])
+    if isinstance(settings, dict):
+        return get_space(settings["space"]["name"], **settings["space"]["arguments"])
+    if given is not None:
+        return given
+    for trial in study.get_trials(deepcopy=False):
+        for name in sorted({name.partition("/")[0] for name in trial.params} & set(space_names())):
+            space = get_space(name)
+            if space.parameters().keys() <= trial.params.keys():
+                return space
+    raise InvalidArgument(
+        f"the study {study.study_name!r} was not made by graphnas search; add --space, and what else "
+        "describes its space"
+    )
 
 
 def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
@@ -165,6 +161,7 @@ def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
     values: list[float] = []
     best: dict[str, Evaluated] = {}
     reason = ""
+    sign = -1.0 if minimizes(study) else 1.0
     for trial in study.get_trials(deepcopy=False):
         attributes = trial.user_attrs
         if trial.state == states.COMPLETE:
@@ -183,11 +180,11 @@ def read_outcome(study: optuna.Study, space: GraphSpace) -> Outcome:
                 metrics=attributes.get("metrics", {}),
             )
             key = space.key(architecture)
-            if key not in best or best[key].value < evaluated.value:
+            if key not in best or sign * best[key].value < sign * evaluated.value:
                 best[key] = evaluated
         elif trial.state == states.PRUNED or "reason" in attributes:
             values.append(math.nan)
             reason = attributes.get("reason", "pruned")
-    ranked = sorted(best.values(), key=lambda evaluated: -evaluated.value)
+    ranked = sorted(best.values(), key=lambda evaluated: -sign * evaluated.value)
     method = study.user_attrs.get(METHOD, study.study_name)
     return Outcome(method, study.study_name, values, ranked, reason)

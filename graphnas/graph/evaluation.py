@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import decimal
+import logging
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
+
+_logger = logging.getLogger(__name__)
 
 Setting = str | int | float | bool | None
 """A value of a hyper-parameter."""
@@ -14,7 +20,10 @@ Setting = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of one evaluation.
+    """The result of one evaluation, in Python's own numbers, which every storage takes.
+
+    Scalars of NumPy, torch and others become those. A metric that is no number is left out with a warning:
+    it must not cost the value that was measured with it.
 
     Attributes:
         value: The objective of the search, by default an accuracy; NaN when the evaluation failed.
@@ -23,6 +32,9 @@ class Evaluation:
         seconds: Wall-clock seconds the evaluation took (or, from a table, the recorded cost), if known.
         metrics: Any further figures by name, such as ``test_accuracy``.
         reason: Why the evaluation failed; empty when it did not.
+
+    Raises:
+        InvalidArgument: ``value``, ``parameters``, ``macs`` or ``seconds`` is no number.
     """
 
     value: float
@@ -31,6 +43,24 @@ class Evaluation:
     seconds: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Turn what is stored into plain numbers."""
+        set_field = object.__setattr__  # the class is frozen
+        set_field(self, "value", float(_number("value", self.value)))
+        for name in ("parameters", "macs", "seconds"):
+            if getattr(self, name) is not None:
+                number = _number(name, getattr(self, name))
+                counted = name != "seconds" and float(number).is_integer()
+                set_field(self, name, int(number) if counted else float(number))
+        metrics: dict[str, float] = {}
+        for name, figure in self.metrics.items():
+            try:
+                metrics[str(name)] = _number(str(name), figure)
+            except InvalidArgument as error:
+                _logger.warning("a metric is left out: %s", error)
+        set_field(self, "metrics", metrics)
+        set_field(self, "reason", str(self.reason))
 
     @property
     def failed(self) -> bool:
@@ -41,6 +71,22 @@ class Evaluation:
     def failure(cls, reason: str, **known: float | int | None) -> Evaluation:
         """A failed evaluation with its reason and whatever was measured before it failed."""
         return cls(value=math.nan, reason=reason, **known)  # type: ignore[arg-type]
+
+
+def _number(name: str, given: object) -> int | float:
+    """``given`` as an int or a float.
+
+    Raises:
+        InvalidArgument: It is neither a number nor an array or tensor of a single one.
+    """
+    try:
+        plain = given.item() if hasattr(given, "item") else given
+        if isinstance(plain, numbers.Real | decimal.Decimal):
+            number = float(plain)
+            return int(plain) if isinstance(plain, numbers.Integral) else number
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # as several elements give
+        pass
+    raise InvalidArgument(f"{name} must be a number, got {given!r}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from graphnas.cli.arguments import assignment
-from graphnas.cli.studies import without_password
+from graphnas.cli.storages import without_password
 from graphnas.cli.text import big_number, count, table
 
 

@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 RESULTS = [
     Result(SPACE.sample(RNG), 3.5, {"rate": 0.1}, "abc"),
     Result(SPACE.sample(RNG), None),
-    Result(SPACE.sample(RNG), 7.0, {}, "def"),
+    Result(SPACE.sample(RNG), 7.0, {}, "def", ((0, 1.5), (1, 4.0))),
     Result(SPACE.sample(RNG), 7.0, {}, "later"),
 ]
 
@@ -48,6 +48,16 @@ def test_results_and_best_are_found_by_file_directory_and_id(path, monkeypatch, 
         assert nni_graphnas.best(where) == RESULTS[2]
     with pytest.raises(DataNotFound, match=r"ab12.*nni-experiments"):
         nni_graphnas.best("ab12")
+
+
+def test_a_trial_that_was_ended_early_keeps_its_curve(tmp_path):
+    journal = Journal(tmp_path / "j", SPACE, 3)
+    result = Result(SPACE.sample(RNG), None, {}, "abc", ((0, 0.5), (2, 0.25)), pruned=True)
+    journal.append(result)
+    assert read_journal(tmp_path / "j").results == [result]
+    observation = result.observation(-1.0)
+    assert (observation.values, observation.pruned) == (None, True)
+    assert observation.curve == ((0, -0.5), (2, -0.25))
 
 
 def test_the_smallest_is_the_best_where_that_is_wanted(tmp_path):

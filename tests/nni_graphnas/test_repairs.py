@@ -209,3 +209,64 @@ def test_done_twice_is_done_once_and_undone_is_undone():
 def test_the_table_of_the_module_names_every_repair():
     rows = [line.split()[0] for line in repairs.__doc__.splitlines() if line.startswith(tuple(NAMES))]
     assert rows == NAMES
+
+
+class _Assessor:
+    """Ends every trial whose second result is below 1, and knows nothing of tuners."""
+
+    def assess_trial(self, trial_job_id, trial_history):
+        return len(trial_history) < 2 or trial_history[-1] >= 1
+
+    def trial_end(self, trial_job_id, success):
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_intermediate_results_and_early_ends_reach_the_tuner(repaired, monkeypatch, echo):
+    if not repaired:
+        monkeypatch.setattr(repairs, "apply", lambda **options: [])  # a tuner makes the repairs itself
+    made = tuner()
+    made.update_search_space(nni_graphnas.search_space(made.session.space))
+    dispatcher = MsgDispatcher("ws://unused", made, _Assessor())
+    dispatcher._channel = type("Sent", (), {"sent": [], "_send": lambda self, *a: self.sent.append(a)})()
+    dispatcher.handle_request_trial_jobs(2)
+    requested = [json.loads(data) for command, data in dispatcher._channel.sent]
+    good, bad = (parameters["parameter_id"] for parameters in requested)
+
+    def report(number, kind, sequence, value):
+        content = {"default": value, "note": "x"} if echo and kind == "FINAL" else value
+        dispatcher.handle_report_metric_data(
+            {
+                "parameter_id": number,
+                "trial_job_id": f"job{number}",
+                "type": kind,
+                "sequence": sequence,
+                "value": nni.dump(content),
+            }
+        )
+
+    for sequence in range(2):
+        report(good, "PERIODICAL", sequence, 1.5 + sequence)
+        report(bad, "PERIODICAL", sequence, 0.5)
+    report(good, "FINAL", 0, 3.0)
+    assert (CommandType.KillTrialJob, nni.dump(f"job{bad}")) in [
+        (getattr(CommandType, command.name), data) for command, data in dispatcher._channel.sent
+    ]
+    told = [(o.values, o.curve, o.pruned) for o in made.session.method.observations]
+    if repaired:
+        assert told == [(None, ((0, 0.5), (1, 0.5)), True), ((3.0,), ((0, 1.5), (1, 2.5)), False)]
+    else:
+        assert told == [((3.0,), (), False)]
+
+
+def test_a_tuner_that_knows_nothing_of_intermediate_results_is_left_alone():
+    assert "intermediate_result" in repairs.apply()
+
+    class Plain:
+        def receive_trial_result(self, *arguments, **options):
+            """Nothing is kept."""
+
+    dispatcher = MsgDispatcher("ws://unused", Plain(), _Assessor())
+    data = {"parameter_id": 0, "trial_job_id": "job", "type": "PERIODICAL", "sequence": 0, "value": "1.5"}
+    dispatcher.handle_report_metric_data(data)
+    assert dispatcher.assessor.assess_trial("job", [1.0])

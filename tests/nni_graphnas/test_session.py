@@ -262,3 +262,64 @@ def test_a_journal_that_cannot_be_written_does_not_end_the_search(tmp_path, capl
     made.finish(0, 1.0)
     assert len(made.results()) == 1
     assert "could not be written" in caplog.text
+
+
+def test_intermediate_results_reach_the_method_with_the_value():
+    made = session(minimize=True)
+    first, second = made.propose(0), made.propose(1)
+    for step, value in ((1, 0.5), (0, 0.75), (2, None)):  # as threads deliver them; NaN is None
+        made.report(0, value, step=step, trial="a")
+    made.report(1, 2.0)
+    made.report(1, 3.0)
+    made.report(7, 1.0)  # of a stranger
+    made.finish(0, 0.25)
+    made.finish(1, None)
+    assert [r.curve for r in made.results()] == [((0, 0.75), (1, 0.5)), ((0, 2.0), (1, 3.0))]
+    assert [r.trial for r in made.results()] == ["a", ""]
+    told = [(o.architecture, o.values, o.curve, o.pruned) for o in made.method.observations]
+    assert told == [
+        (first.architecture, (-0.25,), ((0, -0.75), (1, -0.5)), False),
+        (second.architecture, None, ((0, -2.0), (1, -3.0)), False),
+    ]
+
+
+def test_what_an_assessor_stops_is_pruned_at_once_whatever_nni_calls_it():
+    made = session()
+    first, second = made.propose(0), made.propose(1)
+    made.report(0, 0.5, step=0, trial="a")
+    made.report(1, 0.75, step=0, trial="b")
+    made.stop("a")
+    made.stop("unknown")
+    assert [(r.architecture, r.value, r.curve, r.pruned) for r in made.results()] == [
+        (first.architecture, None, ((0, 0.5),), True)
+    ]
+    assert made.pending() == [second.architecture]
+    made.end(1)  # the wrong name for the end of the first
+    made.finish(1, 1.0, trial="b")
+    made.end(0)
+    made.settle(final=True)
+    assert [(r.value, r.pruned) for r in made.results()] == [(None, True), (1.0, False)]
+
+
+def test_a_stopped_trial_is_still_one_in_the_next_process(tmp_path):
+    made = session()
+    made.open_journal(tmp_path / "j")
+    made.propose(0)
+    made.report(0, 0.5, step=3, trial="a")
+    made.stop("a")
+    again = session()
+    again.open_journal(tmp_path / "j")
+    assert again.method.observations == made.method.observations
+    assert again.method.observations[0].pruned
+    loaded = session()
+    loaded.load_state_dict(made.state_dict())
+    assert loaded.method.observations == made.method.observations
+
+
+def test_a_value_that_comes_after_the_assessor_has_the_last_word():
+    made = session()
+    made.propose(0)
+    made.report(0, 0.5, step=0, trial="a")
+    made.stop("a")
+    made.finish(0, 2.0, trial="a")
+    assert [(r.value, r.pruned) for r in made.results()] == [(2.0, False)]

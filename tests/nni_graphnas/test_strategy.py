@@ -487,10 +487,11 @@ def test_it_proposes_what_its_twin_in_optuna_proposes(strategy, sampler, seed):
 
 
 def test_events_are_those_that_the_engine_knows():
-    """A strategy listens to final metrics and to ends, and to nothing else."""
+    """A strategy listens to metrics and to ends, and to nothing else."""
     strategy, engine = GraphBO(seed=0), cases.engine()
     strategy.initialize(cases.executable(), engine)
     assert {kind for kind, callbacks in engine._callbacks.items() if callbacks} == {
         ModelEventType.FinalMetric,
+        ModelEventType.IntermediateMetric,
         ModelEventType.TrainingEnd,
     }

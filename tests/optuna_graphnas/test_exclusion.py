@@ -19,7 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from optuna_graphnas.exclusion import LastSeen, Turn, read_claim
-from optuna_graphnas.worker import current_worker, is_abandoned
+from optuna_graphnas.records import is_abandoned, place_of
+from optuna_graphnas.worker import current_worker
 from search_spaces import GEMNet
 
 LARGE = GEMNet(num_nodes=60).sample(np.random.default_rng(0))
@@ -140,7 +141,7 @@ def test_passes_over_a_dead_process_at_once() -> None:
     study_id = new_study(storage)
     dead, mine = new_trial(storage, study_id, pid=gone.pid), new_trial(storage, study_id)
     put(storage, dead, "entering")
-    assert is_abandoned(storage.get_trial(dead._trial_id))
+    assert is_abandoned(storage.get_trial(dead._trial_id), place_of(storage))
     started = time.monotonic()
     with turn(storage, study_id, mine):
         pass
@@ -155,12 +156,15 @@ def test_a_killed_process_is_dead_before_its_parent_has_noticed() -> None:
     study_id = new_study(storage)
     started = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
     trial = new_trial(storage, study_id, pid=child.pid, started=started)
-    assert not is_abandoned(storage.get_trial(trial._trial_id))
+    assert not is_abandoned(storage.get_trial(trial._trial_id), place_of(storage))
     os.kill(child.pid, 9)
     deadline = time.monotonic() + 30
-    while not is_abandoned(storage.get_trial(trial._trial_id)) and time.monotonic() < deadline:
+    while (
+        not is_abandoned(storage.get_trial(trial._trial_id), place_of(storage))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
-    assert is_abandoned(storage.get_trial(trial._trial_id))
+    assert is_abandoned(storage.get_trial(trial._trial_id), place_of(storage))
     child.wait()
 
 

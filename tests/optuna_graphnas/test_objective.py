@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FixedTrial, TrialState
 from sampler_cases import SPACE, make_sampler, real_space
 from small_space import quality
@@ -19,6 +24,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.methods import GraphBOConfig
 from optuna_graphnas import GraphBOSampler, Objective, RandomArchitectureSampler
+from optuna_graphnas.history import constraints_of
 from search_spaces import NASBench201
 
 
@@ -128,6 +134,65 @@ def test_works_with_a_fixed_trial() -> None:
     values = both(FixedTrial(SPACE.to_parameters(failing)))
     assert isinstance(values, tuple)
     assert all(map(math.isnan, values))
+
+
+class Scalars:
+    """Measures everything as scalars of one library, values reported in training included."""
+
+    def __init__(self, scalar: Callable[[float], Any]) -> None:
+        self.scalar = scalar
+
+    def evaluate(self, architecture: Architecture, *, report: Callable[[Any, Any], bool]) -> Evaluation:
+        scalar, edges = self.scalar, architecture.num_edges
+        report(np.int64(1), scalar(0.25))
+        metrics = {"test_accuracy": scalar(edges), "confusion": np.eye(2)}
+        return Evaluation(scalar(0.5), scalar(10 * edges), scalar(100 * edges), scalar(0.25), metrics)
+
+
+@pytest.mark.parametrize("scalar", [np.float32, np.float64, torch.tensor], ids=repr)
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+def test_scalars_of_other_libraries_reach_every_storage(tmp_path: Path, kind: str, scalar: Any) -> None:
+    path = f"{tmp_path}/study"
+    storage = f"sqlite:///{path}" if kind == "sqlite" else JournalStorage(JournalFileBackend(path))
+    objective = Objective(SPACE, Scalars(scalar), constraints={"macs": 1e6, "test_accuracy": 100.0})
+    (trial,) = run(objective, 1, storage=storage).trials
+    edges = SPACE.from_parameters(trial.params).num_edges
+    assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.25})
+    assert trial.user_attrs["macs"] == 100 * edges
+    assert trial.user_attrs["metrics"] == {"test_accuracy": edges}
+
+
+def test_what_a_storage_refuses_does_not_cost_the_value(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = optuna.storages.InMemoryStorage.set_trial_user_attr
+
+    def refuses(self: Any, trial_id: int, key: str, value: Any) -> None:
+        if key == "metrics":
+            raise optuna.exceptions.StorageInternalError("Data too long for column")
+        stored(self, trial_id, key, value)
+
+    monkeypatch.setattr(optuna.storages.InMemoryStorage, "set_trial_user_attr", refuses)
+    study = run(Objective(SPACE, Scalars(float)), 1)
+    assert study.best_value == 0.5
+    assert "metrics of trial 0 is not stored: StorageInternalError" in caplog.text
+
+
+def test_a_value_is_kept_where_another_figure_is_missing() -> None:
+    study = optuna.create_study(direction="maximize", sampler=make_sampler("random"))
+    with pytest.raises(InvalidArgument, match="does not measure 'energy'"):
+        study.optimize(Objective(SPACE, Scalars(float), constraints={"energy": 1.0}), n_trials=1)
+    assert study.trials[0].user_attrs["value"] == 0.5
+
+
+def test_a_figure_that_could_not_be_measured_is_infeasible() -> None:
+    class Unmeasured:
+        def evaluate(self, architecture: Architecture) -> Evaluation:
+            return Evaluation(quality(architecture), metrics={"latency": math.nan})
+
+    study = run(Objective(SPACE, Unmeasured(), constraints={"latency": 1.0}), 4)
+    assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
+    assert all(constraints_of(trial) and max(constraints_of(trial).values()) > 0 for trial in study.trials)
 
 
 @pytest.mark.parametrize(
