@@ -16,6 +16,7 @@ from graphnas.surrogate.acquisition import (
     log_hypervolume_improvement,
 )
 from graphnas.surrogate.kernels import Inputs, Vector, count_of, take
+from graphnas.surrogate.regression import evenly_by_rank
 from graphnas.surrogate.training_set import TrainingSet, normal_scores
 
 NOISE = ("alternate", "included", "excluded")
@@ -168,6 +169,9 @@ class ImprovementModel:
 
     def _fit(self, kind: Kind, inputs: Inputs, column: Vector) -> Process:
         rows = np.flatnonzero(~np.isnan(column))
+        if len(rows) > self._max_points:
+            # A fit also conditions, which takes the square of their number in memory and its cube in time.
+            rows = np.sort(rows[evenly_by_rank(column[rows], self._max_points)])
         process = self._make() if kind == "constraint" else self._make_objective(kind)
         return process.fit(take(inputs, rows), column[rows])
 

@@ -16,6 +16,9 @@ from graphnas.surrogate.imputation import imputed_values
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_ROWS = 256
+"""Rows compared with all others at a time, so that the comparisons take little memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
@@ -102,8 +105,19 @@ class TrainingSet:
         return np.argsort(-self.ranked_scores, kind="stable")[:count]
 
     def spread(self, count: int) -> NDArray[np.int64]:
-        """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks."""
-        return half_best(self.best(len(self)), count)
+        """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks.
+
+        Of several objectives the best are those that the fewest others dominate, whatever the weights that
+        :attr:`scores` were computed with; evaluations that violate a constraint come last.
+        """
+        size = len(self)
+        if size <= count:
+            return np.arange(size)
+        order = self.best(size)
+        if self.values.shape[1] > 1:
+            place = np.argsort(order)
+            order = np.lexsort((place, times_dominated(self.values), self.violating))
+        return half_best(order, count)
 
 
 def half_best(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -113,6 +127,20 @@ def half_best(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         return np.sort(order)
     top = count // 2
     return np.sort(np.concatenate([order[:top], order[np.linspace(top, size - 1, count - top).astype(int)]]))
+
+
+def times_dominated(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) how many rows of ``values`` (n, m) are at least as good in each objective and better in one."""
+    counts = np.empty(len(values), np.int64)
+    for start in range(0, len(values), _ROWS):
+        part = slice(start, start + _ROWS)
+        worse = np.zeros((len(values[part]), len(values)), bool)
+        dominated = np.ones_like(worse)
+        for column in values.T:
+            worse |= column[part, None] < column
+            dominated &= column[part, None] <= column
+        counts[part] = (dominated & worse).sum(1)
+    return counts
 
 
 def normal_scores(values: Vector) -> Vector:

@@ -166,3 +166,14 @@ def test_a_pending_point_is_less_promising():
     ahead = np.array([[1.5, 1.5]])
     free = ImprovementModel(process).fit(data, [X])([ahead])
     assert ImprovementModel(process).fit(data, [X], [ahead])([ahead]) < free - 0.1
+
+
+def test_beyond_max_points_the_best_and_a_sample_of_the_rest_are_learned_from():
+    value = X.sum(1)
+    data = training_set(value)
+    model = ImprovementModel(process, noise="excluded", max_points=12)
+    targets, kept = normal_scores(value), data.spread(12)
+    evenly = np.sort(np.argsort(value)[np.linspace(0, len(value) - 1, 12).astype(int)])
+    expected = process().fit([X[evenly]], targets[evenly]).condition([X[kept]], targets[kept])
+    expected = log_expected_improvement(*expected.predict([POOL]), targets.max())
+    np.testing.assert_allclose(model.fit(data, [X])([POOL]), expected)

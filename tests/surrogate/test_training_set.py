@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from graphnas.graph.evaluation import Observation
-from graphnas.surrogate.training_set import TrainingSet, normal_scores, scalarize
+from graphnas.surrogate.training_set import TrainingSet, normal_scores, scalarize, times_dominated
 from search_spaces import GEMNet
 
 ARCHITECTURE = GEMNet(4).sample(np.random.default_rng(0))
@@ -58,3 +58,48 @@ def test_scalarisation_keeps_the_pareto_front_in_reach():
     winners = {int(scalarize(values, rng).argmax()) for _ in range(200)}
     assert winners == {0, 1, 2}
     assert scalarize(values[:, :1], rng).tolist() == values[:, 0].tolist()
+
+
+def test_times_dominated_against_all_pairs():
+    values = np.random.default_rng(0).integers(4, size=(600, 2)).astype(float)
+    slow = [
+        sum((other >= row).all() and (other > row).any() for other in values.tolist())
+        for row in map(np.array, values.tolist())
+    ]
+    assert times_dominated(values).tolist() == slow
+
+
+def test_a_spread_has_the_best_half_and_an_even_sample_of_the_rest():
+    values = np.random.default_rng(0).permutation(100).astype(float)
+    data = training_set([((value,), ()) for value in values])
+    kept = data.spread(20)
+    assert (np.diff(kept) > 0).all()
+    ranks = np.sort(values[kept])[::-1]
+    assert ranks[:10].tolist() == list(range(99, 89, -1))
+    assert ranks[[10, -1]].tolist() == [89, 0]
+    assert np.ptp(np.diff(ranks[10:])) <= 1
+    assert data.spread(100).tolist() == data.spread(500).tolist() == list(range(100))
+
+
+def test_a_spread_keeps_the_pareto_front_whatever_the_weights():
+    rng = np.random.default_rng(0)
+    angle = np.linspace(0, np.pi / 2, 10)
+    front = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    values = rng.permutation(np.concatenate([front, 0.5 * rng.random((90, 2))]))
+    on_front = np.flatnonzero(times_dominated(values) == 0)
+    for seed in range(5):
+        observations = [Observation(ARCHITECTURE, tuple(row)) for row in values.tolist()]
+        data = TrainingSet.from_observations(observations, np.random.default_rng(seed))
+        assert set(on_front) <= set(data.spread(20).tolist())
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_a_spread_prefers_what_satisfies_the_constraints(objectives):
+    values = np.random.default_rng(0).random((60, objectives))
+    feasible = np.arange(60) % 6 == 0
+    data = training_set(
+        [(tuple(row), (-1.0 if allowed else 1.0,)) for row, allowed in zip(values, feasible, strict=True)]
+    )
+    kept = data.spread(20)
+    assert set(np.flatnonzero(feasible)) <= set(kept.tolist())
+    assert (~feasible[kept]).any()
