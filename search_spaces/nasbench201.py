@@ -75,6 +75,10 @@ class NASBench201(GraphSpace):
                 f"{self.name}: a cell has {NUM_NODES} nodes, got {architecture.num_nodes}"
             )
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        return batch.to_arrays()[2] == NUM_NODES
+
     def key(self, architecture: Architecture) -> str:
         """:meth:`function_string` or :meth:`graph_key`, as ``identity`` says."""
         if self.identity == "graph":
