@@ -59,7 +59,7 @@ def walk(space: GraphSpace, start: Choices, steps: int, rng: np.random.Generator
 
     A step to a changed graph that the rule refuses is not taken. Changes are symmetric, so this is the
     Metropolis algorithm for the uniform distribution: a walk from a uniformly drawn graph stays uniform,
-    and any other one approaches the uniform distribution over what it can reach. A step asks for each row once.
+    and any other one approaches that distribution over what it can reach. A step asks for each row once.
     """
     state = start
     for _ in range(steps):

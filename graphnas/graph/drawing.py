@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,50 +25,33 @@ from graphnas.graph.changes import (
 )
 from graphnas.graph.layout import with_label
 from graphnas.graph.rules import in_batches
+from graphnas.graph.starts import (
+    ENOUGH,
+    IN_BATCHES,
+    ONE_BY_ONE,
+    SURVEY,
+    largest_block,
+    random_choices,
+    walk_starts,
+)
 
 if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
     from graphnas.graph.space import GraphSpace
 
-_logger = logging.getLogger(__name__)
-
 RARE = 200
 """Where fewer than one in so many random graphs is valid, architectures come from walks."""
 
-ENOUGH = 10
-"""Valid graphs after which the share that the rule accepts is known well enough."""
+ENUMERATING = 0.25
+"""Share of all combinations for which a batch would ask that is reason enough to enumerate them."""
 
-BLOCK, FEW = 1 << 16, 1000
-"""The most graphs that are checked at a time, and for an enumeration by a rule for one."""
+FEW = 1000
+"""The most graphs that are enumerated at a time by a rule for one."""
 
 MUTATIONS = 50
 """Random changes of one slot that are tried before all of them are."""
 
-_SURVEY, _FIRST, _MIXING = range(3)
 _KEPT = 256
-_THINNING = 8
-
-
-class Bounds(NamedTuple):
-    """How many graphs the rule is asked for at most.
-
-    Attributes:
-        enumerated: Combinations of labels of a space that is enumerated.
-        first: Random graphs until the first valid one.
-        batch: Random graphs for a batch, beyond its size.
-        chains: Walks that run side by side.
-        mixing: Graphs for the walks from the first valid ones to those that later walks start from.
-    """
-
-    enumerated: int
-    first: int
-    batch: int
-    chains: int
-    mixing: int
-
-
-ONE_BY_ONE = Bounds(50_000, 200_000, 20_000, 1_000, 20_000)
-IN_BATCHES = Bounds(1 << 20, 4_000_000, 200_000, 5_000, 200_000)
 
 
 class Drawing:
@@ -85,6 +67,7 @@ class Drawing:
     def __init__(self, space: GraphSpace) -> None:
         self._space, self._layout = space, space.layout
         self.bounds = IN_BATCHES if in_batches(space) else ONE_BY_ONE
+        self._block = largest_block(space)
         self._near: dict[Architecture, list[Architecture]] = {}
         self._listed: tuple[tuple[int, int], ArchitectureBatch | None] | None = None
 
@@ -93,10 +76,10 @@ class Drawing:
     @functools.cached_property
     def accepted(self) -> float:
         """The share of random graphs that is valid, from as few as tell whether it is rare; 0 if none was."""
-        rng, drawn, valid = np.random.default_rng(_SURVEY), 0, 0
+        rng, drawn, valid = np.random.default_rng(SURVEY), 0, 0
         while valid < ENOUGH and drawn < RARE * ENOUGH:
             size = min(max(2 * drawn, ENOUGH), RARE * ENOUGH - drawn)
-            valid += int(valid_rows(self._space, self._random(rng, size)).sum())
+            valid += int(valid_rows(self._space, random_choices(self._layout, rng, size)).sum())
             drawn += size
         return valid / drawn
 
@@ -106,8 +89,12 @@ class Drawing:
         return self.accepted < 1 / RARE
 
     @functools.cached_property
+    def _combinations(self) -> int:
+        return math.prod(self._layout.counts.tolist())
+
+    @functools.cached_property
     def _members(self) -> Choices | None:
-        """All valid graphs of a space whose valid ones are rare, if its combinations can be enumerated."""
+        """All valid graphs of a space whose combinations can be enumerated."""
         members = self.members(self.bounds.enumerated)
         return None if members is None else self._layout.choices(members)
 
@@ -124,7 +111,7 @@ class Drawing:
     def _list(self, limit: int, most: int) -> ArchitectureBatch | None:
         space, size = self._space, self._space.size()
         if size is None:
-            count = math.prod(self._layout.counts.tolist())
+            count = self._combinations
             if count > most or (not self.rare and self.accepted * count > 4 * limit):
                 return None
         elif size > limit:
@@ -140,7 +127,7 @@ class Drawing:
 
     def enumerate(self) -> Iterator[Architecture]:
         """See :meth:`GraphSpace.enumerate`."""
-        for batch in combinations(self._space, BLOCK if in_batches(self._space) else FEW):
+        for batch in combinations(self._space, self._block if in_batches(self._space) else FEW):
             yield from batch
 
     # ---------------------------------------------------------------- random architectures
@@ -158,19 +145,20 @@ class Drawing:
         return labels
 
     def _draw(self, rng: np.random.Generator, size: int) -> Choices:
-        if self.rare:
-            if self._members is None:
+        if self.rare or size / self.accepted > ENUMERATING * self._combinations:
+            if self._members is not None:
+                if not len(self._members):
+                    raise SpaceExhausted(f"{self._space.name}: the rule refuses every combination of labels")
+                return self._members[rng.integers(len(self._members), size=size)]
+            if self.rare:
                 return self._states(rng, size, self._reservoir)
-            if not len(self._members):
-                raise SpaceExhausted(f"{self._space.name}: the rule refuses every combination of labels")
-            return self._members[rng.integers(len(self._members), size=size)]
         found: list[Choices] = []
         # Where the rule refuses too many for a large batch, walks give most of it.
         enough = size / self.accepted <= self.bounds.batch + size
         missing, budget = size, self.bounds.batch + (size if enough else 0)
         while missing and budget > 0:
-            block = min(max(math.ceil(missing / self.accepted), 1), BLOCK, budget)
-            drawn = self._random(rng, block)
+            block = min(max(math.ceil(missing / self.accepted), 1), self._block, budget)
+            drawn = random_choices(self._layout, rng, block)
             found.append(drawn[valid_rows(self._space, drawn)][:missing])
             missing, budget = missing - len(found[-1]), budget - block
         if missing:
@@ -178,9 +166,19 @@ class Drawing:
             found.append(self._states(rng, missing, starts if len(starts) else self._reservoir))
         return np.concatenate(found)
 
-    def _random(self, rng: np.random.Generator, size: int) -> Choices:
-        """Choices drawn uniformly and independently, whatever the rule says."""
-        return rng.integers(self._layout.counts, size=(size, len(self._layout)))
+    @functools.cached_property
+    def _starts(self) -> tuple[Choices, int]:
+        return walk_starts(self._space, self.bounds)
+
+    @property
+    def _reservoir(self) -> Choices:
+        starts, asked = self._starts
+        if not len(starts):
+            raise SpaceExhausted(
+                f"{self._space.name}: no valid architecture among {asked:,} random graphs of any density. "
+                "Override sample, or loosen the rule"
+            )
+        return starts
 
     def _states(self, rng: np.random.Generator, size: int, starts: Choices) -> Choices:
         """``size`` states of walks from random ones of ``starts``; several of each walk if there are many."""
@@ -189,68 +187,6 @@ class Drawing:
         state = starts[rng.integers(len(starts), size=chains)]
         states = list(walk(self._space, state, max(STEPS, length), rng))
         return np.concatenate(states[-length:])[:size]
-
-    # ---------------------------------------------------------------- where walks start
-
-    @property
-    def _reservoir(self) -> Choices:
-        starts, asked = self._found
-        if not len(starts):
-            raise SpaceExhausted(
-                f"{self._space.name}: no valid architecture among {asked:,} random graphs of any density. "
-                "Override sample, or loosen the rule"
-            )
-        return starts
-
-    @functools.cached_property
-    def _found(self) -> tuple[Choices, int]:
-        """Valid graphs that walks start from, and for how many random graphs the rule was asked."""
-        starts, asked = self._first()
-        if not len(starts):
-            return starts, asked
-        chains = min(self.bounds.chains, 64 if self.bounds is ONE_BY_ONE else 200)
-        steps = self.bounds.mixing // chains
-        rng = np.random.default_rng(_MIXING)
-        state = starts[np.arange(chains) % len(starts)]
-        kept = [*walk(self._space, state, steps, rng)][steps // 2 :: _THINNING]
-        _logger.warning(
-            "%s: the rule accepts few random graphs (%d of %s). From now on architectures come from random "
-            "walks along valid changes, which begin at those.",
-            self._space.name,
-            len(starts),
-            f"{asked:,}",
-        )
-        return np.unique(np.concatenate([starts, *kept]), axis=0), asked
-
-    def _first(self) -> tuple[Choices, int]:
-        """The first valid random graphs, and how many were drawn for them.
-
-        Ten blocks are uniform over labels; then every other block has graphs of all densities, because rules
-        often ask for few edges or many.
-        """
-        rng, found, asked = np.random.default_rng(_FIRST), 0, 0
-        valid: list[Choices] = []
-        block = self.bounds.first // 100
-        while asked < self.bounds.first:
-            number = asked // block
-            drawn = self._random(rng, block)
-            if number >= 10 and number % 2:
-                drawn = self._of_any_density(rng, drawn)
-            valid.append(drawn[valid_rows(self._space, drawn)])
-            found += len(valid[-1])
-            asked += block
-            if found >= ENOUGH or (found and number >= 9):
-                break
-        return np.concatenate(valid), asked
-
-    def _of_any_density(self, rng: np.random.Generator, choices: Choices) -> Choices:
-        """``choices`` with each edge removed, or drawn anew, with a probability drawn for each graph."""
-        layout = self._layout
-        optional = ~layout.is_node & (layout.labels[:, 0] == 0)
-        keep = rng.random((len(choices), 1))
-        present = 1 + rng.integers(np.maximum(layout.counts - 1, 1), size=choices.shape)
-        edges = np.where(rng.random(choices.shape) < keep, present, 0)
-        return np.where(optional, edges, choices)
 
     # ---------------------------------------------------------------- changes
 
@@ -288,7 +224,7 @@ class Drawing:
             found = one_slot_changes(self._space, architecture)
             if not found:
                 found = several_slot_changes(self._space, architecture)
-            while len(self._near) >= _KEPT:
-                del self._near[next(iter(self._near))]
+            if len(self._near) >= _KEPT:
+                self._near.clear()
             self._near[architecture] = found
         return self._near[architecture]

@@ -177,14 +177,14 @@ class Layout:
         adjacency, operations, sizes = batch.to_arrays()
         n = min(len(self.operations), batch.max_nodes)
         inside = np.arange(n) < sizes[:, None]
-        labels, edges = operations[:, :n].astype(np.int64), adjacency[:, :n, :n].astype(np.int64)
+        labels, edges = operations[:, :n], adjacency[:, :n, :n]
         known = (sizes <= len(self.operations)) & (labels.min(1) >= 0) & (edges.min((1, 2)) >= 0)
         known &= (labels.max(1) < len(self.node_ops)) & (edges.max((1, 2)) < len(self.edge_ops))
-        labels, edges = labels * known[:, None], edges * known[:, None, None]
-        mask = known & (self.allowed_nodes[np.arange(n), labels] | ~inside).all(1)
+        mask = known & (self.allowed_nodes[np.arange(n), labels * known[:, None]] | ~inside).all(1)
         if not self._any_edge:
             i, j = np.triu_indices(n, 1)
-            mask &= (self.allowed_edges[i, j, edges[:, i, j]] | ~inside[:, j]).all(1)
+            present = edges[:, i, j] * known[:, None]
+            mask &= (self.allowed_edges[i, j, present] | ~inside[:, j]).all(1)
         return np.asarray(mask)
 
     def _refuse(self, what: str, label: int, allowed: NDArray[np.bool_], names: Sequence[str]) -> NoReturn:

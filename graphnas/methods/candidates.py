@@ -19,6 +19,10 @@ ELITES = 10
 """Number of the best architectures whose changed copies are candidates too."""
 
 
+RULE_REFRESH = 10
+"""Evaluations for which random architectures are kept where drawing them asks the space's rule."""
+
+
 def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
     """Every architecture of the space as one batch where there are at most ``limit``, else None."""
     members = space.members(limit)
@@ -69,12 +73,13 @@ class CandidatePool:
         limit: Number of random architectures; a space of at most so many is taken whole.
         changes: Number of changed copies of the best architectures, in spaces that are not taken whole.
         refresh: Evaluations after which new random architectures are drawn; until then their features are
-            computed only once.
+            computed only once. At least :data:`RULE_REFRESH` in a space that samples by its rule.
     """
 
     def __init__(self, method: ModelBasedSearch, limit: int, changes: int = 0, refresh: int = 1) -> None:
         self._method = method
-        self.limit, self.changes, self.refresh = limit, changes, refresh
+        self.limit, self.changes = limit, changes
+        self.refresh = max(refresh, RULE_REFRESH) if method.space.samples_by_rule else refresh
         self._drawn: Latest[ArchitectureBatch] = Latest()
         self._changed: Latest[ArchitectureBatch] = Latest()
 
