@@ -95,7 +95,8 @@ def walked(
 def one_slot_changes(space: GraphSpace, architecture: Architecture) -> list[Architecture]:
     """All valid architectures of as many nodes that differ in one slot, by slot, then by label."""
     layout = space.layout
-    rows, slots, labels = [], [], []
+    slots: list[int] = []
+    labels: list[int] = []
     present = layout.read(architecture.adjacency, architecture.operations).tolist()
     for number, slot in enumerate(layout.slots):
         others = [label for label in slot.labels if label != present[number]]

@@ -1,9 +1,4 @@
-"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines.
-
-A subclass states its operations, a rule (:meth:`GraphSpace.check`) and a builder (:meth:`GraphSpace.build`).
-Everything else has a default that works for graphs of a fixed number of nodes. Spaces override what they can
-do better: a vectorised sampler, a closed-form size, an official string form.
-"""
+"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines."""
 
 from __future__ import annotations
 
@@ -34,6 +29,18 @@ Parameters = Mapping[str, Choice]
 
 class GraphSpace(SampledSpace, ABC):
     """A set of architectures, how they are written as parameters, and the module each one builds.
+
+    **Your own space** is a subclass with a ``name``, its operations (``node_ops`` or ``edge_ops``),
+    ``max_nodes``, a rule (:meth:`check`) and a builder (:meth:`build`); :meth:`node_choices` and
+    :meth:`edge_choices` say which labels may stand where. All else has a default that works for graphs of a
+    fixed number of nodes, and is overridden where a space can do better: ``size``, ``key``, ``sample``.
+
+    Say as much as possible by choices, and only the rest by the rule: what the choices exclude is never
+    proposed. A rule may be strict. Searches ask it a bounded number of times per proposal, go through a small
+    space once, and move from one valid architecture to the next where random ones are hardly ever valid
+    (:meth:`sample`). If the rule takes long or accepts little, write it as :meth:`check_batch`, in place of
+    :meth:`check` or beside it for the sake of its messages: many more architectures are then compared for the
+    same time. Either is enough; the other follows from it.
 
     Attributes:
         name: Prefix of the parameter names, such as ``nasbench201``.
@@ -71,13 +78,14 @@ class GraphSpace(SampledSpace, ABC):
         """The rule of the space beyond labels and size; raises :class:`InvalidArchitecture` if broken."""
 
     def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
-        """The rule of :meth:`check` for a whole batch at once, where that is faster.
+        """The rule of the space for a whole batch at once; by default :meth:`check`, one after the other.
 
         Args:
-            batch: ``B`` architectures with allowed labels and at most ``max_nodes`` nodes each.
+            batch: ``B`` architectures with allowed labels and at most ``max_nodes`` nodes each;
+                ``batch.to_arrays()`` are their adjacency ``(B, N, N)``, labels ``(B, N)`` and sizes ``(B,)``.
 
         Returns:
-            ``(B,)`` bool, which of them satisfy the rule.
+            ``(B,)`` booleans, which of them satisfy the rule: those that :meth:`check` accepts.
         """
         return np.ones(len(batch), bool)
 
