@@ -28,7 +28,10 @@ class SmallCells(GraphSpace):
         return {0: [0], 4: [4]}.get(node, [1, 2, 3])
 
     def check(self, architecture: Architecture) -> None:
-        """Every node but the first has an input, and every node but the last is used."""
+        """Every node but the first has an input, and every node but the last is used.
+
+        A rule that is slow, or accepts little, is better written for many at once: see ``check_batch``.
+        """
         edges = architecture.adjacency != 0
         if len(edges) != 5 or not edges[:, 1:].any(0).all() or not edges[:-1].any(1).all():
             raise InvalidArchitecture("small: five nodes, all of them on a path from input to output")

@@ -40,6 +40,10 @@ class EdgeCells(GraphSpace):
                 f"{self.name}: a cell has {NUM_NODES} nodes, got {architecture.num_nodes}"
             )
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        return batch.to_arrays()[2] == NUM_NODES
+
     def _places(self) -> list[tuple[str, int, int]]:
         return [(f"{self.name}/op_{i}_{j}", i, j) for i, j in EDGES]
 

@@ -75,6 +75,10 @@ class ENASMacro(GraphSpace):
                 f"got {architecture.num_nodes}"
             )
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        return batch.to_arrays()[2] == self.max_nodes
+
     def key(self, architecture: Architecture) -> str:
         """The operation codes, a dash, and the skip bits in the order of :meth:`parameters`."""
         codes, skips = self._read(architecture)

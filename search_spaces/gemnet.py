@@ -89,6 +89,11 @@ class GEMNet(GraphSpace):
         if not architecture.adjacency[0].any():
             raise InvalidArchitecture(f"{self.name}: node 0 feeds no node, so nothing but the input is left")
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        adjacency, _, sizes = batch.to_arrays()
+        return (sizes == self.max_nodes) & adjacency[:, 0].any(1)
+
     def prune(self, architecture: Architecture) -> Architecture:
         """The graph that is built: without the dropped nodes, renumbered from 0.
 

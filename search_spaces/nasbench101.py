@@ -89,6 +89,18 @@ class NASBench101(GraphSpace):
                 f"{self.name}: {edges} edges on paths from input to output, at most {MAX_EDGES} are allowed"
             )
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        return _pruned(batch)[0].valid
+
+    def valid_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: which architectures of ``batch`` :meth:`validate` accepts."""
+        mask = np.asarray((batch.to_arrays()[2] >= 2) & (batch.to_arrays()[2] <= VERTICES))
+        if mask.any():
+            pruned, labelled = _pruned(batch[mask])
+            mask[mask] = pruned.valid & labelled
+        return mask
+
     def prune(self, architecture: Architecture) -> Architecture:
         """The cell that is built: without the nodes off every path from input to output.
 
@@ -155,17 +167,11 @@ class NASBench101(GraphSpace):
                 np.array([a.adjacency for a in full], np.int8).reshape(shape),
                 np.array([a.operations for a in full], np.int16).reshape(-1, VERTICES),
             )
-        adjacency, operations, num_nodes = architectures.to_arrays()
+        num_nodes = architectures.to_arrays()[2]
         bad = (num_nodes < 2) | (num_nodes > VERTICES)
         if not bad.any():
-            width = int(num_nodes.max(initial=2))  # a batch may be padded further
-            adjacency, operations = cells.complete(
-                adjacency[:, :width, :width], operations[:, :width], num_nodes
-            )
-            pruned = cells.prune(adjacency, operations)
-            inner = operations[:, 1:-1]
-            bad = ~pruned.valid | (adjacency > 1).any((1, 2)) | (operations[:, 0] != INPUT)
-            bad |= ((inner < CONV3X3) | (inner >= OUTPUT)).any(1) | (operations[:, -1] != OUTPUT)
+            pruned, labelled = _pruned(architectures)
+            bad = ~(pruned.valid & labelled)
         if bad.any():
             self.validate(architectures.architecture(int(np.argmax(bad))))  # its message says what is wrong
         return pruned
@@ -333,6 +339,17 @@ def _alive(architecture: Architecture) -> set[int]:
         if i in forward and any(rows[i][j] for j in alive):
             alive.add(i)
     return alive
+
+
+def _pruned(batch: ArchitectureBatch) -> tuple[cells.PrunedCells, NDArray[np.bool_]]:
+    """Cells of at most 7 vertices, pruned, and ``(B,)`` which of them have allowed labels."""
+    adjacency, operations, num_nodes = batch.to_arrays()
+    width = int(num_nodes.max(initial=2))  # a batch may be padded further
+    adjacency, operations = cells.complete(adjacency[:, :width, :width], operations[:, :width], num_nodes)
+    inner = operations[:, 1:-1]
+    labelled = ((inner >= CONV3X3) & (inner < OUTPUT)).all(1) & (adjacency <= 1).all((1, 2))
+    labelled &= (operations[:, 0] == INPUT) & (operations[:, -1] == OUTPUT)
+    return cells.prune(adjacency, operations), labelled
 
 
 def _completed(architecture: Architecture) -> Architecture:

@@ -126,6 +126,10 @@ class RandWire(GraphSpace):
                 + f", got {architecture.num_nodes}"
             )
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of :meth:`check`."""
+        return batch.to_arrays()[2] == self.max_nodes
+
     def stage_graphs(self, architecture: Architecture) -> list[Architecture]:
         """The graph of each stage; a single one if the stages share it.
 

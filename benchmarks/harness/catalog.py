@@ -126,6 +126,11 @@ CATALOG = (
         "--sizes 100 300 --repeats 2",
         tables=("nasbench201",),
     ),
+    _one(
+        "own_spaces",
+        "searches.own_spaces",
+        "--trials 12 --rules '5 nodes, at most 6 edges, different operations' '8 nodes, at most 11 edges'",
+    ),
     # GraphPNAS.
     Benchmark(
         "graphpnas_speed",

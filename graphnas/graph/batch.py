@@ -129,7 +129,9 @@ class ArchitectureBatch:
     def __len__(self) -> int:
         return int(self.adjacency.shape[0])
 
-    def __getitem__(self, index: slice | Tensor | Sequence[int] | NDArray[np.int64]) -> ArchitectureBatch:
+    def __getitem__(
+        self, index: slice | Tensor | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
+    ) -> ArchitectureBatch:
         """A part of the batch: a slice, a boolean mask or indices."""
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.adjacency.device)

@@ -111,10 +111,6 @@ class Layout:
         """The architecture with ``labels`` ``(S,)`` in the slots, not checked against any rule."""
         return Architecture.from_trusted(*self.write(labels))
 
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """Labels drawn uniformly and independently, not checked against any rule."""
-        return self.architecture(self.labels[np.arange(len(self)), rng.integers(self.counts)])
-
     # ---------------------------------------------------------------- graphs and numbered choices
 
     def choices(self, batch: ArchitectureBatch) -> NDArray[np.int64]:
@@ -175,6 +171,21 @@ class Layout:
         if not allowed.all():
             i, j = np.argwhere(~allowed)[0].tolist()
             self._refuse(f"edge {i} -> {j}", adjacency[i, j], self.allowed_edges[i, j], self.edge_ops)
+
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: which architectures :meth:`check` accepts."""
+        adjacency, operations, sizes = batch.to_arrays()
+        n = min(len(self.operations), batch.max_nodes)
+        inside = np.arange(n) < sizes[:, None]
+        labels, edges = operations[:, :n], adjacency[:, :n, :n]
+        known = (sizes <= len(self.operations)) & (labels.min(1) >= 0) & (edges.min((1, 2)) >= 0)
+        known &= (labels.max(1) < len(self.node_ops)) & (edges.max((1, 2)) < len(self.edge_ops))
+        mask = known & (self.allowed_nodes[np.arange(n), labels * known[:, None]] | ~inside).all(1)
+        if not self._any_edge:
+            i, j = np.triu_indices(n, 1)
+            present = edges[:, i, j] * known[:, None]
+            mask &= (self.allowed_edges[i, j, present] | ~inside[:, j]).all(1)
+        return np.asarray(mask)
 
     def _refuse(self, what: str, label: int, allowed: NDArray[np.bool_], names: Sequence[str]) -> NoReturn:
         choices = ", ".join(names[k] for k in np.flatnonzero(allowed).tolist())

@@ -112,6 +112,15 @@ class RestrictedSpace(GraphSpace):
                 f"restricted to: {architecture!r}"
             )
 
+    def valid_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: which architectures of ``batch`` are in the whole space, and known."""
+        mask = self.whole.valid_batch(batch)
+        if mask.any():
+            valid = batch[mask]
+            known = map(self._knows, valid, self.whole.keys(valid))
+            mask[mask] = np.fromiter(known, bool, len(valid))
+        return mask
+
     def _knows(self, architecture: Architecture, key: str) -> bool:
         return (key if self.one_result_per_key else architecture) in self._members
 

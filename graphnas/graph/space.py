@@ -1,25 +1,21 @@
-"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines.
-
-A subclass states its operations, a rule (:meth:`GraphSpace.check`) and a builder (:meth:`GraphSpace.build`).
-Everything else has a default that works for graphs of a fixed number of nodes. Spaces override what they can
-do better: a vectorised sampler, a closed-form size, an official string form.
-"""
+"""GraphSpace: the contract of a search space, with defaults that keep a space of your own at 30 lines."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
+from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture, edges_as_nodes
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import Layout, with_label
+from graphnas.graph.layout import Layout
+from graphnas.graph.rules import checked_mask, pair_up
+from graphnas.graph.sampled import SampledSpace
 
 if TYPE_CHECKING:
     import torch
@@ -30,12 +26,21 @@ if TYPE_CHECKING:
 Choice = str | int | bool
 Parameters = Mapping[str, Choice]
 
-MAX_TRIES = 10_000
-"""Tries of rejection sampling before it gives up."""
 
-
-class GraphSpace(ABC):
+class GraphSpace(SampledSpace, ABC):
     """A set of architectures, how they are written as parameters, and the module each one builds.
+
+    **Your own space** is a subclass with a ``name``, its operations (``node_ops`` or ``edge_ops``),
+    ``max_nodes``, a rule (:meth:`check`) and a builder (:meth:`build`); :meth:`node_choices` and
+    :meth:`edge_choices` say which labels may stand where. All else has a default that works for graphs of a
+    fixed number of nodes, and is overridden where a space can do better: ``size``, ``key``, ``sample``.
+
+    Say as much as possible by choices, and only the rest by the rule: what the choices exclude is never
+    proposed. A rule may be strict. Searches ask it a bounded number of times per proposal, go through a small
+    space once, and move from one valid architecture to the next where random ones are hardly ever valid
+    (:meth:`sample`). If the rule takes long or accepts little, write it as :meth:`check_batch`, in place of
+    :meth:`check` or beside it for the sake of its messages: many more architectures are then compared for the
+    same time. Either is enough; the other follows from it.
 
     Attributes:
         name: Prefix of the parameter names, such as ``nasbench201``.
@@ -69,8 +74,24 @@ class GraphSpace(ABC):
             InvalidArchitecture: The architecture is not in the space.
         """
 
-    def check(self, architecture: Architecture) -> None:  # noqa: B027  # a space without a rule needs none
+    def check(self, architecture: Architecture) -> None:
         """The rule of the space beyond labels and size; raises :class:`InvalidArchitecture` if broken."""
+
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule of the space for a whole batch at once; by default :meth:`check`, one after the other.
+
+        Args:
+            batch: ``B`` architectures with allowed labels and at most ``max_nodes`` nodes each;
+                ``batch.to_arrays()`` are their adjacency ``(B, N, N)``, labels ``(B, N)`` and sizes ``(B,)``.
+
+        Returns:
+            ``(B,)`` booleans, which of them satisfy the rule: those that :meth:`check` accepts.
+        """
+        return np.ones(len(batch), bool)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pair_up(cls)
 
     # ---------------------------------------------------------------- membership and identity
 
@@ -84,6 +105,20 @@ class GraphSpace(ABC):
             raise InvalidArchitecture(f"expected an Architecture, got {type(architecture).__name__}")
         self.layout.check(architecture)
         self.check(architecture)
+
+    def valid_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: which architectures of ``batch`` :meth:`validate` accepts.
+
+        Raises:
+            InvalidArgument: :meth:`check_batch` did not return one boolean for each.
+        """
+        mask = self.layout.check_batch(batch)
+        if mask.all():
+            return checked_mask(self.check_batch(batch), len(batch), self.name)
+        if mask.any():
+            allowed = batch[mask]
+            mask[mask] = checked_mask(self.check_batch(allowed), len(allowed), self.name)
+        return mask
 
     def is_valid(self, architecture: Architecture) -> bool:
         """Whether :meth:`validate` accepts ``architecture``."""
@@ -265,91 +300,12 @@ class GraphSpace(ABC):
         self.validate(architecture)
         return architecture
 
-    # ---------------------------------------------------------------- sampling and moving
-
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """A random architecture; by default uniform over parameter values, rejected until valid.
-
-        Raises:
-            SpaceExhausted: No valid architecture in :data:`MAX_TRIES` tries.
-        """
-        for _ in range(MAX_TRIES):
-            architecture = self.layout.sample(rng)
-            if self.is_valid(architecture):
-                return architecture
-        raise SpaceExhausted(f"{self.name}: no valid architecture in {MAX_TRIES} random tries")
-
-    def sample_batch(self, rng: np.random.Generator, size: int) -> ArchitectureBatch:
-        """``size`` random architectures, each distributed as :meth:`sample` says, as a batch.
-
-        Raises:
-            InvalidArgument: ``size`` is not positive.
-        """
-        from graphnas.graph.batch import ArchitectureBatch
-
-        if size < 1:
-            raise InvalidArgument(f"size must be at least 1, got {size}")
-        return ArchitectureBatch.from_arrays(*self._sample_arrays(rng, size))
-
-    def _sample_arrays(self, rng: np.random.Generator, size: int) -> tuple[NDArray[Any], ...]:
-        """What :meth:`sample_batch` wraps; spaces override it with a vectorised sampler."""
-        from graphnas.graph.batch import ArchitectureBatch
-
-        drawn = [self.sample(rng) for _ in range(size)]
-        return ArchitectureBatch.from_architectures(drawn, self.max_nodes).to_arrays()
-
-    def neighbors(self, architecture: Architecture) -> list[Architecture]:
-        """All valid architectures that differ in one parameter, in a fixed order.
-
-        Raises:
-            InvalidArchitecture: ``architecture`` is not in the space.
-        """
-        self.validate(architecture)
-        self._check_complete(architecture)
-        return self._valid_changes(architecture)
-
-    def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
-        slots = self.layout.slots
-        changes = (with_label(architecture, i, j, label) for _, i, j, labels in slots for label in labels)
-        return [changed for changed in changes if changed is not None and self.is_valid(changed)]
-
-    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A valid architecture that differs in one random parameter.
-
-        Raises:
-            InvalidArchitecture: ``architecture`` is not in the space.
-            SpaceExhausted: No one-parameter change is valid.
-        """
-        self.validate(architecture)
-        self._check_complete(architecture)
-        slots = self.layout.slots
-        for _ in range(50 if slots else 0):
-            _name, i, j, labels = slots[int(rng.integers(len(slots)))]
-            changed = with_label(architecture, i, j, labels[int(rng.integers(len(labels)))])
-            if changed is not None and self.is_valid(changed):
-                return changed
-        neighbors = self._valid_changes(architecture)
-        if not neighbors:
-            raise SpaceExhausted(f"{self.name}: no valid change of one parameter of {architecture!r}")
-        return neighbors[int(rng.integers(len(neighbors)))]
-
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, JSON-ready, from which a saved model makes this space again.
 
         Override it in a space whose constructor takes arguments.
         """
         return {}
-
-    def size(self) -> int | None:
-        """Number of architectures where it is known, else None."""
-        return None
-
-    def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture once, in a fixed order; for spaces small enough to be walked through."""
-        for labels in itertools.product(*(slot.labels for slot in self.layout.slots)):
-            architecture = self.layout.architecture(labels)
-            if self.is_valid(architecture):
-                yield architecture
 
     # ---------------------------------------------------------------- operations on nodes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 
 import numpy as np
 
-from graphnas.errors import GraphNASError, InvalidArgument
+from graphnas.errors import GraphNASError, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.changes import walked
 from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
 from graphnas.hyperparameters import HyperParameters
@@ -23,6 +25,12 @@ STATE_VERSION = 2
 
 ENUMERABLE = 200_000
 """Size of the largest space that is enumerated once random draws find nothing new."""
+
+WALKED = 2000
+"""States of walks from known architectures among which an unseen one is sought."""
+
+_WALK = 1 << 20
+"""Purpose of the generator of such walks; methods use smaller numbers."""
 
 T = TypeVar("T")
 
@@ -125,9 +133,19 @@ class SearchMethod(ABC):
         waiting = list(pending)
         seen = {*self._keys, *map(self.space.key, waiting)}
         for _ in range(n):
-            waiting.append(self.propose(self._observations, tuple(waiting), seen))
+            waiting.append(self._proposal(tuple(waiting), seen))
             seen.add(self.space.key(waiting[-1]))
         return waiting[len(pending) :]
+
+    def _proposal(self, pending: Sequence[Architecture], seen: Collection[str]) -> Architecture:
+        try:
+            return self.propose(self._observations, pending, seen)
+        except SpaceExhausted:
+            # The space finds no random architecture, but some may have been told or enqueued.
+            known = [*(o.architecture for o in self._observations), *pending]
+            if not known:
+                raise
+            return self._walked(self.rng(_WALK, len(seen)), seen, known)
 
     def tell(
         self,
@@ -260,26 +278,62 @@ class SearchMethod(ABC):
         return np.random.default_rng([self.seed, *purpose])
 
     def unseen_sample(
-        self, rng: np.random.Generator, seen: Collection[str], tries: int = 1000
+        self,
+        rng: np.random.Generator,
+        seen: Collection[str],
+        tries: int = 1000,
+        known: Sequence[Architecture] = (),
     ) -> Architecture:
-        """A random architecture whose key is not in ``seen``; any random one when none is left."""
-        for _ in range(tries):
-            architecture = self.space.sample(rng)
-            if self.space.key(architecture) not in seen:
-                return architecture
-        rest = [a for a in small_space(self.space) if self.space.key(a) not in seen]
+        """A random architecture whose key is not in ``seen``; any random one when none is left.
+
+        Args:
+            rng: Source of all draws.
+            seen: Keys that it must not have.
+            tries: Random architectures to draw before a small space is enumerated.
+            known: Architectures of the space, from which walks along valid changes start if the space itself
+                finds no random one.
+
+        Raises:
+            SpaceExhausted: There is no random architecture and none is known.
+        """
+        try:
+            for _ in range(tries):
+                architecture = self.space.sample(rng)
+                if self.space.key(architecture) not in seen:
+                    return architecture
+        except SpaceExhausted:
+            if not known:
+                raise
+            return self._walked(rng, seen, known)
+        rest = [architecture for architecture, key in self._small_space if key not in seen]
         return rest[int(rng.integers(len(rest)))] if rest else self.space.sample(rng)
+
+    def _walked(
+        self, rng: np.random.Generator, seen: Collection[str], known: Sequence[Architecture]
+    ) -> Architecture:
+        """An unseen architecture on walks from known ones; a known one when they meet no other."""
+        states = dict.fromkeys(walked(self.space, known, WALKED, rng))
+        unseen = [architecture for architecture in states if self.space.key(architecture) not in seen]
+        found = unseen or list(known)
+        return found[int(rng.integers(len(found)))]
+
+    @functools.cached_property
+    def _small_space(self) -> list[tuple[Architecture, str]]:
+        """Every architecture of a small space, with its key."""
+        members = small_space(self.space)
+        return list(zip(members, self.space.keys(members), strict=True)) if len(members) else []
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.space!r}, seed={self.seed})"
 
 
-def small_space(space: GraphSpace) -> Iterable[Architecture]:
-    """Every architecture of a space of at most :data:`ENUMERABLE`, and none of a larger one."""
-    size = space.size()
-    if size is None:  # an upper bound that every space has
-        size = math.prod(len(choices) for choices in space.parameters().values())
-    return space.enumerate() if size <= ENUMERABLE else ()
+def small_space(space: GraphSpace) -> Sequence[Architecture]:
+    """Every architecture of a space of at most :data:`ENUMERABLE`, and none of a larger one.
+
+    A space that does not know its size counts by its combinations of labels.
+    """
+    members = space.members(ENUMERABLE, ENUMERABLE)
+    return [] if members is None else members.to_architectures()
 
 
 def _values(value: object) -> tuple[float, ...] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.rules import in_batches
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
 from graphnas.methods.model_based import CHANGES, POOL, ModelBasedSearch
@@ -18,12 +19,14 @@ ELITES = 10
 """Number of the best architectures whose changed copies are candidates too."""
 
 
+RULE_REFRESH = 10
+"""Evaluations for which random architectures are kept where drawing them asks the space's rule."""
+
+
 def whole_space(space: GraphSpace, limit: int) -> ArchitectureBatch | None:
     """Every architecture of the space as one batch where there are at most ``limit``, else None."""
-    size = space.size()
-    if size is None or size > limit:
-        return None
-    return ArchitectureBatch.from_architectures(list(space.enumerate()), space.max_nodes)
+    members = space.members(limit)
+    return members if members is not None and len(members) else None
 
 
 def changed_candidates(
@@ -52,6 +55,16 @@ def changed_candidates(
     return ArchitectureBatch.from_arrays(adjacency, operations, num_nodes)
 
 
+def random_candidates(space: GraphSpace, size: int, rng: np.random.Generator) -> ArchitectureBatch:
+    """``size`` random architectures, or fewer different ones where the space's rule makes them repeat."""
+    batch = space.sample_batch(rng, size)
+    if not space.samples_by_rule:
+        return batch
+    adjacency, operations, sizes = batch.to_arrays()
+    rows = np.concatenate([adjacency.reshape(len(sizes), -1), operations, sizes[:, None]], 1, dtype=np.int16)
+    return batch[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
+
+
 class CandidatePool:
     """The candidates of a search: all of a small space, otherwise random ones and changes of the best.
 
@@ -60,12 +73,13 @@ class CandidatePool:
         limit: Number of random architectures; a space of at most so many is taken whole.
         changes: Number of changed copies of the best architectures, in spaces that are not taken whole.
         refresh: Evaluations after which new random architectures are drawn; until then their features are
-            computed only once.
+            computed only once. At least :data:`RULE_REFRESH` in a space that samples by its rule.
     """
 
     def __init__(self, method: ModelBasedSearch, limit: int, changes: int = 0, refresh: int = 1) -> None:
         self._method = method
-        self.limit, self.changes, self.refresh = limit, changes, refresh
+        self.limit, self.changes = limit, changes
+        self.refresh = max(refresh, RULE_REFRESH) if method.space.samples_by_rule else refresh
         self._drawn: Latest[ArchitectureBatch] = Latest()
         self._changed: Latest[ArchitectureBatch] = Latest()
 
@@ -80,7 +94,7 @@ class CandidatePool:
             return self.whole
         method, number = self._method, count // self.refresh
         rng = method.rng(POOL, number)
-        return self._drawn((method.seed, number), lambda: method.space.sample_batch(rng, self.limit))
+        return self._drawn((method.seed, number), lambda: random_candidates(method.space, self.limit, rng))
 
     def changed(self, data: TrainingSet) -> list[ArchitectureBatch]:
         """One batch of changed copies of the best, some of which may break a rule; or no batch."""
@@ -90,6 +104,10 @@ class CandidatePool:
         def change() -> ArchitectureBatch:
             parents = [data.architectures[k] for k in data.best(ELITES)]
             rng = self._method.rng(CHANGES, len(data))
-            return changed_candidates(self._method.space, parents, self.changes, rng)
+            space = self._method.space
+            changed = changed_candidates(space, parents, self.changes, rng)
+            # A rule for one architecture is left to the few that are picked.
+            return changed[space.valid_batch(changed)] if in_batches(space) else changed
 
-        return [self._changed(data, change)]
+        changed = self._changed(data, change)
+        return [changed] if len(changed) else []

@@ -20,6 +20,9 @@ from graphnas.surrogate.training_set import TrainingSet
 STARTUP, POOL, OBJECTIVES, CHANGES = range(4)
 FIRST_OWN = 10
 
+FIRST_BLOCK, REFUSED = 16, 3000
+"""Candidates whose validity is checked first, at once, and those that may be refused in a ranking."""
+
 Finished = tuple[Observation, ...]
 """Evaluations that ended, pruned and failed ones included, in their order."""
 Ranking = tuple[ArchitectureBatch, NDArray[np.float64]]
@@ -102,6 +105,8 @@ class ModelBasedSearch(SearchMethod):
     ) -> Architecture | None:
         """The valid candidate of the largest score whose key is not in ``seen``; the first of equals.
 
+        There is none, too, after :data:`REFUSED` candidates or more that the space's rule refused.
+
         Args:
             arguments: What ``rank`` depends on besides the seed; the ranking is kept while they are equal.
             rank: Candidates, some of which may break a rule of the space, and their scores.
@@ -113,11 +118,20 @@ class ModelBasedSearch(SearchMethod):
             return candidates, np.argsort(-scores, kind="stable")
 
         candidates, order = self._ranking((self.seed, arguments), ranked)
-        return self.first_unseen((candidates.architecture(int(k)) for k in order), seen)
+        refused, start, size = 0, 0, FIRST_BLOCK
+        while start < len(order) and refused < REFUSED:
+            block = candidates[order[start : start + size]]
+            valid = block[self.space.valid_batch(block)]
+            found = self._first_unseen(valid, seen)
+            if found is not None:
+                return found
+            refused += len(block) - len(valid)
+            start, size = start + size, 2 * size
+        return None
 
     def first_unseen(self, candidates: Iterable[Architecture], seen: Collection[str]) -> Architecture | None:
         """The first valid one of ``candidates`` whose key is not in ``seen``; None if there is none."""
-        for candidate in candidates:
-            if self.space.is_valid(candidate) and self.space.key(candidate) not in seen:
-                return candidate
-        return None
+        return self._first_unseen(filter(self.space.is_valid, candidates), seen)
+
+    def _first_unseen(self, valid: Iterable[Architecture], seen: Collection[str]) -> Architecture | None:
+        return next((candidate for candidate in valid if self.space.key(candidate) not in seen), None)

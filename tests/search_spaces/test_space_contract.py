@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import networkx as nx
@@ -16,7 +17,7 @@ import pytest
 import torch
 from space_cases import CASES, hooked_macs, relabelled
 
-from graphnas import Architecture, GraphSpace
+from graphnas import Architecture, ArchitectureBatch, GraphSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import GEMNet, NASBench201, TransNASBench101
 from search_spaces.complexity import count_complexity
@@ -82,6 +83,43 @@ def test_mutations_and_neighbors_differ_in_one_parameter(space):
     for neighbor in neighbors[:: max(1, len(neighbors) // 20)]:
         space.validate(neighbor)
         assert differing(space, parent, neighbor) == 1
+
+
+def test_a_batch_is_checked_like_its_architectures(space):
+    """Valid and invalid ones, with labels and sizes of every kind."""
+    rng = np.random.default_rng(13)
+    valid = space.sample_batch(rng, 60)
+    adjacency, operations, sizes = (part.copy() for part in valid.to_arrays())
+    rows, n = np.arange(60), space.max_nodes
+    i, j = (np.sort(rng.permuted(np.tile(np.arange(n), (60, 1)), axis=1)[:, :2], axis=1)).T
+    adjacency[rows[:30], i[:30], j[:30]] = rng.integers(len(space.edge_ops) + 1, size=30)
+    operations[rows[20:40], i[20:40]] = rng.integers(len(space.node_ops) + 1, size=20)
+    adjacency[40:45] = 0  # most rules refuse graphs without edges
+    sizes[45:] = rng.integers(1, n + 1, size=15)
+    for row, size in enumerate(sizes):
+        adjacency[row, size:], adjacency[row, :, size:], operations[row, size:] = 0, 0, 0
+    batch = ArchitectureBatch.from_arrays(adjacency, operations, sizes)
+    mask = space.valid_batch(batch)
+    assert mask.tolist() == [space.is_valid(architecture) for architecture in batch]
+    assert 0 < mask.sum() < 60
+    wider = ArchitectureBatch.cat([batch, ArchitectureBatch.from_architectures([chain(n + 2)])])
+    assert space.valid_batch(wider).tolist() == [*mask.tolist(), False]
+    # The rules beyond labels and size, for the graphs that parameters describe.
+    allowed = batch[space.layout.check_batch(batch) & (sizes == n)]
+    rules = [accepts(space.check, architecture) for architecture in allowed]
+    assert space.check_batch(allowed).tolist() == rules
+
+
+def chain(nodes: int) -> Architecture:
+    return Architecture(np.eye(nodes, k=1, dtype=int))
+
+
+def accepts(check: Callable[[Architecture], None], architecture: Architecture) -> bool:
+    try:
+        check(architecture)
+    except InvalidArchitecture:
+        return False
+    return True
 
 
 def test_parameters_round_trip(space):

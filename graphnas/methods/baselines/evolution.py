@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnas.errors import InvalidArgument
+from graphnas.errors import InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
@@ -61,11 +61,15 @@ class RegularizedEvolution(SearchMethod):
         values = np.array([population[k].values for k in entrants], float)
         parent = population[entrants[_winner(values)]].architecture
         child = parent
-        for attempt in range(_MUTATIONS):
-            child = self.space.mutate(parent if attempt % 20 else child, rng)
-            if self.space.key(child) not in seen:
-                return child
-        return self.unseen_sample(rng, seen)
+        try:
+            for attempt in range(_MUTATIONS):
+                child = self.space.mutate(parent if attempt % 20 else child, rng)
+                if self.space.key(child) not in seen:
+                    return child
+        except SpaceExhausted:  # no change of this parent is valid
+            pass
+        known = [*(o.architecture for o in observations), *pending]
+        return self.unseen_sample(rng, seen, known=known)
 
 
 def _winner(values: NDArray[np.float64]) -> int:

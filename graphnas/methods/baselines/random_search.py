@@ -67,7 +67,7 @@ class _Sequence:
             if len(self.members) > count:
                 return True
         if not self._complete:
-            rest = list(small_space(self._space))
+            rest = small_space(self._space)
             for index in self._generator.permutation(len(rest)):
                 self._append(rest[int(index)])
             self._complete = True

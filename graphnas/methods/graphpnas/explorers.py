@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.space import MAX_TRIES, GraphSpace
+from graphnas.graph.space import GraphSpace
 from search_spaces.random_graphs import erdos_renyi, watts_strogatz
 
 EXPLORERS = ("auto", "uniform", "erdos-renyi", "watts-strogatz", "labels")
 SCHEDULES = ("step", "linear", "geometric")
+
+MAX_TRIES = 10_000
+"""Random graphs of one size that are drawn until one is valid."""
 
 Explorer = Callable[[np.random.Generator, int], list[Architecture]]
 """Makes a number of random architectures, some of which may break a rule of the space."""

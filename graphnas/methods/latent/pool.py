@@ -87,7 +87,7 @@ class LatentPool:
             parents = [data.architectures[k] for k in best]
             changed = changed_candidates(self.space, parents, config.local_candidates, rng)
             # An autoencoder may not be able to read those that break the space's rule.
-            parts.append(changed[np.array([self.space.is_valid(architecture) for architecture in changed])])
+            parts.append(changed[self.space.valid_batch(changed)])
         if config.decoded_candidates:
             decoded = self._decoded(latents[best], score, rng)
             if decoded:
