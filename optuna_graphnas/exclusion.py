@@ -39,6 +39,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Proposal
 from optuna_graphnas.records import is_abandoned, own_record, place_of
 
 TURN = "graphnas:turn"
@@ -111,10 +112,12 @@ class Turn:
     ) -> None:
         self._leave()
 
-    def claim(self, architecture: Architecture) -> None:
-        """Write on the trial that it evaluates ``architecture``, which ends the turn."""
+    def claim(self, proposal: Proposal) -> None:
+        """Write on the trial what it evaluates, which ends the turn."""
         content = {name: self._record[name] for name in ("trial", "turn")}
-        content["architecture"] = architecture.to_dict()
+        content["architecture"] = proposal.architecture.to_dict()
+        if proposal.settings:
+            content["settings"] = dict(proposal.settings)
         self._storage.set_trial_system_attr(self._trial._trial_id, CLAIM, content)
         self._record["phase"] = "done"
 
@@ -184,10 +187,11 @@ def _has_claimed(trial: FrozenTrial, record: dict[str, Any]) -> bool:
     return claim is not None and claim.get("turn") == record["turn"]
 
 
-def read_claim(trial: FrozenTrial) -> Architecture | None:
-    """The architecture that ``trial`` claims; None without a readable claim of its own."""
+def read_claim(trial: FrozenTrial) -> Proposal | None:
+    """What ``trial`` claims to evaluate; None without a readable claim of its own."""
     claim = own_record(trial, CLAIM) or {}
     try:
-        return Architecture.from_dict(claim.get("architecture"))
+        architecture = Architecture.from_dict(claim.get("architecture"))
     except InvalidArchitecture:
         return None
+    return Proposal(architecture, tuple(sorted(claim.get("settings", {}).items())))

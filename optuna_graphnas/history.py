@@ -35,9 +35,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArchitecture
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.evaluation import Observation
+from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
 from optuna_graphnas.exclusion import read_claim
+from optuna_graphnas.joint import settings_of
 from optuna_graphnas.records import Fate, fate_of, is_abandoned, place_of
 
 _logger = logging.getLogger(__name__)
@@ -168,7 +169,8 @@ class History:
         reported = sorted(trial.intermediate_values.items())
         curve = tuple((step, signs[0] * value) for step, value in reported if math.isfinite(value))
         pruned = trial.state == TrialState.PRUNED and bool(curve)
-        return Observation(architecture, values, curve=curve, pruned=pruned)
+        settings = settings_of(trial.params, self._names)
+        return Observation(architecture, values, curve=curve, pruned=pruned, settings=settings)
 
     def _with_constraints(self, ending: _Ending) -> Observation | None:
         """What is told of a trial: the same object each time, as long as no other trial adds a constraint."""
@@ -180,22 +182,23 @@ class History:
             self._told[ending.number] = dataclasses.replace(observation, constraints=constraints)
         return self._told[ending.number]
 
-    def pending(self, trials: Sequence[FrozenTrial], number: int) -> list[Architecture]:
-        """The architectures of the trials that are not finished, other than trial ``number``."""
+    def pending(self, trials: Sequence[FrozenTrial], number: int) -> list[Proposal]:
+        """What the trials evaluate that are not finished, other than trial ``number``."""
         pending = []
         for trial in trials:
             if trial.state.is_finished() or trial.number == number or is_abandoned(trial, self._place):
                 continue
             claim = read_claim(trial) if trial.state == TrialState.RUNNING else None
             params: dict[str, Any] = {}
-            if claim is not None and self._space.is_valid(claim):
-                params.update(self._space.to_parameters(claim))
+            if claim is not None and self._space.is_valid(claim.architecture):
+                params.update(self._space.to_parameters(claim.architecture))
+                params.update(claim.settings)
             # What was enqueued or is already suggested will be evaluated, whatever was claimed.
             params.update(trial.system_attrs.get("fixed_params", {}))
             params.update(trial.params)
             architecture = self._architecture(params)
             if architecture is not None:
-                pending.append(architecture)
+                pending.append(Proposal(architecture, settings_of(params, self._names)))
         return pending
 
     def _architecture(self, params: Mapping[str, Any]) -> Architecture | None:

@@ -6,7 +6,7 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +17,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArgument
-from graphnas.graph.architecture import Architecture
-from graphnas.graph.evaluation import Observation
+from graphnas.graph.evaluation import Observation, Proposal
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
+from graphnas.methods.base import JointSearch, SearchMethod
 from graphnas.surrogate.prior import PriorTask, check_prior
 from optuna_graphnas.exclusion import LastSeen, Turn
 from optuna_graphnas.history import History
+from optuna_graphnas.joint import common_parameters, hyperparameters
 from optuna_graphnas.prior import StoredPrior
 from optuna_graphnas.records import record_failure, record_worker
 from optuna_graphnas.suggest import fixed_parameters, with_fixed
@@ -34,8 +34,10 @@ _logger = logging.getLogger(__name__)
 class GraphSampler(BaseSampler):
     """Optuna sampler that proposes architectures by a search method, and everything else by another sampler.
 
-    The parameters of the space are sampled jointly, from the first trial on. Every other parameter of the
-    study (a learning rate, a batch size) goes to an inner sampler.
+    The parameters of the space are sampled jointly, from the first trial on. Other parameters of the study (a
+    learning rate, a batch size) that every trial has are modelled and chosen together with the architecture,
+    if the method can (:class:`graphnas.methods.GraphBO`); an architecture may then come again with other
+    values of these. The rest goes to an inner sampler.
 
     * A proposal depends on the seed, the finished trials in the order of their numbers, and the architectures
       of the running trials; not on the trial number, nor on anything kept in memory. A resumed study goes on
@@ -61,6 +63,8 @@ class GraphSampler(BaseSampler):
             configuration.
         independent_sampler: Sampler of all other parameters. By default a ``TPESampler``, reseeded for every
             trial from the seed and the trials before it, so that resuming does not repeat its random trials.
+        joint: Whether the method chooses other parameters together with the architecture, if it can. By
+            default it does, unless there is an ``independent_sampler`` for them.
         warn_independent_sampling: Whether to warn when architecture parameters cannot be sampled jointly, or
             when no finished trial has an architecture of the space.
         constraints_func: Computes constraint values of a finished trial, feasible where all are at most 0.
@@ -70,7 +74,7 @@ class GraphSampler(BaseSampler):
         max_retries: How often an architecture is proposed again after its worker was lost (killed, or out of
             memory) before it counts as failed; give all workers of a study the same.
         prior: What is known of other tasks, beside what :func:`optuna_graphnas.add_prior` keeps with the
-            study, which every sampler finds there. Values are to be maximised, whatever the study's direction.
+            study, which every sampler finds there. Values are to be maximised, whatever the direction.
 
     Raises:
         InvalidArgument: An option is outside of what is allowed, or the method cannot use prior tasks.
@@ -85,6 +89,7 @@ class GraphSampler(BaseSampler):
         seed: int | None = None,
         n_startup_trials: int = 10,
         independent_sampler: BaseSampler | None = None,
+        joint: bool | None = None,
         warn_independent_sampling: bool = True,
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
         lease_seconds: float = 300.0,
@@ -107,6 +112,7 @@ class GraphSampler(BaseSampler):
             seed=seed, n_startup_trials=n_startup_trials
         )
         self._reseeds_inner = independent_sampler is None
+        self._joint = independent_sampler is None if joint is None else joint
         self._warn_independent_sampling = warn_independent_sampling
         self._constraints_func = constraints_func
         self._lease_seconds = lease_seconds
@@ -131,8 +137,8 @@ class GraphSampler(BaseSampler):
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = ("_lock", "_method", "_history", "_last_seen", "_inner_samplers")
-        caches += ("_stored_prior", "_used_prior")
+        caches = {"_lock", "_method", "_history", "_last_seen", "_inner_samplers"}
+        caches |= {"_stored_prior", "_used_prior"}
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -147,20 +153,26 @@ class GraphSampler(BaseSampler):
         self._reseeds_inner = False
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters of the space, and what the inner sampler samples jointly of the others."""
-        others = self._independent_sampler.infer_relative_search_space(study, trial)
+        """The parameters of the space, and those of the others that are sampled jointly."""
+        if self._joint and isinstance(self._make_method(), JointSearch):
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+            others = common_parameters(trials, self._block)
+        else:
+            others = self._independent_sampler.infer_relative_search_space(study, trial)
         return self._block | {name: others[name] for name in sorted(others) if name not in self._block}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Values for all of ``search_space``: the space's by the method, the others by the inner sampler."""
+        """Values for all of ``search_space``, by the method or, of other parameters, the inner sampler."""
         values: dict[str, Any] = {}
         names = [name for name in self._block if name in search_space]
-        if names:
-            proposal = self._space.to_parameters(self._propose(study, trial))
-            values = {name: proposal[name] for name in names}
         others = {name: space for name, space in search_space.items() if name not in self._block}
+        if names:
+            proposal = self._propose(study, trial, others if self._joint else {})
+            parameters = self._space.to_parameters(proposal.architecture)
+            values = {name: parameters[name] for name in names} | dict(proposal.settings)
+            others = {name: space for name, space in others.items() if name not in values}
         if others:
             inner = self._inner(study, trial)
             sampled = inner.sample_relative(study, trial, others)
@@ -217,7 +229,8 @@ class GraphSampler(BaseSampler):
 
     # ---------------------------------------------------------------- proposals
 
-    def _propose(self, study: Study, trial: FrozenTrial) -> Architecture:
+    def _propose(self, study: Study, trial: FrozenTrial, others: Mapping[str, BaseDistribution]) -> Proposal:
+        """An architecture, and values of ``others`` if the method can choose these with it."""
         storage, study_id = study._storage, study._study_id
         turn = Turn(storage, study_id, trial, lease_seconds=self._lease_seconds, last_seen=self._last_seen)
         with self._lock, turn:
@@ -227,22 +240,31 @@ class GraphSampler(BaseSampler):
             pending = self._history.pending(turn.trials, trial.number)
             self._warn_of_foreign_trials(turn.trials, observations)
             method = self._method_after(study, observations)
-            architecture = method.ask(1, pending)[0]
+            if others and isinstance(method, JointSearch):
+                proposal = method.ask_joint(hyperparameters(others), pending)
+            else:
+                proposal = Proposal(method.ask(1, [p.architecture for p in pending])[0])
             fixed = fixed_parameters(study, trial, self._block)
             if fixed:
-                seen = {self._space.key(a) for a in (*pending, *(o.architecture for o in observations))}
+                known = [o.architecture for o in observations] + [p.architecture for p in pending]
+                seen = set(map(self._space.key, known))
                 rng = np.random.default_rng([method.seed, len(observations), len(pending)])
-                architecture = with_fixed(self._space, architecture, fixed, seen, rng)
-            turn.claim(architecture)
-        return architecture
+                architecture = with_fixed(self._space, proposal.architecture, fixed, seen, rng)
+                proposal = Proposal(architecture, proposal.settings)
+            turn.claim(proposal)
+        return proposal
 
-    def _method_after(self, study: Study, observations: Sequence[Observation]) -> SearchMethod:
+    def _make_method(self) -> SearchMethod:
         if self._method is None:
             self._method = self._factory(seed=self._seed)
             self._used_prior = ()
-        self._use_prior(self._method, study)
-        self._method.replay(observations)
         return self._method
+
+    def _method_after(self, study: Study, observations: Sequence[Observation]) -> SearchMethod:
+        method = self._make_method()
+        self._use_prior(method, study)
+        method.replay(observations)
+        return method
 
     def _use_prior(self, method: SearchMethod, study: Study) -> None:
         """Give ``method`` the sampler's prior tasks and those kept with the study, when they have changed."""

@@ -27,6 +27,7 @@ class SamplerOptions(TypedDict, total=False):
 
     seed: int | None
     independent_sampler: BaseSampler | None
+    joint: bool | None
     warn_independent_sampling: bool
     constraints_func: Callable[[FrozenTrial], Sequence[float]] | None
     lease_seconds: float

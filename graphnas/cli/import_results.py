@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.arguments import add_space_arguments, make_space
-from graphnas.cli.storages import file_url, open_storage, storage_errors, without_password
+from graphnas.cli.storages import file_url, open_storage, without_password
 from graphnas.cli.studies import quiet_optuna
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace

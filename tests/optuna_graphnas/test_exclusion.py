@@ -18,6 +18,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from graphnas.graph.evaluation import Proposal
 from optuna_graphnas.exclusion import LastSeen, Turn, read_claim
 from optuna_graphnas.records import is_abandoned, place_of
 from optuna_graphnas.worker import current_worker
@@ -67,7 +68,7 @@ def test_no_two_inside_at_once(kind: str, tmp_path: Path) -> None:
                 assert inside == [trial.number]
                 inside.clear()
                 if trial.number % 2:  # a turn ends with a claim, or without one
-                    mine_now.claim(ARCHITECTURE)
+                    mine_now.claim(Proposal(ARCHITECTURE))
 
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(worker, range(4)))
@@ -112,7 +113,7 @@ def test_a_claim_ends_the_turn_it_was_made_in_and_no_other() -> None:
     study_id = new_study(storage)
     first, second = new_trial(storage, study_id), new_trial(storage, study_id)
     with turn(storage, study_id, first) as held:
-        held.claim(ARCHITECTURE)
+        held.claim(Proposal(ARCHITECTURE))
     assert phase_of(storage, first) == "entering"  # the claim is the only thing written
     with turn(storage, study_id, second):
         pass
@@ -250,8 +251,8 @@ def test_a_claim_comes_back_from_the_trial_that_made_it_alone() -> None:
     trial, retried = new_trial(storage, study_id), new_trial(storage, study_id)
     for architecture in (LARGE, ARCHITECTURE):  # the later claim replaces the earlier one
         with turn(storage, study_id, trial) as held:
-            held.claim(architecture)
-        assert read_claim(storage.get_trial(trial._trial_id)) == architecture
+            held.claim(Proposal(architecture, (("rate", 0.1),)))
+        assert read_claim(storage.get_trial(trial._trial_id)) == Proposal(architecture, (("rate", 0.1),))
     claim = storage.get_trial(trial._trial_id).system_attrs["graphnas:architecture"]
     storage.set_trial_system_attr(retried._trial_id, "graphnas:architecture", claim)  # as Optuna's retry does
     assert read_claim(storage.get_trial(retried._trial_id)) is None

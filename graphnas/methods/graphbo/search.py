@@ -11,14 +11,21 @@ from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.evaluation import Observation, Proposal
+from graphnas.graph.evaluation import Observation, Proposal, Settings
 from graphnas.graph.space import GraphSpace
 from graphnas.hyperparameters import HyperParameters, Rows
 from graphnas.methods.base import Latest
 from graphnas.methods.candidates import ELITES, CandidatePool, changed_candidates
 from graphnas.methods.graphbo.config import GraphBOConfig
 from graphnas.methods.graphbo.joint import Pairs, ranked_pairs
-from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, Ranking, can_teach
+from graphnas.methods.model_based import (
+    FIRST_OWN,
+    REFUSED,
+    Finished,
+    ModelBasedSearch,
+    Ranking,
+    can_teach,
+)
 from graphnas.surrogate.graph_surrogate import GraphSurrogate
 from graphnas.surrogate.joint_surrogate import JointSurrogate
 from graphnas.surrogate.prior import PriorTask, best_of, check_prior
@@ -168,26 +175,40 @@ class GraphBO(ModelBasedSearch):
         """
         observations, waiting = tuple(self._observations), tuple(pending)
         rng = self.rng(_SETTINGS, len(observations), len(waiting))
-        seen = {*self._keys, *(self.space.key(p.architecture) for p in waiting)}
-        if len(observations) + len(waiting) < self._startup or not can_teach(observations):
-            return self._proposal(self.explore(seen), parameters, parameters.sample(rng, 1)[0])
-        known = observations[: self.updates(observations)[-1]]
+        if len(observations) + len(waiting) >= self._startup and can_teach(observations):
+            known = observations[: self.updates(observations)[-1]]
 
-        def rank() -> tuple[ArchitectureBatch, Pairs]:
-            return self._ranked_pairs(known, waiting, parameters, rng)
+            def rank() -> tuple[ArchitectureBatch, Pairs]:
+                return self._ranked_pairs(known, waiting, parameters, rng)
 
-        candidates, (index, rows) = self._pairs((self.seed, known, waiting, parameters), rank)
-        tried = [(o.architecture, o.settings) for o in observations]
-        tried += [(p.architecture, p.settings) for p in waiting]
+            candidates, pairs = self._pairs((self.seed, known, waiting, parameters), rank)
+            tried = [(o.architecture, o.settings) for o in observations]
+            tried += [(p.architecture, p.settings) for p in waiting]
+            proposal = self._first_untried(candidates, pairs, tried, parameters)
+            if proposal is not None:
+                return proposal
+        (architecture,) = self.ask(1, [p.architecture for p in waiting])
+        return Proposal(architecture, tuple(parameters.decode(parameters.sample(rng, 1)[0]).items()))
+
+    def _first_untried(
+        self,
+        candidates: ArchitectureBatch,
+        pairs: Pairs,
+        tried: Sequence[tuple[Architecture, Settings]],
+        parameters: HyperParameters,
+    ) -> Proposal | None:
+        """The first of ``pairs`` that the space allows and that was not ``tried``."""
         used = {(self.space.key(a), *parameters.encode([dict(s)])[0].tolist()) for a, s in tried}
-        for k, row in zip(index.tolist(), rows, strict=True):
+        refused = 0
+        for k, row in zip(pairs[0].tolist(), pairs[1], strict=True):
             architecture = candidates.architecture(k)
-            if (
-                self.space.is_valid(architecture)
-                and (self.space.key(architecture), *row.tolist()) not in used
-            ):
-                return self._proposal(architecture, parameters, row)
-        return self._proposal(self.explore(seen), parameters, parameters.sample(rng, 1)[0])
+            if not self.space.is_valid(architecture):
+                refused += 1
+                if refused == REFUSED:
+                    return None
+            elif (self.space.key(architecture), *row.tolist()) not in used:
+                return Proposal(architecture, tuple(parameters.decode(row).items()))
+        return None
 
     def _ranked_pairs(
         self,
@@ -203,10 +224,6 @@ class GraphBO(ModelBasedSearch):
         score = self._joint.fit(data, rows, pending, pools, parameters, fixed=fixed)
         candidates = ArchitectureBatch.cat(pools)
         return candidates, ranked_pairs(score, len(candidates), rows[data.best(ELITES)], parameters, rng)
-
-    @staticmethod
-    def _proposal(architecture: Architecture, parameters: HyperParameters, row: Rows) -> Proposal:
-        return Proposal(architecture, tuple(parameters.decode(row).items()))
 
 
 def _check_objectives(observation: Observation, tasks: Sequence[PriorTask]) -> None:
