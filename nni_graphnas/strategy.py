@@ -37,7 +37,8 @@ class GraphStrategy(Strategy):
     """NNI strategy that explores a space of :func:`nni_graphnas.space.model_space` by a search method.
 
     * It submits while workers are idle, and maximises, as every strategy of NNI does. It learns from final
-      metrics, and from intermediate ones where its method does. A metric is a number, or a dictionary with the number under ``default``.
+      metrics, and from intermediate ones where its method does. A metric is a number, or a dictionary with
+      the number under ``default``.
     * An architecture that is finished or running is not submitted again (up to isomorphism); when none is
       left, the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
       a failure, and its architecture is not tried again.

@@ -67,7 +67,7 @@ def test_an_experiment_with_its_own_working_directory_is_found_by_its_id(path, m
     path.parents[1].rename(elsewhere / "ab12cd34")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataNotFound, match="experimentWorkingDirectory .* as in DIRECTORY/ID"):
+    with pytest.raises(DataNotFound, match=r"experimentWorkingDirectory .* as in DIRECTORY/ID"):
         nni_graphnas.results("ab12cd34")
     listed = home / "nni-experiments" / ".experiment"  # as nnictl and Experiment.start write it
     for damaged in ("", "[]", "{}", '{"ab12cd34": {}}', '{"ab12cd34": {"logDir": null}}'):
