@@ -22,9 +22,10 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
 from nni.nas.strategy.base import Strategy  # noqa: E402
 
 from nni_graphnas import repairs  # noqa: E402
+from nni_graphnas.arguments import MethodMaker, method_maker  # noqa: E402
 from nni_graphnas.inner import InnerTuner  # noqa: E402
 from nni_graphnas.journal import FILE_NAME, Result, best_of, metric_of  # noqa: E402
-from nni_graphnas.session import MethodMaker, Session, method_maker  # noqa: E402
+from nni_graphnas.session import Session  # noqa: E402
 from nni_graphnas.space import ArchitectureConstraint  # noqa: E402
 
 LAST_EVENTS_SECONDS = 5.0
