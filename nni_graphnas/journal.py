@@ -193,7 +193,8 @@ def without_corrected(results: list[Result]) -> list[Result]:
 def find_journal(where: str | os.PathLike[str]) -> Path:
     """The journal that ``where`` names: the file itself, an experiment's directory, or its id.
 
-    An id is looked up in ``~/nni-experiments``, where NNI puts experiments by default.
+    An id is looked up where NNI noted that the experiment keeps its files, in ``~/nni-experiments`` by
+    default, and in that directory itself.
 
     Raises:
         DataNotFound: There is none, saying where it was looked for.
@@ -201,13 +202,30 @@ def find_journal(where: str | os.PathLike[str]) -> Path:
     path = Path(where).expanduser()
     if path.is_file():
         return path
-    tried = [path / "checkpoint" / FILE_NAME, path / FILE_NAME]
-    if len(path.parts) == 1:
-        tried.append(Path("~/nni-experiments").expanduser() / path / "checkpoint" / FILE_NAME)
+    homes = [path] if len(path.parts) > 1 else [path, *_homes_of(path.name)]
+    tried = [home / part for home in dict.fromkeys(homes) for part in (f"checkpoint/{FILE_NAME}", FILE_NAME)]
     for path in tried:
         if path.is_file():
             return path
-    raise DataNotFound(f"no journal of an experiment at {where}; looked for {', '.join(map(str, tried))}")
+    raise DataNotFound(
+        f"no journal of an experiment at {where}; looked for {', '.join(map(str, tried))}. Where the "
+        "experiment has a working directory of its own (experimentWorkingDirectory in its configuration), "
+        "name that directory with the id, as in DIRECTORY/ID"
+    )
+
+
+def _homes_of(experiment: str) -> list[Path]:
+    """The directories in which the experiment with this id may keep its files, the most certain first."""
+    default = Path("~/nni-experiments").expanduser()
+    homes = [default / experiment]
+    try:
+        # NNI keeps a list of all experiments that it started, whatever their working directories.
+        noted = json.loads((default / ".experiment").read_text(encoding="utf-8"))
+        directory = Path(noted[experiment]["logDir"])
+        homes = [directory / experiment, directory, *homes]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return homes
 
 
 def results(where: str | os.PathLike[str]) -> list[Result]:

@@ -2,59 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphnas.configuration import Configuration, configured, replaced
 from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.methods.base import SearchMethod
-from graphnas.methods.registry import configuration_of, make_method
+from nni_graphnas.arguments import MethodMaker
 from nni_graphnas.inner import InnerTuner
 from nni_graphnas.journal import Journal, Result, read_journal, without_corrected
 
 STATE_VERSION = 2
 _FALLBACK = 7
 _logger = logging.getLogger(__name__)
-
-MethodMaker = Callable[..., SearchMethod]
-"""Makes a search method when called with a space and ``seed=...``, as the class of a method does."""
-
-
-def method_maker(
-    name: str,
-    config: Configuration | None = None,
-    preset: str | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> MethodMaker:
-    """Makes the search method called ``name``, whose configuration is checked here.
-
-    Args:
-        name: As in :func:`graphnas.methods.registry.make_method`.
-        config: The method's configuration; cannot be combined with ``preset``.
-        preset: The name of one of its settings.
-        changes: Single fields of the configuration to replace.
-
-    Raises:
-        InvalidArgument: An unknown method, preset or field, or a value out of range.
-    """
-    kind = configuration_of(name)
-    if kind is None and (config is not None or preset is not None or changes):
-        raise InvalidArgument(f"{name} has no configuration")
-    if kind is None:
-        return functools.partial(make_method, name)
-    return functools.partial(
-        make_method, name, config=replaced(configured(kind, config, preset), **(changes or {}))
-    )
 
 
 @dataclass

@@ -22,9 +22,10 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
 from nni.nas.strategy.base import Strategy  # noqa: E402
 
 from nni_graphnas import repairs  # noqa: E402
+from nni_graphnas.arguments import MethodMaker, method_maker  # noqa: E402
 from nni_graphnas.inner import InnerTuner  # noqa: E402
 from nni_graphnas.journal import FILE_NAME, Result, best_of, metric_of  # noqa: E402
-from nni_graphnas.session import MethodMaker, Session, method_maker  # noqa: E402
+from nni_graphnas.session import Session  # noqa: E402
 from nni_graphnas.space import ArchitectureConstraint  # noqa: E402
 
 LAST_EVENTS_SECONDS = 5.0
@@ -37,7 +38,8 @@ class GraphStrategy(Strategy):
     """NNI strategy that explores a space of :func:`nni_graphnas.space.model_space` by a search method.
 
     * It submits while workers are idle, and maximises, as every strategy of NNI does. It learns from final
-      metrics, and from intermediate ones where its method does. A metric is a number, or a dictionary with the number under ``default``.
+      metrics, and from intermediate ones where its method does. A metric is a number, or a dictionary with
+      the number under ``default``.
     * An architecture that is finished or running is not submitted again (up to isomorphism); when none is
       left, the strategy ends before the budget does. A trial that fails, or reports NaN or nothing, counts as
       a failure, and its architecture is not tried again.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import os
@@ -14,9 +13,7 @@ from typing import Any, ClassVar
 from graphnas.errors import GraphNASError, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.seeds import checked_seed
 from nni_graphnas.host import require_nni
-from search_spaces import get_space
 
 require_nni()
 
@@ -24,9 +21,10 @@ from nni import ClassArgsValidator  # noqa: E402
 from nni.tuner import Tuner  # noqa: E402
 
 from nni_graphnas import repairs, search_space  # noqa: E402
+from nni_graphnas.arguments import checked_arguments  # noqa: E402
 from nni_graphnas.inner import InnerTuner  # noqa: E402
 from nni_graphnas.journal import FILE_NAME, Result, best_of, checked_mode, metric_of  # noqa: E402
-from nni_graphnas.session import MethodMaker, Session, method_maker  # noqa: E402
+from nni_graphnas.session import Session  # noqa: E402
 
 _logger = logging.getLogger(__name__)
 
@@ -242,46 +240,6 @@ def other_parameters(experiment: Mapping[str, Any], space: GraphSpace) -> dict[s
             "arguments that the tuner has"
         )
     return {name: spec for name, spec in experiment.items() if name not in block}
-
-
-def checked_arguments(
-    method: str,
-    space: object,
-    space_options: Mapping[str, Any] | None = None,
-    preset: str | None = None,
-    config: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    optimize_mode: str = "maximize",
-) -> tuple[GraphSpace, MethodMaker]:
-    """The space and the method that a tuner's arguments describe.
-
-    Raises:
-        InvalidArgument: A value out of range.
-    """
-    checked_mode(optimize_mode)
-    if seed is not None:
-        checked_seed(seed)
-    return named_space(space, space_options), method_maker(method, preset=preset, changes=config)
-
-
-def named_space(space: object, options: Mapping[str, Any] | None) -> GraphSpace:
-    """One of our spaces by name, or a user's by ``package.module:Class``.
-
-    Raises:
-        InvalidArgument: There is none of this name, or it does not take the options.
-    """
-    if not isinstance(space, str):
-        raise InvalidArgument(f"space must be a name, got {space!r}")
-    if ":" not in space:
-        return get_space(space, **dict(options or {}))
-    module, _, name = space.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), name)(**dict(options or {}))
-    except (ImportError, AttributeError, TypeError) as error:
-        raise InvalidArgument(f"space {space!r}: {error}") from error
-    if not isinstance(made, GraphSpace):
-        raise InvalidArgument(f"space {space!r} makes a {type(made).__name__}, which is no GraphSpace")
-    return made
 
 
 class MethodTuner(GraphTuner):

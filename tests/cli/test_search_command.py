@@ -236,6 +236,42 @@ def test_progress_in_a_log_is_a_few_lines(capsys):
     assert lines[-1].endswith("best 99.00")
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("seed=3", "seed is not a training setting; use --seed"),
+        ("device=cpu", "device is not a training setting; use --device"),
+        ("shape=3", "shape is not a training setting; use --shape"),
+        ("dataset=digits", "dataset is not a training setting; use --dataset"),
+        ("progress=true", "progress is not a training setting"),
+        ("space=gemnet", "use --space"),
+        ("momentun=0.5", "there are: epochs, batch_size"),
+        ("config=paper", "config is not a training setting; there are: epochs"),
+    ],
+)
+def test_what_is_no_training_setting_is_refused_with_the_right_option(command, setting, said):
+    done = command("search", *TINY, "--training", setting)
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--space", "randwire", "--nodes", 8, "--shape", "widths=8"),
+        ("--space", "gemnet", "--nodes", 4, "--shape", "width=wide"),
+        ("--space", "gemnet", "--nodes", 4, "--shape", "width=-2"),
+    ],
+)
+def test_a_shape_that_cannot_be_built_is_refused_at_once(command, tmp_path, arguments):
+    done = command("search", *arguments, "--dataset", "digits", "--output", tmp_path / "new")
+    assert done.code == 2
+    assert "cannot be built with" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
 FAIL = optuna.trial.TrialState.FAIL
 
 

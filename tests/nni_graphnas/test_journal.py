@@ -60,6 +60,25 @@ def test_a_trial_that_was_ended_early_keeps_its_curve(tmp_path):
     assert observation.curve == ((0, -0.5), (2, -0.25))
 
 
+def test_an_experiment_with_its_own_working_directory_is_found_by_its_id(path, monkeypatch, tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "nni-experiments").mkdir(parents=True)
+    elsewhere.mkdir()
+    path.parents[1].rename(elsewhere / "ab12cd34")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataNotFound, match=r"experimentWorkingDirectory .* as in DIRECTORY/ID"):
+        nni_graphnas.results("ab12cd34")
+    listed = home / "nni-experiments" / ".experiment"  # as nnictl and Experiment.start write it
+    for damaged in ("", "[]", "{}", '{"ab12cd34": {}}', '{"ab12cd34": {"logDir": null}}'):
+        listed.write_text(damaged)
+        with pytest.raises(DataNotFound, match="ab12cd34"):
+            nni_graphnas.results("ab12cd34")
+    listed.write_text(json.dumps({"ab12cd34": {"logDir": str(elsewhere)}}))
+    assert nni_graphnas.results("ab12cd34") == RESULTS
+    assert nni_graphnas.results(elsewhere / "ab12cd34") == RESULTS
+
+
 def test_the_smallest_is_the_best_where_that_is_wanted(tmp_path):
     journal = Journal(tmp_path / "j", SPACE, 3, minimize=True)
     for result in RESULTS:

@@ -200,7 +200,11 @@ def test_a_function_that_is_not_the_one_known_is_left_alone(name, monkeypatch):
 
 def test_done_twice_is_done_once_and_undone_is_undone():
     before = MsgDispatcher.handle_add_customized_trial
-    assert repairs.apply() == repairs.apply() == ["dispatcher_error", "resumed_trials", "slow_start"]
+    assert (
+        repairs.apply()
+        == repairs.apply()
+        == [*("dispatcher_error", "intermediate_result", "resumed_trials", "slow_start", "trial_stopped")]
+    )
     assert MsgDispatcher.handle_add_customized_trial is not before
     repairs.remove()
     assert MsgDispatcher.handle_add_customized_trial is before
@@ -215,33 +219,31 @@ class _Assessor:
     """Ends every trial whose second result is below 1, and knows nothing of tuners."""
 
     def assess_trial(self, trial_job_id, trial_history):
-        return len(trial_history) < 2 or trial_history[-1] >= 1
+        last = trial_history[-1]
+        return len(trial_history) < 2 or (last["default"] if isinstance(last, dict) else last) >= 1
 
     def trial_end(self, trial_job_id, success):
         """Nothing is kept."""
 
 
-@pytest.mark.parametrize("echo", [False, True])
-def test_intermediate_results_and_early_ends_reach_the_tuner(repaired, monkeypatch, echo):
-    if not repaired:
-        monkeypatch.setattr(repairs, "apply", lambda **options: [])  # a tuner makes the repairs itself
+@pytest.mark.parametrize("form", ["number", "dictionary"])
+def test_intermediate_results_and_early_ends_reach_the_tuner(repaired, form):
     made = tuner()
     made.update_search_space(nni_graphnas.search_space(made.session.space))
-    dispatcher = MsgDispatcher("ws://unused", made, _Assessor())
-    dispatcher._channel = type("Sent", (), {"sent": [], "_send": lambda self, *a: self.sent.append(a)})()
-    dispatcher.handle_request_trial_jobs(2)
-    requested = [json.loads(data) for command, data in dispatcher._channel.sent]
-    good, bad = (parameters["parameter_id"] for parameters in requested)
+    found = dispatcher(made, repaired=repaired)
+    found.assessor = _Assessor()
+    found.handle_request_trial_jobs(2)
+    sent = found._channel._channel.sent
+    good, bad = (json.loads(one["content"])["parameter_id"] for one in sent)
 
     def report(number, kind, sequence, value):
-        content = {"default": value, "note": "x"} if echo and kind == "FINAL" else value
-        dispatcher.handle_report_metric_data(
+        found.handle_report_metric_data(
             {
                 "parameter_id": number,
                 "trial_job_id": f"job{number}",
                 "type": kind,
                 "sequence": sequence,
-                "value": nni.dump(content),
+                "value": nni.dump({"default": value, "loss": 0.5} if form == "dictionary" else value),
             }
         )
 
@@ -249,9 +251,7 @@ def test_intermediate_results_and_early_ends_reach_the_tuner(repaired, monkeypat
         report(good, "PERIODICAL", sequence, 1.5 + sequence)
         report(bad, "PERIODICAL", sequence, 0.5)
     report(good, "FINAL", 0, 3.0)
-    assert (CommandType.KillTrialJob, nni.dump(f"job{bad}")) in [
-        (getattr(CommandType, command.name), data) for command, data in dispatcher._channel.sent
-    ]
+    assert sent[2:] == [command(CommandType.KillTrialJob, nni.dump(f"job{bad}"))]
     told = [(o.values, o.curve, o.pruned) for o in made.session.method.observations]
     if repaired:
         assert told == [(None, ((0, 0.5), (1, 0.5)), True), ((3.0,), ((0, 1.5), (1, 2.5)), False)]
@@ -259,14 +259,26 @@ def test_intermediate_results_and_early_ends_reach_the_tuner(repaired, monkeypat
         assert told == [((3.0,), (), False)]
 
 
+def test_what_cannot_be_taken_does_not_reach_nni(caplog):
+    made = tuner()
+    found = dispatcher(made, repaired=True)
+    found.assessor = _Assessor()
+    made.receive_intermediate_result = made.trial_stopped = lambda *arguments: 1 / 0
+    for sequence in range(2):
+        data = {"parameter_id": 0, "trial_job_id": "j", "type": "PERIODICAL", "sequence": sequence}
+        found.handle_report_metric_data({**data, "value": "0.5"})
+    assert found._channel._channel.sent == [command(CommandType.KillTrialJob, nni.dump("j"))]
+    assert sum(record.exc_info is not None for record in caplog.records) == 3
+
+
 def test_a_tuner_that_knows_nothing_of_intermediate_results_is_left_alone():
-    assert "intermediate_result" in repairs.apply()
-
     class Plain:
-        def receive_trial_result(self, *arguments, **options):
-            """Nothing is kept."""
+        """Has none of our methods."""
 
-    dispatcher = MsgDispatcher("ws://unused", Plain(), _Assessor())
-    data = {"parameter_id": 0, "trial_job_id": "job", "type": "PERIODICAL", "sequence": 0, "value": "1.5"}
-    dispatcher.handle_report_metric_data(data)
-    assert dispatcher.assessor.assess_trial("job", [1.0])
+    repairs.apply()
+    found = dispatcher(Plain(), repaired=True)
+    found.assessor = _Assessor()
+    for sequence in range(2):
+        data = {"parameter_id": 0, "trial_job_id": "k", "type": "PERIODICAL", "sequence": sequence}
+        found.handle_report_metric_data({**data, "value": "0.5"})
+    assert found._channel._channel.sent == [command(CommandType.KillTrialJob, nni.dump("k"))]

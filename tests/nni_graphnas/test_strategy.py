@@ -303,6 +303,31 @@ def test_a_failed_trial_counts_as_failed_and_the_search_goes_on(make, failure):
     assert len(list(strategy.list_models(limit=2))) == 2
 
 
+def test_intermediate_metrics_reach_the_method_and_the_journal(tmp_path):
+    def report(model):
+        architecture = cases.current_architecture()
+        quality = cases.quality(architecture)
+        nni.report_intermediate_result(quality / 2)
+        nni.report_intermediate_result(float("nan"))
+        nni.report_intermediate_result({"default": quality, "loss": 1.0})
+        if not architecture.adjacency[0, 1]:
+            raise RuntimeError("diverged")
+        nni.report_final_result(quality)
+
+    strategy = GraphBO(seed=0, journal=tmp_path / "j")
+    strategy(cases.executable(report), cases.engine(12))
+    observations = strategy.session.method.observations
+    assert len(observations) == 12
+    assert {o.values is None for o in observations} == {True, False}
+    for observation in observations:
+        quality = cases.quality(observation.architecture)
+        assert observation.curve == ((0, quality / 2), (1, quality))
+        assert not observation.pruned
+    again = GraphBO(seed=0, journal=tmp_path / "j")
+    again.initialize(cases.executable(report), cases.engine(12))
+    assert again.session.method.observations == observations
+
+
 def test_a_metric_may_be_a_dictionary():
     def report(model):
         nni.report_final_result({"default": cases.quality(cases.current_architecture()), "loss": 1.0})
