@@ -93,7 +93,7 @@ def test_pins_are_within_the_ranges_that_users_may_have():
 def test_continuous_integration_runs_make_test():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().rstrip().endswith("make test")
+    assert script.read_text().rstrip().endswith("make test wheel")
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 

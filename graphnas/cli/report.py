@@ -14,7 +14,7 @@ import numpy as np
 
 import graphnas
 from graphnas.cli.studies import Outcome
-from graphnas.cli.text import count, table
+from graphnas.cli.text import count, figure, table
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 
@@ -22,14 +22,16 @@ TOP = 5
 """Architectures in the table."""
 
 
-def print_comparison(outcomes: Sequence[Outcome], *, title: str, top: int = TOP) -> None:
+def print_comparison(outcomes: Sequence[Outcome], *, title: str, unit: str, top: int = TOP) -> None:
     """Print the best architectures of each method side by side."""
     print(f"\n{title}\n")
     length = min(top, max(len(outcome.best) for outcome in outcomes))
     ranks = [str(rank + 1) for rank in range(length)]
     blocks = [["", *table(["#"], [[rank] for rank in [*ranks, "mean"]], right=[True]).split("\n")]]
     for outcome in outcomes:
-        blocks.append([f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length)])
+        blocks.append(
+            [f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length, unit)]
+        )
     widths = [max(map(len, block)) for block in blocks]
     for line in zip(*blocks, strict=True):
         print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -38,15 +40,17 @@ def print_comparison(outcomes: Sequence[Outcome], *, title: str, top: int = TOP)
             print(f"{outcome.method}: {outcome.failed} evaluations failed; the last: {outcome.reason}")
 
 
-def _block(outcome: Outcome, length: int) -> list[str]:
+def _block(outcome: Outcome, length: int, unit: str) -> list[str]:
     """The lines of one method: a header, ``length`` architectures, and the mean of all values."""
     rows = [
-        [f"{best.value:.2f}", count(best.parameters), count(best.macs), str(best.trial)]
+        [figure(best.value, unit), count(best.parameters), count(best.macs), str(best.trial)]
         for best in outcome.best[:length]
     ]
     rows += [[""] * 4] * (length - len(rows))
-    rows.append([f"{np.nanmean(outcome.values):.2f}" if outcome.best else "-", "", "", ""])
-    return table(["accuracy", "parameters", "MACs", "trial"], rows, right=[True] * 4).split("\n")
+    rows.append([figure(float(np.nanmean(outcome.values)), unit) if outcome.best else "-", "", "", ""])
+    return table(
+        ["accuracy" if unit == "%" else unit, "parameters", "MACs", "trial"], rows, right=[True] * 4
+    ).split("\n")
 
 
 def write_results(

@@ -13,7 +13,7 @@ from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.studies import Evaluated, Outcome, open_storage, open_study, read_outcome, without_password
-from graphnas.cli.text import architecture_text, count
+from graphnas.cli.text import architecture_text, count, figure
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
@@ -128,13 +128,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
     metric = settings["metric"].replace("_", " ")
-    print_comparison(outcomes, title=f"Best architectures by {metric} (%) on {settings['dataset']}")
+    unit = settings["unit"]
+    print_comparison(
+        outcomes, title=f"Best architectures by {metric} ({unit}) on {settings['dataset']}", unit=unit
+    )
     if not outcomes[0].best:
         reason = outcomes[0].reason or "no trial was run"
         print(f"graphnas: error: no evaluation gave a value: {reason}", file=sys.stderr)
         return 1
     best = outcomes[0].best[0]
-    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    print(f"\nThe best, {figure(best.value, unit)} {unit} in trial {best.trial}:")
     print(architecture_text(best.architecture, space))
     if args.output is not None:
         _write(args, space, evaluator, outcomes, settings, best, studies[0])
@@ -192,7 +195,13 @@ def _write(
     from optuna_graphnas import GraphPNASSampler
 
     directory: Path = args.output
-    draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
+    draw(
+        directory,
+        space,
+        best.architecture,
+        outcomes,
+        f"{settings['metric'].replace('_', ' ')} ({settings['unit']})",
+    )
     extra: dict[str, Any] = {}
     written = ["results.json", "best_cell.png", "search_curve.png"]
     sampler = study.sampler

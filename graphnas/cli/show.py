@@ -11,7 +11,7 @@ from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
 from graphnas.cli.studies import SETTINGS, open_storage, read_outcome, space_of, without_password
-from graphnas.cli.text import architecture_text, table
+from graphnas.cli.text import architecture_text, figure, table
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import FORMAT as ARCHITECTURE
 from graphnas.graph.architecture import Architecture
@@ -118,11 +118,12 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
     if not leaders:
         print(f"no trial of {', '.join(names)} has given a value yet")
         return None
+    unit = str(settings[0]["unit"])
     metric, dataset = str(settings[0]["metric"]).replace("_", " "), settings[0]["dataset"]
-    title = f"Best architectures of {space.name} by {metric} (%) on {dataset}"
-    print_comparison(outcomes, title=title, top=args.top)
+    title = f"Best architectures of {space.name} by {metric} ({unit}) on {dataset}"
+    print_comparison(outcomes, title=title, unit=unit, top=args.top)
     best = max(leaders, key=lambda leader: leader.value)
-    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    print(f"\nThe best, {figure(best.value, unit)} {unit} in trial {best.trial}:")
     return best.architecture, space
 
 

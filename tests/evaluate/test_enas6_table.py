@@ -207,7 +207,7 @@ def test_arguments_that_the_table_does_not_have(tmp_path):
 
 
 def test_a_missing_table_says_what_to_get(tmp_path):
-    with pytest.raises(DataNotFound, match=r"final_structures6\.txt \(1\.7 MB\).*GRAPHNAS_DATA"):
+    with pytest.raises(DataNotFound, match=r"run: curl .*\n.*structures6\.txt \(1\.7 MB\).*GRAPHNAS_DATA"):
         open_enas6(tmp_path)
 
 
