@@ -70,7 +70,7 @@ def test_a_check_finds_damage(command, tmp_path, arguments, message):
 
 
 def test_checking_what_is_missing_or_unknown(command, tmp_path):
-    missing = command("data", "--data-dir", tmp_path, "check", "nasbench101")
+    missing = command("data", "check", "nasbench101", "--data-dir", tmp_path)
     assert missing.code == 2
     assert missing.err.splitlines()[0].startswith(
         "graphnas: error: NAS-Bench-101 table not found; run: curl "
