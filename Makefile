@@ -22,12 +22,13 @@ OLD_OPTUNA_DIR := .venv/optuna-4.9
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help search setup test check bench clean
+.PHONY: help search setup test check wheel bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make search   set up, then search a small space on real images; run again, it continues"
 	@echo "make test     set up, then every check and every test"
+	@echo "make wheel    build the wheel and run the README's snippets with it in a fresh environment"
 	@echo "make check    lint, format and types"
 	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
 	@echo "make setup    set up for development"
@@ -48,6 +49,9 @@ check: .venv/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel: .venv/.ready-test
+	$(BIN)/python tests/check_wheel.py
 
 bench: .venv/.ready-test
 	$(BIN)/graphnas bench

@@ -74,7 +74,7 @@ def test_licence_and_changelog():
 def test_the_makefile_has_the_targets_that_documents_name():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert {"search", "test", "check", "bench", "setup", "clean"} <= targets
+    assert {"search", "test", "check", "wheel", "bench", "setup", "clean"} <= targets
     documents = README + (ROOT / "CONTRIBUTING.md").read_text()
     assert set(re.findall(r"\bmake ([a-z]+)\s*[#\n`]", documents)) <= targets
 
@@ -93,7 +93,7 @@ def test_pins_are_within_the_ranges_that_users_may_have():
 def test_continuous_integration_runs_make_test():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().rstrip().endswith("make test")
+    assert script.read_text().rstrip().endswith("make test wheel")
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 

@@ -24,12 +24,14 @@ def add_parser(commands: Any) -> None:
     check = actions.add_parser("check", help="read files whole and say what they hold")
     check.add_argument("name", nargs="?", metavar="NAME", help="one of the list (default: all that is found)")
     check.set_defaults(run=run_check)
+    check.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     convert = actions.add_parser("convert", help="write the compact file of an official one")
     convert.add_argument("name", metavar="NAME", help="enas6, nasbench101 or nasbench201")
     convert.add_argument("path", type=Path, metavar="PATH", help="the official file or unpacked directory")
     convert.add_argument("--output", type=Path, metavar="DIR", help="data directory (default: --data-dir)")
     convert.add_argument("--force", action="store_true", help="replace an existing file")
     convert.set_defaults(run=run_convert)
+    convert.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ class DataSet(NamedTuple):
     Attributes:
         name: Its name on the command line.
         what: What it holds, in a few words.
-        size: Of the smallest file that serves.
+        size: Size of the smallest file that serves.
         find: The path in a data directory or a package; raises an error that says how to get it.
         check: Reads all of it; returns what it found, one line each.
     """

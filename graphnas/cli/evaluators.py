@@ -27,7 +27,7 @@ OPTIONS = {
 }
 """Arguments of the evaluator that are no training settings, and where they are given."""
 
-METRICS = ("validation_accuracy", "test_accuracy")
+METRICS = ("validation_accuracy", "test_accuracy", "validation_score")
 
 
 def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         metavar="DATASET",
         help="a data set of the table, or digits, cifar10, torchvision:NAME, imagefolder:PATH to train on "
-        "(default: cifar10 where the space has a table, otherwise digits)",
+        "(default: the first of the space's table if it has one, otherwise digits)",
     )
     parser.add_argument(
         "--evaluator",
@@ -49,7 +49,7 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     table.add_argument(
         "--budget", type=integer(0), metavar="EPOCHS", help="training epochs of the table's values"
     )
-    table.add_argument("--metric", choices=METRICS, help="what to search for (default: validation_accuracy)")
+    table.add_argument("--metric", choices=METRICS, help="what to search for (default: the table's first)")
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=integer(1), metavar="N", help="epochs of each training")
     training.add_argument("--device", metavar="DEVICE", help="auto (CUDA where there is one), cpu, cuda, ...")
@@ -80,11 +80,10 @@ def make_evaluator(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluat
         CorruptData: A file is damaged.
     """
     has_table = space.name in SPACES_WITH_TABLES
-    dataset = args.dataset or ("cifar10" if has_table and args.evaluator != "train" else "digits")
-    images_only = dataset == "digits" or ":" in dataset
+    images_only = args.dataset is not None and (args.dataset == "digits" or ":" in args.dataset)
     if args.evaluator == "table" or (args.evaluator == "auto" and has_table and not images_only):
-        return _table(args, space, dataset)
-    return _training(args, space, dataset)
+        return _table(args, space)
+    return _training(args, space, args.dataset or "digits")
 
 
 def known_part(space: GraphSpace, evaluator: Evaluator) -> GraphSpace:
@@ -102,19 +101,24 @@ def _refuse(arguments: dict[str, Any], why: str) -> None:
             raise InvalidArgument(f"--{name} is for {why}")
 
 
-def _table(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tuple[Evaluator, dict[str, Any]]:
+def _table(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
     from graphnas.evaluate import TabularEvaluator
 
     training = {name: getattr(args, name) for name in ("epochs", "device", "training", "shape")}
     _refuse(training, "training, but the values come from the table; add --evaluator train to train")
-    metric = args.metric or METRICS[0]
     try:
-        evaluator = TabularEvaluator(space, dataset, args.budget, metric, args.data_dir)
+        evaluator = TabularEvaluator(space, args.dataset, args.budget, args.metric, args.data_dir)
     except DataNotFound as error:
         if args.evaluator == "table":
             raise
         raise DataNotFound(f"{error} Or add --evaluator train to train the networks instead.") from error
-    settings = {"evaluator": "table", "dataset": dataset, "budget": evaluator.budget, "metric": metric}
+    settings = {
+        "evaluator": "table",
+        "dataset": evaluator.dataset,
+        "budget": evaluator.budget,
+        "metric": evaluator.metric,
+        "unit": evaluator.unit,
+    }
     return evaluator, {**_space_settings(space), **settings}
 
 
@@ -145,6 +149,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         "training": dataclasses.asdict(evaluator.config),
         "shape": dict(evaluator.shape),
         "metric": METRICS[0],
+        "unit": "%",
         "seed": args.seed,
     }
     return evaluator, {**_space_settings(space), **settings}

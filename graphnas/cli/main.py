@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import graphnas
 from graphnas.cli import bench, data, doctor, import_results, nni_tools, search, show, spaces
-from graphnas.errors import GraphNASError, StorageFailed
+from graphnas.errors import DataNotFound, GraphNASError, StorageFailed
 
 BAD_ARGUMENTS = 2
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
@@ -40,13 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 1 if a search found nothing, a core part is missing or something cannot be written,
-        2 for bad arguments or another error that graphnas raises on purpose (one line on stderr), 130 after
-        Ctrl-C.
+        2 for bad arguments or another error that graphnas raises on purpose (one line on stderr, or two if
+        data is missing), 130 after Ctrl-C.
     """
     args = build_parser().parse_args(argv)
     try:
         code: int = args.run(args)
         sys.stdout.flush()  # here, so that a reader that has gone away is noticed inside of this block
+    except DataNotFound as error:
+        # The first line says what to do, the second one where it was looked for and what else there is.
+        first, _, details = str(error).partition("\n")
+        lines = [f"graphnas: error: {' '.join(first.split())}", " ".join(details.split())]
+        print("\n".join(filter(None, lines)), file=sys.stderr)
+        return BAD_ARGUMENTS
     except GraphNASError as error:
         print("graphnas: error:", " ".join(str(error).split()), file=sys.stderr)
         return 1 if isinstance(error, StorageFailed) else BAD_ARGUMENTS

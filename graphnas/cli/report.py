@@ -14,7 +14,7 @@ import numpy as np
 
 import graphnas
 from graphnas.cli.studies import Outcome
-from graphnas.cli.text import count, table
+from graphnas.cli.text import count, figure, table
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 
@@ -22,17 +22,22 @@ TOP = 5
 """Architectures in the table."""
 
 
-def print_comparison(
-    outcomes: Sequence[Outcome], *, title: str, top: int = TOP, column: str = "accuracy"
-) -> None:
-    """Print the best architectures of each method side by side, their values under the heading ``column``."""
+def print_comparison(outcomes: Sequence[Outcome], *, title: str, unit: str, top: int = TOP) -> None:
+    """Print the best architectures of each method side by side.
+
+    Args:
+        outcomes: One for each method.
+        title: The line above.
+        unit: Unit of the values; empty where it is not known.
+        top: How many architectures.
+    """
     print(f"\n{title}\n")
     length = min(top, max(len(outcome.best) for outcome in outcomes))
     ranks = [str(rank + 1) for rank in range(length)]
     blocks = [["", *table(["#"], [[rank] for rank in [*ranks, "mean"]], right=[True]).split("\n")]]
     for outcome in outcomes:
         blocks.append(
-            [f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length, column)]
+            [f"{outcome.method}, {len(outcome.values)} evaluations", *_block(outcome, length, unit)]
         )
     widths = [max(map(len, block)) for block in blocks]
     for line in zip(*blocks, strict=True):
@@ -42,15 +47,16 @@ def print_comparison(
             print(f"{outcome.method}: {outcome.failed} evaluations failed; the last: {outcome.reason}")
 
 
-def _block(outcome: Outcome, length: int, column: str) -> list[str]:
+def _block(outcome: Outcome, length: int, unit: str) -> list[str]:
     """The lines of one method: a header, ``length`` architectures, and the mean of all values."""
     rows = [
-        [f"{best.value:.2f}", count(best.parameters), count(best.macs), str(best.trial)]
+        [figure(best.value, unit), count(best.parameters), count(best.macs), str(best.trial)]
         for best in outcome.best[:length]
     ]
     rows += [[""] * 4] * (length - len(rows))
-    rows.append([f"{np.nanmean(outcome.values):.2f}" if outcome.best else "-", "", "", ""])
-    return table([column, "parameters", "MACs", "trial"], rows, right=[True] * 4).split("\n")
+    rows.append([figure(float(np.nanmean(outcome.values)), unit) if outcome.best else "-", "", "", ""])
+    heading = {"%": "accuracy", "": "value"}.get(unit, unit)
+    return table([heading, "parameters", "MACs", "trial"], rows, right=[True] * 4).split("\n")
 
 
 def write_results(

@@ -16,7 +16,7 @@ from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.storages import file_url, in_memory, open_storage, storage_errors, without_password
 from graphnas.cli.studies import Evaluated, Outcome, open_study, read_outcome
-from graphnas.cli.text import architecture_text, count
+from graphnas.cli.text import architecture_text, count, figure
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
@@ -150,13 +150,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
     metric = settings["metric"].replace("_", " ")
-    print_comparison(outcomes, title=f"Best architectures by {metric} (%) on {settings['dataset']}")
+    unit = settings["unit"]
+    print_comparison(
+        outcomes, title=f"Best architectures by {metric} ({unit}) on {settings['dataset']}", unit=unit
+    )
     if not outcomes[0].best:
         reason = outcomes[0].reason or "no trial was run"
         print(f"graphnas: error: no evaluation gave a value: {reason}", file=sys.stderr)
         return 1
     best = outcomes[0].best[0]
-    print(f"\nThe best, {best.value:.2f} % in trial {best.trial}:")
+    print(f"\nThe best, {figure(best.value, unit)} {unit} in trial {best.trial}:")
     print(architecture_text(best.architecture, space))
     if args.output is not None:
         with storage_errors(f"what belongs in {args.output}", f"the finished trials are {kept}"):
@@ -237,7 +240,8 @@ def _write(
     extra: dict[str, Any] = {}
     # First what costs nothing, so that it is there if what follows is interrupted.
     write_results(directory / "results.json", outcomes, settings, extra)
-    draw(directory, space, best.architecture, outcomes, settings["metric"].replace("_", " ") + " (%)")
+    metric = f"{settings['metric'].replace('_', ' ')} ({settings['unit']})"
+    draw(directory, space, best.architecture, outcomes, metric)
     written = ["results.json", "best_cell.png", "search_curve.png"]
     sampler = study.sampler
     if isinstance(sampler, GraphPNASSampler) and len(outcomes[0].values) - outcomes[0].failed >= 2:

@@ -12,7 +12,7 @@ from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
 from graphnas.cli.storages import existing_file, file_url, open_storage, url_of, without_password
 from graphnas.cli.studies import SETTINGS, minimizes, read_outcome, space_of
-from graphnas.cli.text import architecture_text, table
+from graphnas.cli.text import architecture_text, figure, table
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import FORMAT as ARCHITECTURE
 from graphnas.graph.architecture import Architecture
@@ -119,12 +119,12 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
     title = f"Best architectures of {space.name}"
     best = (min if minimizes(studies[0]) else max)(leaders, key=lambda leader: leader.value)
     if settings[0] is None:  # a user's own study: we do not know what its values are
-        title, column, unit = f"{title} by value", "value", ""
+        title, unit = f"{title} by value", ""
     else:
-        metric = str(settings[0]["metric"]).replace("_", " ")
-        title, column, unit = f"{title} by {metric} (%) on {settings[0]['dataset']}", "accuracy", " %"
-    print_comparison(outcomes, title=title, top=args.top, column=column)
-    print(f"\nThe best, {best.value:.2f}{unit} in trial {best.trial}:")
+        metric, unit = str(settings[0]["metric"]).replace("_", " "), str(settings[0]["unit"])
+        title = f"{title} by {metric} ({unit}) on {settings[0]['dataset']}"
+    print_comparison(outcomes, title=title, unit=unit, top=args.top)
+    print(f"\nThe best, {f'{figure(best.value, unit)} {unit}'.strip()} in trial {best.trial}:")
     return best.architecture, space
 
 

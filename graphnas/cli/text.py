@@ -21,6 +21,11 @@ def count(number: float | None) -> str:
     return f"{size:.{digits}f}{units[0]}"
 
 
+def figure(value: float, unit: str) -> str:
+    """A value to be compared with others: two decimals of a percentage, four of any other unit."""
+    return f"{value:.{2 if unit == '%' else 4}f}"
+
+
 def big_number(number: int | None) -> str:
     """A number of any size: in full below a million, then as a power of ten."""
     if number is None:

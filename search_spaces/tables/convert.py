@@ -30,7 +30,7 @@ def convert(name: str, source: Path, output: Path, *, overwrite: bool = False) -
         name: One of :data:`CONVERTERS`.
         source: ``nasbench_only108.tfrecord`` or ``nasbench_full.tfrecord``; the unpacked directory or single
             file of NATS-Bench's topology space; ``final_structures6.txt`` of D-VAE.
-        output: The data directory; the file goes into its folder ``name``.
+        output: The data directory; the file goes into the table's folder in it.
         overwrite: Whether an existing file is replaced.
 
     Returns:
@@ -46,7 +46,7 @@ def convert(name: str, source: Path, output: Path, *, overwrite: bool = False) -
     if not source.exists():
         raise DataNotFound(f"{source} not found; give the official file of {name}")
     write, file_name, read = CONVERTERS[name]
-    target = output / name / file_name
+    target = output / FOLDERS.get(name, name) / file_name
     if target.exists() and not overwrite:
         raise InvalidArgument(f"{target} exists; remove it, or add --force to replace it")
     try:
@@ -128,3 +128,6 @@ CONVERTERS: dict[str, tuple[Callable[[Path, Path], None], str, Callable[[Path], 
     "nasbench201": (_write_nasbench201, nasbench201.COMPACT_FILE, CompactTable),
 }
 """For each name: what writes the compact file, its name, and what reads it."""
+
+FOLDERS = {"enas6": "enas"}
+"""Folders of the data directory whose name is not the table's."""

@@ -85,7 +85,7 @@ class NASBench201Table(Table):
     """
 
     datasets = tuple(NUM_CLASSES)
-    budgets = (12, 200)
+    budgets: tuple[int, ...] = (12, 200)
 
     def __init__(
         self, official_index: NDArray[np.int64] | None, data_dir: str | os.PathLike[str] | None

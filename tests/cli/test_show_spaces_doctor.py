@@ -166,6 +166,7 @@ def test_spaces_lists_every_space(command):
 
 @pytest.mark.parametrize(("content", "word"), [(None, "not found"), (b"no table", "damaged")])
 def test_spaces_tells_whether_the_table_is_there(command, monkeypatch, tmp_path, content, word):
+    monkeypatch.setattr("graphnas.data_directory.installed_file", lambda *_: None)
     if content is not None:
         (tmp_path / "nasbench201.csv.gz").write_bytes(content)
     monkeypatch.setenv("GRAPHNAS_DATA", str(tmp_path))
@@ -184,10 +185,11 @@ def test_doctor_tells_versions_and_where_data_is(command, tmp_path):
         (line,) = (line for line in done.out.splitlines() if line.startswith(f"{package} "))
         assert line.split()[1] == metadata.version(package)
     assert f"data directory: {tmp_path} " in done.out
-    assert f"nasbench201 table: {tmp_path / 'nasbench201.csv.gz'}\n" in done.out
-    assert "enas6 table: missing. ENAS 6-layer table not found" in done.out
-    assert "nasbench101 table: missing. NAS-Bench-101 table not found" in done.out
-    assert "cifar10 images: missing. CIFAR-10 not found" in done.out
+    (row,) = (line for line in done.out.splitlines() if line.startswith("nasbench201 "))
+    assert row.endswith(f" {tmp_path / 'nasbench201.csv.gz'}")
+    assert "enas6: ENAS 6-layer table not found; run: curl " in done.out
+    assert "nasbench101: NAS-Bench-101 table not found; run: curl " in done.out
+    assert "cifar10: CIFAR-10 not found" in done.out
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in done.out
 
 

@@ -81,7 +81,7 @@ def small_release(path, cells=15625):
                     "train_times": {0: int(budget) * half * (10.0 if name != "ImageNet16-120" else 30.0)},
                 }
             document[budget] = {
-                "arch_str": text, "all_results": results, "dataset_seed": dict.fromkeys(runs, [777]),
+                "arch_str": text, "all_results": results, "dataset_seed": {name: [777] for name in runs},
             }  # fmt: skip
         infos[index] = document
     write_pickle(path, release_meta(strings, infos))
@@ -141,7 +141,7 @@ def test_nothing_is_overwritten_or_left_behind(tmp_path):
         with pytest.raises(error):
             convert(name, path, tmp_path / "out")
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
-    target = tmp_path / "out" / "enas6" / "enas6.npz"
+    target = tmp_path / "out" / "enas" / "enas6.npz"
     target.write_bytes(b"mine")
     with pytest.raises(InvalidArgument, match="--force"):
         convert("enas6", source, tmp_path / "out")

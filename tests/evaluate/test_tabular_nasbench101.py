@@ -171,7 +171,7 @@ def test_the_official_files(tmp_path, name, budgets):
                 assert (result.parameters, result.macs) == space.complexity(cell)
     assert evaluator.table.architectures() == cells  # by hash, whatever the order of the file
     assert [evaluator.table.md5(row) for row in range(12)] == [space.md5_hash(cell) for cell in cells]
-    with pytest.raises(InvalidArgument, match="5 is not one of"):
+    with pytest.raises(InvalidArgument, match="5 is not in the table"):
         TabularEvaluator(space, budget=5, data_dir=tmp_path)
 
 
