@@ -112,7 +112,11 @@ def prior_of(study: Study, space: GraphSpace) -> tuple[PriorTask, ...]:
 
 
 def add_results(
-    study: Study, space: GraphSpace, results: Sequence[Result], constraints: Sequence[str] = (), source: str = ""
+    study: Study,
+    space: GraphSpace,
+    results: Sequence[Result],
+    constraints: Sequence[str] = (),
+    source: str = "",
 ) -> int:
     """Add results of the study's own task as finished trials, which count like any other.
 

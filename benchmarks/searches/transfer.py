@@ -171,9 +171,7 @@ def section(record: dict[str, Any]) -> Section:
         if all(len(row["curve"]) >= budget for rows in every for row in rows):
             at = [float(np.mean([row["curve"][budget - 1] for row in rows])) for rows in every]
             regrets.append([str(budget), *(f"{value:.3f}" for value in at)])
-    by_task = [
-        [task, *(_regrets(summary.get(name_of(task, arm))) for arm in arms)] for task in TASKS
-    ]
+    by_task = [[task, *(_regrets(summary.get(name_of(task, arm))) for arm in arms)] for task in TASKS]
     seeds = sorted({row["seeds"] for row in summary.values()})
     return Section(
         title="Search on TransNAS-Bench-101 with the other tasks as prior data",
@@ -186,9 +184,7 @@ def section(record: dict[str, Any]) -> Section:
                 needed,
             ),
             Table("Mean regret of the seven tasks after so many queries.", ["queries", *arms], regrets),
-            Table(
-                f"Mean regret after {', '.join(map(str, BUDGETS))} queries.", ["task", *arms], by_task
-            ),
+            Table(f"Mean regret after {', '.join(map(str, BUDGETS))} queries.", ["task", *arms], by_task),
         ],
         protocol=(
             "no paper has this task. Values are in percent; SSIM (normal, autoencoder) and the negative loss "

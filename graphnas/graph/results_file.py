@@ -119,7 +119,11 @@ def read_results(
         raise CorruptData(
             f"{path}: {len(problems)} of {len(table)} rows cannot be read: "
             f"{'; '.join(problems[:SHOWN])}{more}"
-            + ("" if skip_invalid else " (skip_invalid=True, or graphnas import --skip-invalid, leaves them out)")
+            + (
+                ""
+                if skip_invalid
+                else " (skip_invalid=True, or graphnas import --skip-invalid, leaves them out)"
+            )
         )
     return Results(path.stem, tuple(rows), tuple(problems))
 

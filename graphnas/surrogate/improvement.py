@@ -155,7 +155,9 @@ class ImprovementModel:
         # Objectives by their number, a single one by None if it is scalarised, and constraints.
         objectives = len(columns) - len(limits)
         separate = objectives == data.values.shape[1]
-        kinds: list[Kind] = [k if separate else None for k in range(objectives)] + ["constraint"] * len(limits)
+        kinds: list[Kind] = [k if separate else None for k in range(objectives)] + ["constraint"] * len(
+            limits
+        )
         keys = [(kind, points + column.tobytes()) for kind, column in zip(kinds, columns, strict=True)]
         by_key = dict(zip(keys, columns, strict=True))
         self._fitted = {

@@ -51,7 +51,8 @@ class PriorMeans:
         tasks = [task.thinned(MAX_POINTS) for task in tasks]
         self._kernels = kernels.sibling()
         batches = [
-            ArchitectureBatch.from_architectures(task.architectures, kernels.space.max_nodes) for task in tasks
+            ArchitectureBatch.from_architectures(task.architectures, kernels.space.max_nodes)
+            for task in tasks
         ]
         self._kernels.fit(ArchitectureBatch.cat(batches))
         self._processes: list[list[GaussianProcess]] = []

@@ -124,7 +124,10 @@ def test_bad_rows_are_named_before_anything_is_done(tmp_path, ending, bad, messa
         ({"architecture": GOOD, "value": [1]}, r"value must be a number, got \[1\]"),
         ({"architecture": GOOD}, "value must be a number, got None"),
         ({"architecture": ALL[0].to_dict() | {"version": 99}, "value": 1}, "version 99"),
-        ({"architecture": SPACE.to_parameters(ALL[0]) | {"small/op_1": "fly"}, "value": 1}, "'fly' is not one"),
+        (
+            {"architecture": SPACE.to_parameters(ALL[0]) | {"small/op_1": "fly"}, "value": 1},
+            "'fly' is not one",
+        ),
     ],
 )
 def test_bad_entries_of_json(tmp_path, item, message):
