@@ -176,7 +176,7 @@ class Drawing:
         if not len(starts):
             raise SpaceExhausted(
                 f"{self._space.name}: no valid architecture among {asked:,} random graphs of any density. "
-                "Override sample, or loosen the rule"
+                "Override sample, loosen the rule, or tell the search a valid one, from which it goes on"
             )
         return starts
 
