@@ -6,24 +6,28 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
+from graphnas.graph.product import as_space
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from optuna_graphnas.block import Block
 from optuna_graphnas.exclusion import LastSeen, Turn
+from optuna_graphnas.fixed import fixed_parameters, with_fixed
 from optuna_graphnas.history import History, mark_failure
-from optuna_graphnas.suggest import fixed_parameters, with_fixed
 from optuna_graphnas.worker import is_abandoned, record_worker
 
 _logger = logging.getLogger(__name__)
@@ -49,7 +53,8 @@ class GraphSampler(BaseSampler):
       Optuna's heartbeat end such trials.
 
     Args:
-        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`. A mapping
+            of spaces by name stands for their :class:`graphnas.ProductSpace`.
         method: Makes the search method when called with ``seed=...``, such as
             ``functools.partial(RandomSearch, space)``. To pickle the sampler it must be picklable: no lambda.
         seed: Seed of the method and of the default inner sampler; drawn at random when None.
@@ -70,7 +75,7 @@ class GraphSampler(BaseSampler):
 
     def __init__(
         self,
-        space: GraphSpace,
+        space: GraphSpace | Mapping[str, GraphSpace],
         method: Callable[..., SearchMethod],
         *,
         seed: int | None = None,
@@ -86,7 +91,7 @@ class GraphSampler(BaseSampler):
             raise InvalidArgument(f"n_startup_trials must not be negative, got {n_startup_trials}")
         if not (lease_seconds > 0 and math.isfinite(lease_seconds)):
             raise InvalidArgument(f"lease_seconds must be positive, got {lease_seconds}")
-        self._space = space
+        self._space = space = as_space(space)
         self._factory = method
         self._seed = secrets.randbelow(2**32) if seed is None else seed
         self._n_startup_trials = n_startup_trials
@@ -97,10 +102,9 @@ class GraphSampler(BaseSampler):
         self._warn_independent_sampling = warn_independent_sampling
         self._constraints_func = constraints_func
         self._lease_seconds = lease_seconds
-        self._block: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
-        }
+        self._block: dict[str, BaseDistribution] = {**Block(space).distributions}
         self._warned = False
+        self._warned_of_strangers = False
         self._start_caches()
 
     def _start_caches(self) -> None:
@@ -109,10 +113,11 @@ class GraphSampler(BaseSampler):
         self._method: SearchMethod | None = None
         self._history = History(self._space)
         self._last_seen: LastSeen = {}
+        self._checked: tuple[weakref.ref[BaseStorage], int] | None = None
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = ("_lock", "_method", "_history", "_last_seen", "_inner_samplers")
+        caches = ("_lock", "_method", "_history", "_last_seen", "_checked", "_inner_samplers")
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -128,6 +133,7 @@ class GraphSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The parameters of the space, and what the inner sampler samples jointly of the others."""
+        self._check_study(study)
         others = self._independent_sampler.infer_relative_search_space(study, trial)
         return self._block | {name: others[name] for name in sorted(others) if name not in self._block}
 
@@ -182,6 +188,40 @@ class GraphSampler(BaseSampler):
                 raise InvalidArgument(f"constraint values must not be NaN, got {constraints}")
             study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
         self._independent_sampler.after_trial(study, trial, state, values)
+
+    # ---------------------------------------------------------------- the space and the study
+
+    def _check_study(self, study: Study) -> None:
+        """Refuse a study of another version of the space before anything is proposed, once."""
+        storage, study_id = study._storage, study._study_id
+        if self._checked is None or self._checked[0]() is not storage or self._checked[1] != study_id:
+            Block(self._space).check_study(study)
+            self._checked = weakref.ref(storage), study_id
+
+    def check_block(self, block: Block) -> None:
+        """Check what an objective is about to suggest.
+
+        Raises:
+            InvalidArgument: It has the names of this sampler's space, but other choices.
+        """
+        for name, distribution in block.distributions.items():
+            if name in self._block and self._block[name] != distribution:
+                raise InvalidArgument(
+                    f"{block!r} has the choices {distribution.choices} for {name}, but the space of the "
+                    f"sampler, {self._space!r}, has {self._block[name]}"
+                )
+        if block.distributions.keys() <= self._block.keys() or self._warned_of_strangers:
+            return
+        self._warned_of_strangers = True
+        if self._warn_independent_sampling:
+            _logger.warning(
+                "The sampler searches %r and does not know the parameters of %r: they are sampled by %s, each "
+                "on its own. For both jointly: ProductSpace(first=..., second=...) as the sampler's space, "
+                'and suggest_architecture(trial, ..., name="first").',
+                self._space,
+                block,
+                type(self._independent_sampler).__name__,
+            )
 
     # ---------------------------------------------------------------- what was learned
 

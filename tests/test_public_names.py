@@ -12,6 +12,7 @@ PUBLIC = {
         "ArchitectureBatch",
         "Evaluation",
         "GraphSpace",
+        "ProductSpace",
         "SearchMethod",
         "__version__",
     ],
