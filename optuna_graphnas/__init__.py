@@ -11,6 +11,7 @@ from graphnas.lazy import lazy_names
 from graphnas.optional import require
 
 if TYPE_CHECKING:
+    from optuna_graphnas.grown import continue_study as continue_study
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.sampler import GraphSampler as GraphSampler
     from optuna_graphnas.samplers import GraphBOSampler as GraphBOSampler
@@ -34,6 +35,7 @@ __all__ = [
     "RandomArchitectureSampler",
     "RegularizedEvolutionSampler",
     "architecture_of",
+    "continue_study",
     "suggest_architecture",
 ]
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "RandomArchitectureSampler": "optuna_graphnas.samplers",
     "RegularizedEvolutionSampler": "optuna_graphnas.samplers",
     "architecture_of": "optuna_graphnas.suggest",
+    "continue_study": "optuna_graphnas.grown",
     "suggest_architecture": "optuna_graphnas.suggest",
 }
 _lazily, __dir__ = lazy_names(__name__, _HOMES, __all__)

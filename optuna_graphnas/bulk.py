@@ -1,9 +1,9 @@
 """Bulk: all parameters of an architecture suggested and stored at once, instead of one commit for each.
 
-Optuna offers only ``suggest_categorical``, which stores every parameter in a transaction of its own: seconds for
-an architecture of hundreds of parameters on a database. What is done here gives the same values and the same
-rows. It relies on these private parts of Optuna (the same in 4.9 and 5.0), and where one of them is missing,
-or the storage is of another kind, parameters are suggested one by one:
+Optuna offers only ``suggest_categorical``, which stores every parameter in a transaction of its own: seconds
+for an architecture of hundreds of parameters on a database. What is done here gives the same values and the
+same rows. It relies on these private parts of Optuna (the same in 4.9 and 5.0), and where one of them is
+missing, or the storage is of another kind, parameters are suggested one by one:
 
 * ``Trial``: ``_cached_frozen_trial``, ``_fixed_params``, ``_is_fixed_param``, ``_is_relative_param``,
   ``_get_latest_trial`` (the order of precedence in ``Trial._suggest``);

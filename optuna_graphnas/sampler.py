@@ -215,9 +215,9 @@ class GraphSampler(BaseSampler):
         self._warned_of_strangers = True
         if self._warn_independent_sampling:
             _logger.warning(
-                "The sampler searches %r and does not know the parameters of %r: they are sampled by %s, each "
-                "on its own. For both jointly: ProductSpace(first=..., second=...) as the sampler's space, "
-                'and suggest_architecture(trial, ..., name="first").',
+                "The sampler searches %r and does not know the parameters of %r: they are sampled by %s, not "
+                "as one architecture. For both jointly, give it ProductSpace(first=..., second=...), and "
+                'suggest_architecture(trial, ..., name="first").',
                 self._space,
                 block,
                 type(self._independent_sampler).__name__,

@@ -46,6 +46,7 @@ PUBLIC = {
         "LatentBOSampler",
         "GraphSampler",
         "Objective",
+        "continue_study",
         "suggest_architecture",
     ],
 }
