@@ -16,7 +16,7 @@ import pytest
 import torch
 from space_cases import CASES, hooked_macs, relabelled
 
-from graphnas import Architecture, GraphSpace
+from graphnas import Architecture, GraphSpace, ProductSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import GEMNet, NASBench201
 from search_spaces.complexity import count_complexity
@@ -86,7 +86,8 @@ def test_mutations_and_neighbors_differ_in_one_parameter(space):
 
 def test_parameters_round_trip(space):
     choices = space.parameters()
-    assert all(name.startswith(f"{space.name}/") for name in choices)
+    prefixes = tuple(f"{part}/" for part in getattr(space, "spaces", (space.name,)))
+    assert all(name.startswith(prefixes) for name in choices)
     assert all(len(set(values)) == len(values) > 1 for values in choices.values())
     rng = np.random.default_rng(2)
     for _ in range(200):
@@ -177,6 +178,9 @@ def test_networks_train(case):
 
 def takes_part(space: GraphSpace, architecture: Architecture, parameter: str) -> bool:
     """NAS-Bench-201 keeps edges whose target does not lead to the output; the others have no such edges."""
+    if isinstance(space, ProductSpace):
+        _, part, own = parameter.split(".", 2)
+        return takes_part(space.spaces[part], space.parts(architecture)[part], own)
     if ".edges." not in parameter:
         return True
     target = int(parameter.split(".edges.")[1][2])
