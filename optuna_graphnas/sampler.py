@@ -102,7 +102,7 @@ class GraphSampler(BaseSampler):
         self._warn_independent_sampling = warn_independent_sampling
         self._constraints_func = constraints_func
         self._lease_seconds = lease_seconds
-        self._block: dict[str, BaseDistribution] = {**Block(space).distributions}
+        self._block = Block(space).distributions
         self._warned = False
         self._warned_of_strangers = False
         self._start_caches()
@@ -208,7 +208,7 @@ class GraphSampler(BaseSampler):
             if name in self._block and self._block[name] != distribution:
                 raise InvalidArgument(
                     f"{block!r} has the choices {distribution.choices} for {name}, but the space of the "
-                    f"sampler, {self._space!r}, has {self._block[name]}"
+                    f"sampler, {self._space!r}, has {self._block[name].choices}"
                 )
         if block.distributions.keys() <= self._block.keys() or self._warned_of_strangers:
             return
