@@ -14,6 +14,11 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.parts import parameter_names
 from graphnas.graph.space import GraphSpace
 
+_CURE = (
+    "if the space has grown, continue in a new study that holds the trials of this one: "
+    "optuna_graphnas.continue_study(study, space)"
+)
+
 
 class Block:
     """The parameters of ``space`` in a study.
@@ -79,16 +84,19 @@ class Block:
         other = ""
         for trial in trials:
             present = self.distributions.keys() & trial.distributions.keys()
-            for name in unseen & present:  # the choices of one name are the same in all trials
-                self._check_choices(name, trial.distributions[name], study_name)
-            unseen -= present
+            if unseen & present:  # the choices of one name are the same in all trials
+                for name in self.distributions:
+                    if name in unseen and name in present:
+                        self._check_choices(name, trial.distributions[name], study_name)
+                unseen -= present
             if trial.state != TrialState.COMPLETE or not present:
                 continue
-            other = self._difference(trial)
-            if not other:
+            difference = self._difference(trial)
+            if not difference:
                 return
+            other = other or difference
         if other:
-            raise InvalidArgument(f"the study {study_name!r} {other}; {self._cure()}")
+            raise InvalidArgument(f"the study {study_name!r} {other}")
 
     def _check_choices(self, name: str, stored: BaseDistribution, study_name: str) -> None:
         if stored == self.distributions[name]:
@@ -97,22 +105,16 @@ class Block:
         raise InvalidArgument(
             f"the study {study_name!r} has the choices {before} for {name}, but {self!r} has "
             f"{self.distributions[name].choices}, and Optuna does not change the choices of a study; "
-            f"{self._cure()}"
+            f"{_CURE}"
         )
 
     def _difference(self, trial: FrozenTrial) -> str:
         missing = [name for name in self.distributions if name not in trial.params]
         if missing:
-            return f"has no {missing[0]} in trial {trial.number}, but {self!r} has"
+            return f"has no {missing[0]} in trial {trial.number}, but {self!r} has; {_CURE}"
         if self.name is None:
             resembles = self.space.layout.resembles
             more = [n for n in trial.params if n not in self.distributions and resembles(n)]
             if more:
-                return f"has {more[0]} in trial {trial.number}, but {self!r} has not"
+                return f"has {more[0]} in trial {trial.number}, but {self!r} has not; use another study"
         return ""
-
-    def _cure(self) -> str:
-        return (
-            "if the space has grown, continue in a new study that holds the trials of this one: "
-            "optuna_graphnas.continue_study(study, space)"
-        )
