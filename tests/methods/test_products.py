@@ -44,12 +44,12 @@ CONFIGS: dict[str, Any] = {
 
 
 class LabelledTree(GraphSpace):
-    """Trees of five nodes with operations on nodes and on edges, at most three levels deep."""
+    """Trees of four nodes with operations on nodes and on edges."""
 
     name = "tree"
     node_ops = ("root", "add", "concat")
     edge_ops = ("none", "conv", "pool")
-    max_nodes = 5
+    max_nodes = 4
 
     def node_choices(self, node: int) -> Sequence[int]:
         return (0,) if node == 0 else (1, 2)
