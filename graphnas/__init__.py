@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graphnas.graph import ArchitectureBatch as ArchitectureBatch
     from graphnas.graph import Evaluation as Evaluation
     from graphnas.graph import GraphSpace as GraphSpace
+    from graphnas.graph import ProductSpace as ProductSpace
     from graphnas.methods.base import SearchMethod as SearchMethod
 
 _HOMES = {
@@ -24,8 +25,17 @@ _HOMES = {
     "ArchitectureBatch": "graphnas.graph.batch",
     "Evaluation": "graphnas.graph.evaluation",
     "GraphSpace": "graphnas.graph.space",
+    "ProductSpace": "graphnas.graph.product",
     "SearchMethod": "graphnas.methods.base",
 }
-__all__ = ["Architecture", "ArchitectureBatch", "Evaluation", "GraphSpace", "SearchMethod", "__version__"]
+__all__ = [
+    "Architecture",
+    "ArchitectureBatch",
+    "Evaluation",
+    "GraphSpace",
+    "ProductSpace",
+    "SearchMethod",
+    "__version__",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

@@ -33,7 +33,8 @@ def model_space(space: GraphSpace, *, num_classes: int, **shape: Any) -> Archite
     * Random samples are drawn by the space's own ``sample``, so they are always valid and have its
       distribution. NNI's evolution re-samples each parameter on its own and retries what the rule refuses.
     * A trial in another process makes the space again as ``type(space)(**space.arguments())``: a space of
-      your own must be importable there, and its ``arguments`` complete.
+      your own must be importable there, and its ``arguments`` complete. So must the parts of a product, its
+      rule and its builder.
 
     Args:
         space: The search space.

@@ -14,6 +14,7 @@ from graphnas.errors import GraphNASError, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from nni_graphnas.host import require_nni
+from search_spaces import get_space, space_names
 
 require_nni()
 
@@ -226,12 +227,15 @@ def other_parameters(experiment: Mapping[str, Any], space: GraphSpace) -> dict[s
     The architecture's may be left out, since the tuner knows them.
 
     Raises:
-        InvalidArgument: Some of them are missing, unknown, or have other choices than the space.
+        InvalidArgument: Some of them are missing, unknown, or have other choices than the space, or there are
+            those of another space.
     """
     if not isinstance(experiment, Mapping):
         raise InvalidArgument(f"the search space must be a dictionary, got {type(experiment).__name__}")
     wanted = search_space(space)
-    block = {name: spec for name, spec in experiment.items() if name.startswith(f"{space.name}/")}
+    block = {
+        name: spec for name, spec in experiment.items() if name in wanted or space.layout.resembles(name)
+    }
     if block and block != wanted:
         name = next(n for n in [*wanted, *block] if block.get(n) != wanted.get(n))
         raise InvalidArgument(
@@ -239,7 +243,15 @@ def other_parameters(experiment: Mapping[str, Any], space: GraphSpace) -> dict[s
             f"{wanted.get(name, 'no such parameter')}; write it with graphnas nni export-space and the "
             "arguments that the tuner has"
         )
-    return {name: spec for name, spec in experiment.items() if name not in block}
+    others = {name: spec for name, spec in experiment.items() if name not in block}
+    for name in others:
+        other = str(name).partition("/")[0]
+        if other in space_names() and get_space(other).layout.resembles(name):
+            raise InvalidArgument(
+                f"search space: {name} is a parameter of the space {other!r}, but the tuner searches "
+                f"{space.name!r}: give it the search space of that, or space: {other}"
+            )
+    return others
 
 
 class MethodTuner(GraphTuner):

@@ -11,6 +11,7 @@ from graphnas.lazy import lazy_names
 from graphnas.optional import require
 
 if TYPE_CHECKING:
+    from optuna_graphnas.grown import continue_study as continue_study
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.prior import add_prior as add_prior
     from optuna_graphnas.prior import add_results as add_results
@@ -39,6 +40,7 @@ __all__ = [
     "add_prior",
     "add_results",
     "architecture_of",
+    "continue_study",
     "prior_of",
     "suggest_architecture",
 ]
@@ -55,6 +57,7 @@ _HOMES = {
     "add_prior": "optuna_graphnas.prior",
     "add_results": "optuna_graphnas.prior",
     "architecture_of": "optuna_graphnas.suggest",
+    "continue_study": "optuna_graphnas.grown",
     "prior_of": "optuna_graphnas.prior",
     "suggest_architecture": "optuna_graphnas.suggest",
 }

@@ -6,27 +6,31 @@ import logging
 import math
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.evaluation import Observation, Proposal
+from graphnas.graph.product import as_space
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import JointSearch, SearchMethod
 from graphnas.surrogate.prior import PriorTask, check_prior
+from optuna_graphnas.block import Block
 from optuna_graphnas.exclusion import LastSeen, Turn
+from optuna_graphnas.fixed import fixed_parameters, with_fixed
 from optuna_graphnas.history import History
 from optuna_graphnas.joint import common_parameters, hyperparameters
 from optuna_graphnas.prior import StoredPrior
 from optuna_graphnas.records import record_failure, record_worker
-from optuna_graphnas.suggest import fixed_parameters, with_fixed
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +59,8 @@ class GraphSampler(BaseSampler):
       host stays pending; let Optuna's heartbeat end such trials.
 
     Args:
-        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`. A mapping
+            of spaces by name stands for their :class:`graphnas.ProductSpace`.
         method: Makes the search method when called with ``seed=...``, such as
             ``functools.partial(RandomSearch, space)``. To pickle the sampler it must be picklable: no lambda.
         seed: Seed of the method and of the default inner sampler; drawn at random when None.
@@ -83,7 +88,7 @@ class GraphSampler(BaseSampler):
 
     def __init__(
         self,
-        space: GraphSpace,
+        space: GraphSpace | Mapping[str, GraphSpace],
         method: Callable[..., SearchMethod],
         *,
         seed: int | None = None,
@@ -104,7 +109,7 @@ class GraphSampler(BaseSampler):
             raise InvalidArgument(f"lease_seconds must be positive, got {lease_seconds}")
         if max_retries < 0:
             raise InvalidArgument(f"max_retries must not be negative, got {max_retries}")
-        self._space = space
+        self._space = space = as_space(space)
         self._factory = method
         self._seed = secrets.randbelow(2**32) if seed is None else seed
         self._n_startup_trials = n_startup_trials
@@ -120,10 +125,9 @@ class GraphSampler(BaseSampler):
         self._prior = check_prior(prior, space)
         if self._prior:
             method(seed=self._seed).use_prior(self._prior)  # refuses them now rather than in the first trial
-        self._block: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(choices) for name, choices in space.parameters().items()
-        }
+        self._block = Block(space).distributions
         self._warned = False
+        self._warned_of_strangers = False
         self._start_caches()
 
     def _start_caches(self) -> None:
@@ -134,10 +138,11 @@ class GraphSampler(BaseSampler):
         self._stored_prior = StoredPrior(self._space)
         self._used_prior: tuple[PriorTask, ...] = ()
         self._last_seen: LastSeen = {}
+        self._checked: tuple[weakref.ref[BaseStorage], int] | None = None
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = {"_lock", "_method", "_history", "_last_seen", "_inner_samplers"}
+        caches = {"_lock", "_method", "_history", "_last_seen", "_checked", "_inner_samplers"}
         caches |= {"_stored_prior", "_used_prior"}
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
@@ -153,7 +158,7 @@ class GraphSampler(BaseSampler):
         self._reseeds_inner = False
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters of the space, and those of the others that are sampled jointly."""
+        self._check_study(study)
         if self._joint and isinstance(self._make_method(), JointSearch):
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
             others = common_parameters(trials, self._block)
@@ -214,6 +219,40 @@ class GraphSampler(BaseSampler):
                 raise InvalidArgument(f"constraint values must not be NaN, got {constraints}")
             study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
         self._independent_sampler.after_trial(study, trial, state, values)
+
+    # ---------------------------------------------------------------- the space and the study
+
+    def _check_study(self, study: Study) -> None:
+        """Refuse a study of another version of the space before anything is proposed, once."""
+        storage, study_id = study._storage, study._study_id
+        if self._checked is None or self._checked[0]() is not storage or self._checked[1] != study_id:
+            Block(self._space).check_study(study)
+            self._checked = weakref.ref(storage), study_id
+
+    def check_block(self, block: Block) -> None:
+        """Check what an objective is about to suggest.
+
+        Raises:
+            InvalidArgument: It has the names of this sampler's space, but other choices.
+        """
+        for name, distribution in block.distributions.items():
+            if name in self._block and self._block[name] != distribution:
+                raise InvalidArgument(
+                    f"{block!r} has the choices {distribution.choices} for {name}, but the space of the "
+                    f"sampler, {self._space!r}, has {self._block[name].choices}"
+                )
+        if block.distributions.keys() <= self._block.keys() or self._warned_of_strangers:
+            return
+        self._warned_of_strangers = True
+        if self._warn_independent_sampling:
+            _logger.warning(
+                "The sampler searches %r and does not know the parameters of %r: they are sampled by %s, not "
+                "as one architecture. For both jointly, give it ProductSpace(first=..., second=...), and "
+                'suggest_architecture(trial, ..., name="first").',
+                self._space,
+                block,
+                type(self._independent_sampler).__name__,
+            )
 
     # ---------------------------------------------------------------- what was learned
 

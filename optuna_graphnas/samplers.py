@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from graphnas.configuration import configured
+from graphnas.graph.product import as_space
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.registry import configuration_of, make_method
 from optuna_graphnas.sampler import GraphSampler
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from graphnas.configuration import Configuration
     from graphnas.methods.graphpnas import LearnedDistribution
     from graphnas.surrogate.prior import PriorTask
+
+
+Space = GraphSpace | Mapping[str, GraphSpace]
+"""A search space, or the spaces of several architectures by name."""
 
 
 class SamplerOptions(TypedDict, total=False):
@@ -43,7 +48,8 @@ class ConfiguredSampler(GraphSampler):
     """Base of the samplers whose method has a configuration with presets.
 
     Args:
-        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`.
+        space: The search space; suggest from it with :func:`optuna_graphnas.suggest_architecture`. A mapping
+            of spaces by name stands for their :class:`graphnas.ProductSpace`.
         config: Settings of the method; by default those that search best in our benchmarks.
         preset: The name of a setting, instead of ``config``: ``"default"``, ``"paper"`` for the method as
             published, or another one that the configuration's class lists.
@@ -60,7 +66,7 @@ class ConfiguredSampler(GraphSampler):
 
     def __init__(
         self,
-        space: GraphSpace,
+        space: Space,
         *,
         config: Configuration | None = None,
         preset: str | None = None,
@@ -69,6 +75,7 @@ class ConfiguredSampler(GraphSampler):
     ) -> None:
         kind = configuration_of(self._method_name)
         assert kind is not None
+        space = as_space(space)
         settings = configured(kind, config, preset, n_startup_trials)
         super().__init__(
             space,
@@ -138,7 +145,8 @@ class RandomArchitectureSampler(GraphSampler):
         **options: See :class:`optuna_graphnas.GraphSampler`.
     """
 
-    def __init__(self, space: GraphSpace, **options: Unpack[_Options]) -> None:
+    def __init__(self, space: Space, **options: Unpack[_Options]) -> None:
+        space = as_space(space)
         super().__init__(space, functools.partial(make_method, "RandomSearch", space), **options)
 
 
@@ -157,12 +165,13 @@ class RegularizedEvolutionSampler(GraphSampler):
 
     def __init__(
         self,
-        space: GraphSpace,
+        space: Space,
         *,
         population_size: int = 20,
         tournament_size: int = 5,
         **options: Unpack[_Options],
     ) -> None:
+        space = as_space(space)
         method = functools.partial(
             make_method,
             "RegularizedEvolution",
@@ -182,5 +191,6 @@ class LocalSearchSampler(GraphSampler):
         **options: See :class:`optuna_graphnas.GraphSampler`.
     """
 
-    def __init__(self, space: GraphSpace, **options: Unpack[_Options]) -> None:
+    def __init__(self, space: Space, **options: Unpack[_Options]) -> None:
+        space = as_space(space)
         super().__init__(space, functools.partial(make_method, "LocalSearch", space), **options)

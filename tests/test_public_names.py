@@ -12,6 +12,7 @@ PUBLIC = {
         "ArchitectureBatch",
         "Evaluation",
         "GraphSpace",
+        "ProductSpace",
         "SearchMethod",
         "__version__",
     ],
@@ -45,6 +46,7 @@ PUBLIC = {
         "LatentBOSampler",
         "GraphSampler",
         "Objective",
+        "continue_study",
         "suggest_architecture",
     ],
 }

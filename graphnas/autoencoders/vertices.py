@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.graph.active import edges_to_nodes
+from graphnas.graph.active import edges_to_nodes, labelled_edges_to_nodes
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
@@ -38,11 +38,13 @@ class VertexAdapter:
     - Operations on edges become vertices (:meth:`GraphSpace.to_node_labelled`). Different sets of edges can
       give the same vertex graph if an edge is on no path; the way back takes the first in the order of their
       bits.
+    - Where a space labels nodes and edges, or the edges of more than 6 nodes, every node is a vertex, and so
+      is every labelled edge, between the vertices of its ends; see :attr:`GraphSpace.plain_edge`.
     - If graphs of a space come in several sizes (it overrides ``completed``), only their active nodes are
       read (``space.active_batch``): a 5-vertex cell is the same graph however it was padded.
 
     Args:
-        space: Any space with operations on nodes, or with operations on the edges of at most 6 nodes.
+        space: Any space.
 
     Attributes:
         num_types: Number of types, start and end included.
@@ -51,30 +53,33 @@ class VertexAdapter:
         fixed_size: Whether every graph of the space has ``max_vertices`` vertices.
         connects_loose_ends: Whether the end vertex is fed by exactly the vertices that feed nothing else, so
             that its edges need not be decoded.
-
-    Raises:
-        InvalidArgument: The space labels both nodes and edges, or edges of more than 6 nodes.
     """
 
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
         base = space.whole
-        self.on_edges = len(space.edge_ops) > 2
+        slots = base.max_nodes * (base.max_nodes - 1) // 2
+        labelled = len(space.edge_ops) > 2
+        self.on_edges = labelled and len(base.node_ops) == 1 and slots <= MAX_PATTERN_SLOTS
+        self.on_both = labelled and not self.on_edges
         if self.on_edges:
-            self._read_edge_labels(base)
+            self._read_edge_labels(base, slots)
+        elif self.on_both:
+            self._read_both_labels(base)
         else:
             self._read_node_labels(base)
 
-    def _read_edge_labels(self, base: GraphSpace) -> None:
-        slots = base.max_nodes * (base.max_nodes - 1) // 2
-        if len(base.node_ops) > 1 or type(base).to_node_labelled is not GraphSpace.to_node_labelled:
-            raise InvalidArgument(
-                f"{base.name} labels both nodes and edges, which the autoencoders cannot read"
-            )
-        if slots > MAX_PATTERN_SLOTS:
-            raise InvalidArgument(
-                f"{base.name} labels the edges of {base.max_nodes} nodes; the autoencoders read at most 6"
-            )
+    def _read_both_labels(self, base: GraphSpace) -> None:
+        count = len(base.node_ops)
+        self._labelled = np.arange(len(base.edge_ops)) > base.plain_edge
+        self._edges = base.layout.allowed_edges[..., self._labelled].any(2)
+        self.num_types = FIRST_OPERATION + count + len(base.edge_ops) - 1
+        self.type_of = np.arange(FIRST_OPERATION, self.num_types)
+        self.virtual_start = self.virtual_end = self.connects_loose_ends = True
+        self.reads_active = self.fixed_size = False
+        self.max_vertices = base.max_nodes + int(self._edges.sum()) + 2
+
+    def _read_edge_labels(self, base: GraphSpace, slots: int) -> None:
         self.num_types = len(base.edge_ops) + 1
         self.max_vertices = slots + 2
         self.fixed_size = self.connects_loose_ends = False
@@ -121,6 +126,9 @@ class VertexAdapter:
             )
         if self.on_edges:
             batch = edges_to_nodes(batch, len(self.space.edge_ops))
+        elif self.on_both:
+            space = self.space
+            batch = labelled_edges_to_nodes(batch, len(space.node_ops), self._edges, plain=space.plain_edge)
         elif self.reads_active:
             batch = self.space.active_batch(batch)
         adjacency, labels, sizes = batch.to_arrays()
@@ -166,11 +174,30 @@ class VertexAdapter:
             return None
         if self.on_edges:
             return self._from_line_graph(edges, types)
+        if self.on_both:
+            return self._from_mixed_graph(edges[1:-1, 1:-1], types[1:-1] - FIRST_OPERATION)
         kept = slice(int(self.virtual_start), len(types) - self.virtual_end)
         labels = self._label_of[types[kept]].astype(np.int16)
         if not len(labels):
             return None
         architecture = Architecture.from_trusted(edges[kept, kept].copy(), labels)
+        return architecture if self.space.is_valid(architecture) else None
+
+    def _from_mixed_graph(self, edges: NDArray[np.int8], labels: NDArray[np.int64]) -> Architecture | None:
+        count = len(self.space.node_ops)
+        nodes, between = np.flatnonzero(labels < count), np.flatnonzero(labels >= count)
+        if not len(nodes) or edges[between[:, None], between].any():
+            return None
+        into, out = edges[nodes[:, None], between], edges[between[:, None], nodes]
+        if (into.sum(0) != 1).any() or (out.sum(1) != 1).any():
+            return None
+        adjacency = edges[nodes[:, None], nodes] * np.int8(self.space.plain_edge)
+        ends = into.argmax(0), out.argmax(1)
+        pairs = set(zip(ends[0].tolist(), ends[1].tolist(), strict=True))
+        if len(pairs) < len(between) or adjacency[ends].any():
+            return None  # two edges between the same nodes
+        adjacency[ends] = labels[between] - count + 1
+        architecture = Architecture.from_trusted(adjacency, labels[nodes].astype(np.int16))
         return architecture if self.space.is_valid(architecture) else None
 
     def _from_line_graph(self, edges: NDArray[np.int8], types: NDArray[np.int64]) -> Architecture | None:

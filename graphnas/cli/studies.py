@@ -115,9 +115,16 @@ def open_study(
             if wanted.get(key) != stored.get(key):
                 raise InvalidArgument(
                     f"the study {name!r} was made with {key} {json.dumps(stored.get(key))}, not "
-                    f"{json.dumps(wanted.get(key))}; use another --study-name"
+                    f"{json.dumps(wanted.get(key))}; use another --study-name" + _way_on(key, stored, wanted)
                 )
     return study
+
+
+def _way_on(key: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """How the trials of a study are kept, if it has the space that is wanted, but of another size."""
+    if key != "space" or (stored.get(key) or {}).get("name") != wanted[key]["name"]:
+        return ""
+    return ", or copy its trials into a study of the larger space with optuna_graphnas.continue_study"
 
 
 def minimizes(study: optuna.Study) -> bool:

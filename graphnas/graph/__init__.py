@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphnas.graph.canonical import canonical_key as canonical_key
     from graphnas.graph.evaluation import Evaluation as Evaluation
     from graphnas.graph.operation_features import OperationFeatures as OperationFeatures
+    from graphnas.graph.product import ProductSpace as ProductSpace
     from graphnas.graph.properties import GraphProperties as GraphProperties
     from graphnas.graph.properties import graph_properties as graph_properties
     from graphnas.graph.restricted import RestrictedSpace as RestrictedSpace
@@ -29,6 +30,7 @@ _HOMES = {
     "GraphProperties": "graphnas.graph.properties",
     "GraphSpace": "graphnas.graph.space",
     "OperationFeatures": "graphnas.graph.operation_features",
+    "ProductSpace": "graphnas.graph.product",
     "RestrictedSpace": "graphnas.graph.restricted",
     "WeisfeilerLehman": "graphnas.graph.wl",
     "canonical_key": "graphnas.graph.canonical",
@@ -42,6 +44,7 @@ __all__ = [
     "GraphProperties",
     "GraphSpace",
     "OperationFeatures",
+    "ProductSpace",
     "RestrictedSpace",
     "WeisfeilerLehman",
     "canonical_key",

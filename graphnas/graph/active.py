@@ -34,6 +34,43 @@ def edges_to_nodes(batch: ArchitectureBatch, num_edge_labels: int) -> Architectu
     return keep_nodes(ArchitectureBatch.from_arrays(full.copy(), operations), present)
 
 
+def labelled_edges_to_nodes(
+    batch: ArchitectureBatch, num_node_labels: int, edges: NDArray[np.bool_], *, plain: int = 0
+) -> ArchitectureBatch:
+    """Graphs in which an edge that carries an operation is a node between its two ends, which stay nodes.
+
+    This is the batch form of ``to_node_labelled`` for spaces with operations on nodes and on edges.
+
+    Args:
+        batch: ``B`` graphs of at most ``N`` nodes.
+        num_node_labels: Number of node labels; label ``k`` of an edge becomes the node label
+            ``num_node_labels + k - 1``.
+        edges: ``(N, N)`` which edges may carry an operation, in any graph.
+        plain: A label of edges that says that there is an edge and no more: these stay edges. 0 for none.
+    """
+    adjacency, operations, sizes = batch.to_arrays()
+    count, n = operations.shape
+    # By target, then by source, each target after the edges into it: a topological order.
+    pairs = [(i, j) for j in range(n) for i in (*np.flatnonzero(edges[:j, j]).tolist(), j)]
+    sources, targets = np.array(pairs, np.int64).reshape(-1, 2).T
+    is_node = sources == targets
+    node_at, edge_at = np.flatnonzero(is_node), np.flatnonzero(~is_node)
+    sources, targets = sources[edge_at], targets[edge_at]
+    labels = adjacency[:, sources, targets]
+    carries = (labels > 0) & (labels != plain)
+    wide = np.zeros((count, len(pairs), len(pairs)), np.int8)
+    wide[:, node_at[:, None], node_at] = adjacency == plain if plain else 0
+    wide[:, node_at[sources], edge_at] = carries
+    wide[:, edge_at, node_at[targets]] = carries
+    kinds = np.zeros((count, len(pairs)), np.int16)
+    kinds[:, node_at] = operations
+    kinds[:, edge_at] = np.where(carries, labels.astype(np.int16) + np.int16(num_node_labels - 1), 0)
+    present = np.zeros((count, len(pairs)), bool)
+    present[:, node_at] = np.arange(n)[None, :] < sizes[:, None]
+    present[:, edge_at] = carries
+    return keep_nodes(ArchitectureBatch.from_arrays(wide, kinds), present)
+
+
 @functools.lru_cache(maxsize=32)
 def _line_graph(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]:
     """Sources and targets of all slots i < j in topological order, and which feeds which, ends included."""

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.space import GraphSpace
 
 
 class FlowGraphs(NamedTuple):
@@ -32,18 +31,6 @@ class FlowGraphs(NamedTuple):
     edges: NDArray[np.bool_]
     inner: NDArray[np.bool_]
     operations: NDArray[np.bool_]
-
-
-def chosen_operations(space: GraphSpace) -> tuple[int, ...]:
-    """The node labels of :meth:`GraphSpace.active_batch` that some node may choose; all if none has a choice.
-
-    Input and output nodes have labels too, but the same in every architecture.
-    """
-    if len(space.edge_ops) > 2 and len(space.node_ops) == 1:
-        return tuple(range(1, len(space.edge_ops)))
-    layout = space.layout
-    free = layout.allowed_nodes.sum(1) > 1
-    return tuple(np.flatnonzero(layout.allowed_nodes[free if free.any() else ~free].any(0)).tolist())
 
 
 def flow_graphs(batch: ArchitectureBatch, operations: Sequence[int]) -> FlowGraphs:

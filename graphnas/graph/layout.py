@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -14,6 +16,9 @@ from graphnas.graph.architecture import Architecture
 if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
     from graphnas.graph.space import GraphSpace
+
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Slot(NamedTuple):
@@ -84,6 +89,7 @@ class Layout:
             row[: len(slot.labels)] = slot.labels
         self.allowed = self.labels >= 0
         self._known = frozenset(self.names)
+        self._forms = frozenset(map(_form, self.names))
         self._edges, self._nodes = ~self.is_node, self.sources[self.is_node]
         self._ends = self.sources[self._edges], self.targets[self._edges]
 
@@ -192,7 +198,11 @@ class Layout:
         raise InvalidArchitecture(f"{self.space_name}: {what} is {names[label]!r}, allowed: {choices}")
 
     def check_names(self, parameters: object) -> None:
-        """Check that ``parameters`` is a mapping and has no unknown name with the space's prefix.
+        """Check that ``parameters`` is a mapping with every slot's name, and with no name of a larger space.
+
+        A name that differs from a slot's only in its numbers, such as ``gemnet/op_9`` for a space of 8 nodes,
+        belongs to another space of this kind, whose architecture must not be read as one of this. Any other
+        name is somebody else's parameter. A misspelled name is noticed because the right one is missing.
 
         Raises:
             InvalidArchitecture: Naming what is wrong.
@@ -201,13 +211,27 @@ class Layout:
             raise InvalidArchitecture(
                 f"{self.space_name}: parameters must be a mapping of names to values, got {parameters!r}"
             )
-        prefix = f"{self.space_name}/"
-        for name in parameters:
-            if isinstance(name, str) and name.startswith(prefix) and name not in self._known:
+        others = [name for name in parameters if isinstance(name, str) and name not in self._known]
+        for name in others:
+            if self.resembles(name):
                 first = ", ".join(self.names[:4])
                 raise InvalidArchitecture(
                     f"unknown parameter {name!r}: {self.space_name} has {len(self)} parameters ({first}, ...)"
                 )
+        if len(parameters) - len(others) < len(self):
+            missing = next(name for name in self.names if name not in parameters)
+            near = difflib.get_close_matches(missing, others, n=3)
+            instead = f"; there is {', '.join(map(repr, near))}" if near else ""
+            raise InvalidArchitecture(f"parameter {missing!r} is missing{instead}")
+
+    def resembles(self, name: str) -> bool:
+        """Whether ``name`` is a slot's, apart from its numbers; the prefix must be the same."""
+        return _form(name) in self._forms
+
+
+def _form(name: str) -> str:
+    prefix, slash, rest = name.partition("/")
+    return prefix + slash + _NUMBER.sub("0", rest)
 
 
 def with_label(architecture: Architecture, i: int, j: int, label: int) -> Architecture | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.flow import FlowGraphs, chosen_operations, flow_graphs
+from graphnas.graph.flow import FlowGraphs, flow_graphs
 from graphnas.graph.flow_paths import depths, limited_paths, path_shares, path_sums
 from graphnas.graph.flow_walks import Walks, between_classes, walk_counts, walks
 from graphnas.graph.properties import clustering_coefficient
@@ -42,7 +42,7 @@ class OperationFeatures:
 
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
-        self.operations = chosen_operations(space)
+        self.operations = space.operation_labels
         count = len(self.operations)
         sizes = range(count + 1) if count <= ALL_SETS else (0, 1, 2, count)
         sets = [chosen for size in sizes for chosen in itertools.combinations(range(count), size)]
@@ -52,9 +52,9 @@ class OperationFeatures:
         names = [space.node_labelled_ops[label] for label in self.operations]
         self._set_names = ["+".join(names[k] for k in chosen) or "nothing" for chosen in sets]
         self._classes = ["input", *names, "output"]
-        edge_labelled = len(space.edge_ops) > 2
-        nodes = space.max_nodes * (space.max_nodes - 1) // 2 if edge_labelled else space.max_nodes
-        self._beyond = nodes + 1
+        edges = space.max_nodes * (space.max_nodes - 1) // 2 if len(space.edge_ops) > 2 else 0
+        nodes = space.max_nodes if not edges or len(space.node_ops) > 1 else 0
+        self._beyond = nodes + edges + 1
         self.names = self._names(names)
         """What each column is."""
 

@@ -84,6 +84,7 @@ class RestrictedSpace(GraphSpace):
         self.edge_ops = base.edge_ops
         self.max_nodes = base.max_nodes
         self.terminal = base.terminal
+        self.plain_edge = base.plain_edge
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what neither this class nor GraphSpace has. Before __init__ (unpickling) there is no
@@ -258,6 +259,11 @@ class RestrictedSpace(GraphSpace):
     def node_labelled_ops(self) -> tuple[str, ...]:
         """As in the whole space."""
         return self.whole.node_labelled_ops
+
+    @property
+    def operation_labels(self) -> tuple[int, ...]:
+        """As in the whole space."""
+        return self.whole.operation_labels
 
     def to_node_labelled(self, architecture: Architecture) -> Architecture:
         """As in the whole space."""

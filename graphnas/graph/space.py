@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.graph.architecture import Architecture, edges_as_nodes
+from graphnas.graph import node_form
+from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
 from graphnas.graph.layout import Layout
 from graphnas.graph.rules import checked_mask, pair_up
@@ -50,6 +51,8 @@ class GraphSpace(SampledSpace, ABC):
         one_result_per_key: Whether architectures of equal key share one row of a table of results.
         terminal: In a space of graphs of several sizes, the node label that ends a graph: the last node has
             it, whatever the size, and no other node does. None where every graph has ``max_nodes`` nodes.
+        plain_edge: In a space that labels edges, the label (1) of an edge without an operation; 0 where every
+            edge has one.
     """
 
     name: str
@@ -58,6 +61,7 @@ class GraphSpace(SampledSpace, ABC):
     max_nodes: int
     one_result_per_key = True
     terminal: int | None = None
+    plain_edge: int = 0
 
     # ---------------------------------------------------------------- what a space must define
 
@@ -275,18 +279,16 @@ class GraphSpace(SampledSpace, ABC):
     def from_parameters(self, parameters: Parameters) -> Architecture:
         """The inverse of :meth:`to_parameters`.
 
-        Names without the space's prefix are ignored, because a study may have other hyper-parameters too. An
-        unknown name with that prefix is an error.
+        Other names are ignored, because a study may have other hyper-parameters too, even one called
+        ``<space>/lr``; see :meth:`Layout.check_names` for what is refused.
 
         Raises:
-            InvalidArchitecture: A missing or unknown parameter, a value that is not one of its choices, or a
-                graph that the rule refuses.
+            InvalidArchitecture: A missing parameter, one of a larger space, a value that is not one of its
+                choices, or a graph that the rule refuses.
         """
         self.layout.check_names(parameters)
         labels = []
         for slot, choices in zip(self.layout.slots, self._choices, strict=True):
-            if slot.name not in parameters:
-                raise InvalidArchitecture(f"parameter {slot.name!r} is missing")
             value = parameters[slot.name]
             try:
                 labels.append(slot.labels[choices.index(value)])
@@ -312,28 +314,31 @@ class GraphSpace(SampledSpace, ABC):
     @property
     def node_labelled_ops(self) -> tuple[str, ...]:
         """Names of the node labels of :meth:`to_node_labelled`."""
-        if len(self.edge_ops) == 2:
-            return self.node_ops
-        return ("input", *self.edge_ops[1:], "output")
+        return node_form.node_labelled_ops(self)
+
+    @property
+    def operation_labels(self) -> tuple[int, ...]:
+        """The labels of :attr:`node_labelled_ops` that are chosen; all of the nodes' if none has a choice.
+
+        Input and output nodes have labels too, but the same in every architecture.
+        """
+        return node_form.operation_labels(self)
 
     def to_node_labelled(self, architecture: Architecture) -> Architecture:
         """The equivalent graph with operations on nodes, for methods that read only those.
 
-        Where the space labels edges, every edge becomes a node (label: the edge's), between an input (label
-        0) and an output (last label); edge-nodes are connected where one edge follows the other.
+        Where the space labels edges only, every edge becomes a node (label: the edge's), between an input
+        (label 0) and an output (last label); edge-nodes are connected where one edge follows the other. Where
+        it labels nodes too, these stay, and every edge becomes a node between its two ends.
         """
-        if len(self.edge_ops) == 2:
-            return architecture
-        if len(self.node_ops) > 1:
-            raise InvalidArgument(f"{self.name} labels both nodes and edges: override to_node_labelled")
-        return edges_as_nodes(architecture, len(self.edge_ops))
+        return node_form.to_node_labelled(self, architecture)
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
         """What really computes, with operations on nodes: the graphs that kernels compare.
 
-        By default: a space that labels edges is turned into its node-labelled form and nodes off every path
-        from input to output are removed; any other space is returned as it is. Spaces whose network ignores
-        part of the graph override it.
+        By default: a space that labels edges is turned into its node-labelled form; if it labels only edges,
+        nodes off every path from input to output are removed. Any other space is returned as it is. Spaces
+        whose network ignores part of the graph override it.
 
         Args:
             batch: ``B`` architectures of this space.
@@ -341,12 +346,7 @@ class GraphSpace(SampledSpace, ABC):
         Returns:
             ``B`` graphs in the same order; labels are those of :attr:`node_labelled_ops`.
         """
-        from graphnas.graph.active import alive_nodes, edges_to_nodes, keep_nodes
-
-        if len(self.edge_ops) == 2:
-            return batch
-        nodes = edges_to_nodes(batch, len(self.edge_ops))
-        return keep_nodes(nodes, alive_nodes(nodes))
+        return node_form.active_batch(self, batch)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

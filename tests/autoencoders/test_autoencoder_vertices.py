@@ -8,13 +8,37 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import Architecture, ArchitectureBatch, GraphSpace
+from graphnas import Architecture, ArchitectureBatch, GraphSpace, ProductSpace
 from graphnas.autoencoders import VertexAdapter, same_graphs
 from graphnas.autoencoders.vertices import END, START
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import ENASMacro, ENASMacro6, GEMNet, NASBench101, NASBench201, RandWire
 
+
+class Both(GraphSpace):
+    """Operations on nodes and on edges."""
+
+    name = "both"
+    node_ops = ("a", "b")
+    edge_ops = ("none", "x", "y")
+    max_nodes = 3
+
+    def build(self, architecture, num_classes, **shape):
+        raise NotImplementedError
+
+
+class ManyEdges(Both):
+    """More edges than have their sets listed."""
+
+    node_ops = ("node",)
+    max_nodes = 7
+
+
 SPACES = [
+    Both(),
+    ManyEdges(),
+    ProductSpace(encoder=GEMNet(4), cell=NASBench201(identity="graph"), both=Both()),
+    ProductSpace(one=GEMNet(3), two=GEMNet(4)),
     ENASMacro6(),
     ENASMacro(4),
     NASBench101(),
@@ -156,25 +180,17 @@ def test_equality_is_vertex_by_vertex():
     assert torch.nonzero(~same_graphs(graphs, changed)).flatten().tolist() == [3, 5]
 
 
-class Both(GraphSpace):
-    name = "both"
-    node_ops = ("a", "b")
-    edge_ops = ("none", "x", "y")
-    max_nodes = 3
-
-    def build(self, architecture, num_classes, **shape):
-        raise NotImplementedError
-
-
-class ManyEdges(Both):
-    node_ops = ("node",)
-    max_nodes = 7
-
-
-@pytest.mark.parametrize(("space", "message"), [(Both(), "both nodes and edges"), (ManyEdges(), "at most 6")])
-def test_spaces_that_cannot_be_read(space, message):
-    with pytest.raises(InvalidArgument, match=message):
-        VertexAdapter(space)
+@pytest.mark.parametrize("space", [Both(), ManyEdges(), SPACES[2]], ids=repr)
+def test_labelled_edges_between_vertices_come_back_exactly(space):
+    """Every node and every edge is kept, so that nothing is left open; what is no such graph is refused."""
+    adapter = VertexAdapter(space)
+    given = samples(space)
+    assert adapter.to_architectures(adapter.to_vertices(given)) == given
+    graphs = adapter.to_vertices(given[:1])
+    edge = int(np.flatnonzero(graphs.operations[0].numpy() >= 2 + len(space.node_ops))[0])
+    target = int(torch.nonzero(graphs.adjacency[0, edge])[0])
+    graphs.adjacency[0, edge, target] = 0
+    assert adapter.to_architectures(graphs) == [None]
 
 
 def test_bad_architectures():

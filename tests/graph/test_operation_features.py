@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphnas import Architecture, ArchitectureBatch
-from graphnas.graph.flow import chosen_operations, flow_graphs
+from graphnas.graph.flow import flow_graphs
 from graphnas.graph.operation_features import OperationFeatures
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
 
@@ -21,7 +21,7 @@ def flow(space, architecture):
     """The graph from "s" to "t" with the operations' names on its nodes, made node by node."""
     active = space.active_batch(ArchitectureBatch.from_architectures([architecture])).architecture(0)
     names = space.node_labelled_ops
-    operations = [names[label] for label in chosen_operations(space)]
+    operations = [names[label] for label in space.operation_labels]
     edges = {(i, j) for i, j in np.argwhere(active.adjacency).tolist()}
     label = {v: names[active.operations[v]] for v in range(active.num_nodes)}
     sources = [v for v in label if not any(j == v for _, j in edges)]
@@ -169,7 +169,7 @@ def test_a_cell_without_a_path():
 
 
 def test_operations_of_a_space_are_what_it_lets_one_choose():
-    names = {space.name: [space.node_labelled_ops[k] for k in chosen_operations(space)] for space in SPACES}
+    names = {space.name: [space.node_labelled_ops[k] for k in space.operation_labels] for space in SPACES}
     assert names["nasbench101"] == ["conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"]
     assert names["nasbench201"] == ["skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
     assert names["gemnet"] == ["conv1x1", "sepconv3x3"]
@@ -179,7 +179,7 @@ def test_operations_of_a_space_are_what_it_lets_one_choose():
 def test_flow_graphs_have_one_input_and_one_output():
     space = GEMNet(6)
     batch = space.active_batch(space.sample_batch(np.random.default_rng(0), 50))
-    graphs = flow_graphs(batch, chosen_operations(space))
+    graphs = flow_graphs(batch, space.operation_labels)
     inner = graphs.inner[1:-1]
     assert (graphs.edges.any(0)[1:-1] == inner).all()  # whoever is there has an input
     assert (graphs.edges.any(1)[1:-1] == inner).all()  # and an output

@@ -286,9 +286,3 @@ def test_paths_keep_their_operations():
 def test_spaces_with_operations_on_nodes_stay_as_they_are():
     assert Toy().to_node_labelled(MEMBERS[5]) is MEMBERS[5]
     assert Toy().node_labelled_ops == Toy.node_ops
-
-    class Both(EdgeToy):
-        node_ops = ("a", "b")
-
-    with pytest.raises(InvalidArgument, match="labels both nodes and edges"):
-        Both().to_node_labelled(Architecture(np.zeros((3, 3))))

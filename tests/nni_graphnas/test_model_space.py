@@ -13,6 +13,7 @@ from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import GridSearch, Random, RegularizedEvolution
 
 import nni_graphnas
+from graphnas import ProductSpace
 from graphnas.errors import InvalidArgument
 from graphnas.graph.restricted import RestrictedSpace
 from nni_graphnas.space import ArchitectureConstraint, model_space
@@ -32,6 +33,7 @@ SPACES = {
     "randwire": (RandWire(6), {}),
     "strict": (strict_space(), {}),
     "small": (cases.SPACE, {}),
+    "product": (ProductSpace(encoder=cases.SPACE, decoder=NASBench201(), macro=GEMNet(4)), {}),
 }
 
 
@@ -102,6 +104,14 @@ def test_a_frozen_model_of_the_largest_space_is_small_enough_to_send():
 def test_only_the_whole_space_of_a_restricted_one_is_sent():
     model = cases.executable(space=strict_space()).random(random_state=np.random.RandomState(0))
     sent = nni.load(nni.dump(model, pickle_size_limit=4096))
+    assert cases.same_network(sent.executable_model(), model.executable_model())
+
+
+def test_a_product_is_sent_with_its_parts():
+    space = ProductSpace(encoder=cases.SPACE, decoder=GEMNet(3))
+    model = cases.executable(space=space).random(random_state=np.random.RandomState(0))
+    sent = nni.load(nni.dump(model, pickle_size_limit=4096))
+    assert list(sent.executable_model()) == ["encoder", "decoder"]
     assert cases.same_network(sent.executable_model(), model.executable_model())
 
 

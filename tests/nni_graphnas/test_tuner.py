@@ -16,10 +16,11 @@ from nni.tools.package_utils.tuner_factory import create_builtin_class_instance,
 from schema import SchemaError
 
 import nni_graphnas
+from graphnas import ProductSpace
 from graphnas.cli.main import main
 from graphnas.errors import InvalidArgument, MissingExtra
 from nni_graphnas.tuner import TUNERS, GraphBOTuner, GraphTuner, MethodArgumentsValidator
-from search_spaces import GEMNet, NASBench201
+from search_spaces import GEMNet, NASBench101, NASBench201
 
 SMALL = "nni_cases:SmallSpace"
 TYPES = {
@@ -447,3 +448,28 @@ def test_without_nni_the_error_names_the_command(monkeypatch):
         require_nni()
     with pytest.raises(MissingExtra, match=r"graphnas\[nni\]"):
         nni_graphnas.report_final_result(1.0, NASBench201().at(7))
+
+
+# ---------------------------------------------------------------- several architectures, other spaces
+
+
+def test_a_product_is_searched_with_parameters_beside_it():
+    space = ProductSpace(encoder=cases.SPACE, decoder=GEMNet(3))
+    made = GraphTuner("graphnas:ProductSpace", space_options=space.arguments(), method="RandomSearch", seed=0)
+    made.update_search_space({**nni_graphnas.search_space(space), "encoder/lr": TYPES["uniform"]})
+    for number in range(6):
+        chosen = made.generate_parameters(number)
+        architecture = nni_graphnas.architecture(chosen, space)
+        assert 0 <= chosen["encoder/lr"] <= 1
+        made.receive_trial_result(number, chosen, float(architecture.num_edges))
+    assert len({space.key(result.architecture) for result in made.results()}) == 6
+
+
+def test_the_search_space_of_another_space_is_refused_naming_both():
+    for other in (NASBench101(), GEMNet(5)):
+        made = GraphTuner("nasbench201", method="RandomSearch")
+        with pytest.raises(InvalidArgument, match=f"{other.name}.*'nasbench201'.*space: {other.name}"):
+            made.update_search_space(nni_graphnas.search_space(other))
+    made = GraphTuner("nasbench201", method="RandomSearch")
+    made.update_search_space({"gemnet/lr": TYPES["uniform"]})  # a parameter of the user's
+    assert "gemnet/lr" in made.generate_parameters(0)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from graphnas import Architecture, GraphSpace
+from graphnas import Architecture, GraphSpace, ProductSpace
 from search_spaces import (
     ENASMacro,
     ENASMacro6,
@@ -61,6 +61,36 @@ class Case:
 
 SMALL_RANDWIRE = {"stem_widths": (4, 5), "stem_strides": (1, 2), "widths": (6, 8), "head_width": 16}
 
+
+class Averaged(nn.Module):
+    """The mean of the outputs of several networks."""
+
+    def __init__(self, networks: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(networks)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = sum(network(images) for network in self.networks.values())
+        return outputs / len(self.networks)
+
+
+def averaged(parts: dict[str, Architecture], num_classes: int, **shape: Any) -> Averaged:
+    """Builds a product of a GEMNet and a NAS-Bench-201 of 4 nodes each, or of two GEMNets of 6."""
+    spaces = {"gemnet": GEMNet(4), "cell": NASBench201(identity="graph"), "one": GEMNet(6), "two": GEMNet(6)}
+    channels = shape.get("in_channels", 3)
+    return Averaged(
+        {
+            part: spaces[part].build(own, num_classes, in_channels=channels, **shape.get(part, {}))
+            for part, own in parts.items()
+        }
+    )
+
+
+def not_both_empty(parts: dict[str, Architecture]) -> bool:
+    """A rule across the parts: together they have at least six edges."""
+    return sum(part.num_edges for part in parts.values()) >= 6
+
+
 CASES = [
     Case("gemnet30", GEMNet, {"width": 4, "stages": 2}, keeps_last=False),
     Case("gemnet6", lambda: GEMNet(6, operations=("conv3x3",)), {"widths": (4, 6)}, keeps_last=False),
@@ -74,6 +104,19 @@ CASES = [
     Case("enas6", ENASMacro6, {"width": 3}, rigid=True),
     Case("randwire", RandWire, SMALL_RANDWIRE, keeps_last=False),
     Case("randwire_stages", lambda: RandWire(6, stages=2), SMALL_RANDWIRE, keeps_last=False, blocks=2),
+    Case(
+        "product",
+        lambda: ProductSpace(gemnet=GEMNet(4), cell=NASBench201(identity="graph"), build=averaged),
+        {"gemnet": {"widths": (4, 6)}, "cell": {"channels": 4, "cells_per_stage": 1}},
+        blocks=2,
+    ),
+    Case(
+        "product_twice",
+        lambda: ProductSpace(one=GEMNet(6), two=GEMNet(6), rule=not_both_empty, build=averaged),
+        {"one": {"widths": (4,)}, "two": {"widths": (5,)}},
+        keeps_last=False,
+        blocks=2,
+    ),
     Case("custom", lambda: load_example().SmallCells(), {"width": 4}),
 ]
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from space_cases import CASES, hooked_macs, relabelled
 
-from graphnas import Architecture, ArchitectureBatch, GraphSpace
+from graphnas import Architecture, ArchitectureBatch, GraphSpace, ProductSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import GEMNet, NASBench201, TransNASBench101
 from search_spaces.complexity import count_complexity
@@ -124,7 +124,8 @@ def accepts(check: Callable[[Architecture], None], architecture: Architecture) -
 
 def test_parameters_round_trip(space):
     choices = space.parameters()
-    assert all(name.startswith(f"{space.name}/") for name in choices)
+    prefixes = tuple(f"{part}/" for part in getattr(space, "spaces", (space.name,)))
+    assert all(name.startswith(prefixes) for name in choices)
     assert all(len(set(values)) == len(values) > 1 for values in choices.values())
     rng = np.random.default_rng(2)
     for _ in range(200):
@@ -215,6 +216,9 @@ def test_networks_train(image_case):
 
 def takes_part(space: GraphSpace, architecture: Architecture, parameter: str) -> bool:
     """NAS-Bench-201 and TransNAS keep edges whose target does not lead to the output; others have none."""
+    if isinstance(space, ProductSpace):
+        _, part, own = parameter.split(".", 2)
+        return takes_part(space.spaces[part], space.parts(architecture)[part], own)
     if ".edges." not in parameter:
         return True
     target = int(parameter.split(".edges.")[1][2])
