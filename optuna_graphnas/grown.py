@@ -20,7 +20,7 @@ from graphnas.graph.product import as_space
 from graphnas.graph.space import GraphSpace
 from optuna_graphnas.block import Block
 from optuna_graphnas.exclusion import CLAIM, TURN
-from optuna_graphnas.worker import ATTRIBUTE as WORKER
+from optuna_graphnas.records import WORKER
 
 SETTINGS = "graphnas"
 """Where the command ``graphnas search`` records on a study what it searches."""

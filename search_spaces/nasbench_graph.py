@@ -239,7 +239,13 @@ class NASBenchGraph(GraphSpace):
             operations[skips] = rng.integers(len(OPERATIONS), size=(int(skips.sum()), NODES))
         return links, operations
 
-    def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
+    def neighbors(self, architecture: Architecture) -> list[Architecture]:
+        """All architectures in which one node has another input or operation, in a fixed order.
+
+        Raises:
+            InvalidArchitecture: ``architecture`` is not in the space.
+        """
+        self.validate(architecture)
         return [changed for k in range(len(_CHOICES)) for changed in self._changes(architecture, k)]
 
     def _changes(self, architecture: Architecture, parameter: int) -> list[Architecture]:

@@ -132,7 +132,8 @@ def _directions(study: optuna.Study) -> list[str]:
 
 
 def _study(args: argparse.Namespace, objectives: int) -> optuna.Study:
-    optuna = require("optuna", "optuna")
+    import optuna
+
     if args.output is not None:
         try:
             args.output.mkdir(parents=True, exist_ok=True)

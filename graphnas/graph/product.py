@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.parts import SideBySide, parameter_names
-from graphnas.graph.space import MAX_TRIES, Choice, GraphSpace
+from graphnas.graph.space import Choice, GraphSpace
 from graphnas.importable import home_of, import_home
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Parts = Mapping[str, Architecture]
 Rule = Callable[[Parts], bool | None]
 Builder = Callable[..., "torch.nn.Module"]
+
+MAX_TRIES = 10_000
+"""Random architectures that the rule across the parts may refuse."""
 
 
 class ProductSpace(GraphSpace):
@@ -164,6 +167,24 @@ class ProductSpace(GraphSpace):
                 raise InvalidArchitecture(f"{part}: {error}") from error
         self.check(architecture)
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """The rule across the parts, asked for one architecture after the other."""
+        if not self._has_rule:
+            return np.ones(len(batch), bool)
+        return np.array([self._is_accepted(architecture) for architecture in batch], bool)
+
+    def valid_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: which architectures :meth:`validate` accepts."""
+        valid = self.layout.check_batch(batch)
+        valid[valid] = np.asarray(batch.num_nodes)[valid] == self.max_nodes
+        kept = batch[np.flatnonzero(valid)]
+        if len(kept):
+            parts = self.split_batch(kept).items()
+            allowed = np.all([self.spaces[part].valid_batch(own) for part, own in parts], axis=0)
+            allowed[allowed] = self.check_batch(kept[np.flatnonzero(allowed)])
+            valid[valid] = allowed
+        return valid
+
     def key(self, architecture: Architecture) -> str:
         """The keys of the parts, as a JSON list."""
         return self.keys([architecture])[0]
@@ -218,7 +239,7 @@ class ProductSpace(GraphSpace):
         """Each part as its space samples it, drawn again until the rule accepts them together.
 
         Raises:
-            SpaceExhausted: No accepted architecture in :data:`graphnas.graph.space.MAX_TRIES` tries.
+            SpaceExhausted: No accepted architecture in :data:`MAX_TRIES` tries.
         """
         for _ in range(MAX_TRIES):
             architecture = self._union({part: space.sample(rng) for part, space in self.spaces.items()})
@@ -257,7 +278,13 @@ class ProductSpace(GraphSpace):
         batches = [space.completed_batch(space.sample_batch(rng, size)) for space in self.spaces.values()]
         return self._together.union([batch.to_arrays()[:2] for batch in batches])
 
-    def _valid_changes(self, architecture: Architecture) -> list[Architecture]:
+    def neighbors(self, architecture: Architecture) -> list[Architecture]:
+        """All valid architectures in which one part is a neighbor of what it was, in a fixed order.
+
+        Raises:
+            InvalidArchitecture: ``architecture`` is not in the space.
+        """
+        self.validate(architecture)
         parts = self.parts(architecture)
         changed = (
             self._union({**parts, part: neighbor})
@@ -285,7 +312,7 @@ class ProductSpace(GraphSpace):
                 continue
             if changed != architecture and self._is_accepted(changed):
                 return changed
-        neighbors = self._valid_changes(architecture)
+        neighbors = self.neighbors(architecture)
         if not neighbors:
             raise SpaceExhausted(f"{self.name}: no valid change of one part of {architecture!r}")
         return neighbors[int(rng.integers(len(neighbors)))]

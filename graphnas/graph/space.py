@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.errors import InvalidArchitecture
 from graphnas.graph import node_form
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key

@@ -13,7 +13,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.evaluation import Observation, Proposal, Settings
 from graphnas.graph.space import GraphSpace
-from graphnas.hyperparameters import HyperParameters, Rows
+from graphnas.hyperparameters import HyperParameters
 from graphnas.methods.base import Latest
 from graphnas.methods.candidates import ELITES, CandidatePool, changed_candidates
 from graphnas.methods.graphbo.config import GraphBOConfig
