@@ -72,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
     url = args.storage if path is None else url_of(args.what)
     if path is not None and _exists(path / "study.db"):
         url = file_url(path / "study.db")
-    shown = _show_architecture(args, path) if url is None else _show_study(args, url)
+    if url is not None:
+        shown = _show_study(args, url)
+    else:
+        assert path is not None  # either is given
+        shown = _show_architecture(args, path)
     if shown is None:
         return 0
     architecture, space = shown
