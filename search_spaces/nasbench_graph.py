@@ -16,7 +16,6 @@ from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import Choice, GraphSpace, Parameters
 from search_spaces.nasbench_graph_codes import (
-    ALL_SKIPS,
     NODES,
     OPERATIONS,
     SKIP,
@@ -74,6 +73,16 @@ class NASBenchGraph(GraphSpace):
         if (architecture.operations[1:] == SKIP + 1).all():
             raise InvalidArchitecture(f"{self.name}: all four operations are skip connections")
 
+    def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
+        """``(B,)``: whether each graph is in the space."""
+        adjacency, operations, num_nodes = batch.to_arrays()
+        if operations.shape[1] != self.max_nodes:
+            return np.zeros(len(operations), bool)
+        inner = operations[:, 1:]
+        fits = (num_nodes == self.max_nodes) & (operations[:, 0] == 0) & (adjacency <= 1).all((1, 2))
+        fits &= ((inner >= 1) & (inner <= len(OPERATIONS))).all(1) & (inner != SKIP + 1).any(1)
+        return np.asarray(fits & (adjacency[:, :, 1:].sum(1) == 1).all(1))
+
     def key(self, architecture: Architecture) -> str:
         """The five digits of the benchmark's own number, see :mod:`search_spaces.nasbench_graph_codes`."""
         return self.keys([architecture])[0]
@@ -99,20 +108,24 @@ class NASBenchGraph(GraphSpace):
             adjacency = np.array([a.adjacency for a in architectures], np.int8).reshape(-1, n, n)
             operations = np.array([a.operations for a in architectures], np.int16).reshape(-1, n)
         else:
+            fits = self.check_batch(architectures)
+            if not fits.all():
+                self.validate(architectures.architecture(int(np.argmin(fits))))  # says what is wrong
             adjacency, operations, _ = architectures.to_arrays()
-            wrong = operations.shape[1] != n or bool((adjacency[:, :, 1:].sum(1) != 1).any())
-            if wrong or (operations[:, 1:] < 1).any() or (operations > len(OPERATIONS)).any():
-                raise InvalidArchitecture(f"{self.name}: the batch holds graphs that are not in the space")
-        codes = codes_of(adjacency[:, :, 1:].argmax(1), operations[:, 1:].astype(np.int64) - 1)
-        if (codes == ALL_SKIPS).any():
-            raise InvalidArchitecture(f"{self.name}: all four operations are skip connections")
-        return codes
+        return _codes(adjacency, operations)
 
     def active_batch(self, batch: ArchitectureBatch) -> ArchitectureBatch:
-        """Each architecture as its code spells it, so that those of one key are one graph."""
+        """Each architecture as its code spells it, so that those of one key are one graph.
+
+        Graphs that break the rule, which candidates of a search may do, are returned as they are.
+        """
         from graphnas.graph.batch import ArchitectureBatch
 
-        return ArchitectureBatch.from_arrays(*_arrays(*decoded(self.codes(batch))))
+        adjacency, operations, num_nodes = (array.copy() for array in batch.to_arrays())
+        rows = np.flatnonzero(self.check_batch(batch))
+        codes = _codes(adjacency[rows], operations[rows])
+        adjacency[rows], operations[rows] = _arrays(*decoded(codes))
+        return ArchitectureBatch.from_arrays(adjacency, operations, num_nodes)
 
     def from_code(self, code: int) -> Architecture:
         """The architecture that one of the benchmark's numbers spells.
@@ -312,6 +325,10 @@ class NASBenchGraph(GraphSpace):
         return GraphNetwork(
             links[0].tolist(), names, num_classes, in_channels, width, pre_layer, post_layer, dropout
         )
+
+
+def _codes(adjacency: NDArray[np.int8], operations: NDArray[np.int16]) -> NDArray[np.int64]:
+    return codes_of(adjacency[:, :, 1:].argmax(1), operations[:, 1:].astype(np.int64) - 1)
 
 
 def _read(architecture: Architecture) -> tuple[list[int], list[int]]:

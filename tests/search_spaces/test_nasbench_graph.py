@@ -88,8 +88,28 @@ def test_rules():
     two[0, 3] = 1
     with pytest.raises(InvalidArchitecture, match="node 3 reads 2 nodes"):
         space.from_matrix(two, member.operations.tolist())
-    with pytest.raises(InvalidArchitecture, match="not in the space"):
-        space.keys(ArchitectureBatch.from_arrays(two[None].astype(np.int8), member.operations[None]))
+    batch = ArchitectureBatch.from_arrays(
+        np.stack([two, member.adjacency]).astype(np.int8), np.stack([member.operations] * 2)
+    )
+    with pytest.raises(InvalidArchitecture, match="node 3 reads 2 nodes"):
+        space.keys(batch)
+    assert space.check_batch(batch).tolist() == [False, True]
+    broken, whole = space.active_batch(batch)  # a search scores candidates before it checks them
+    assert np.array_equal(broken.adjacency, two)
+    assert space.key(whole) == space.key(member)
+
+
+def test_the_vectorised_rule_is_the_rule():
+    space, rng = NASBenchGraph(), np.random.default_rng(2)
+    adjacency, operations, _ = (array.copy() for array in space.sample_batch(rng, 400).to_arrays())
+    rows = np.arange(0, 400, 2)
+    adjacency[rows, rng.integers(0, 2, 200), rng.integers(2, 5, 200)] ^= 1
+    operations[rng.integers(0, 400, 40), 1:] = 9
+    operations[rng.integers(0, 400, 10), 2] = 0
+    batch = ArchitectureBatch.from_arrays(adjacency, operations)
+    fits = space.check_batch(batch).tolist()
+    assert fits == [space.is_valid(architecture) for architecture in batch]
+    assert 100 < sum(fits) < 300
     for text in ("", "[]", '[[0, 2, 0, 0], ["gcn", "gcn", "gcn", "gcn"]]', '[[0, 0, 0, 0], ["gcn"]]'):
         with pytest.raises(InvalidArchitecture, match="nasbenchgraph"):
             space.from_string(text)
