@@ -66,7 +66,8 @@ class GraphSampler(BaseSampler):
         lease_seconds: Time for which a worker on another host may hold up the others without a sign of life;
             give all workers of a study the same.
         prior: What is known of other tasks, beside what :func:`optuna_graphnas.add_prior` keeps with the
-            study, which every sampler finds there. Values are to be maximised, whatever the study's direction.
+            study, which every sampler finds there. Their values are to be maximised, also where the study
+            minimises.
 
     Raises:
         InvalidArgument: An option is outside of what is allowed, or the method cannot use prior tasks.
@@ -123,8 +124,8 @@ class GraphSampler(BaseSampler):
         self._inner_samplers: dict[tuple[int, datetime | None], BaseSampler] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = ("_lock", "_method", "_history", "_last_seen", "_inner_samplers")
-        caches += ("_stored_prior", "_used_prior")
+        caches = {"_lock", "_method", "_history", "_last_seen", "_inner_samplers"}
+        caches |= {"_stored_prior", "_used_prior"}
         return {name: value for name, value in self.__dict__.items() if name not in caches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
