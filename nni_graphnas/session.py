@@ -6,7 +6,7 @@ import functools
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from graphnas.methods.registry import configuration_of, make_method
+from graphnas.surrogate.prior import PriorTask
 from nni_graphnas.inner import InnerTuner
 from nni_graphnas.journal import Journal, Result, read_journal, without_corrected
 
@@ -35,6 +36,7 @@ def method_maker(
     config: Configuration | None = None,
     preset: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    prior: Sequence[PriorTask] = (),
 ) -> MethodMaker:
     """Makes the search method called ``name``, whose configuration is checked here.
 
@@ -43,6 +45,7 @@ def method_maker(
         config: The method's configuration; cannot be combined with ``preset``.
         preset: The name of one of its settings.
         changes: Single fields of the configuration to replace.
+        prior: What is known of other tasks.
 
     Raises:
         InvalidArgument: An unknown method, preset or field, or a value out of range.
@@ -51,10 +54,9 @@ def method_maker(
     if kind is None and (config is not None or preset is not None or changes):
         raise InvalidArgument(f"{name} has no configuration")
     if kind is None:
-        return functools.partial(make_method, name)
-    return functools.partial(
-        make_method, name, config=replaced(configured(kind, config, preset), **(changes or {}))
-    )
+        return functools.partial(make_method, name, prior=prior)
+    settings = replaced(configured(kind, config, preset), **(changes or {}))
+    return functools.partial(make_method, name, config=settings, prior=prior)
 
 
 @dataclass

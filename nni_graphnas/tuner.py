@@ -15,6 +15,7 @@ from graphnas.errors import GraphNASError, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.seeds import checked_seed
+from graphnas.surrogate.prior import PriorTask
 from nni_graphnas.host import require_nni
 from search_spaces import get_space
 
@@ -59,6 +60,8 @@ class GraphTuner(Tuner):
         inner_tuner: Name of the NNI tuner for all other hyper-parameters.
         inner_tuner_args: Its class arguments.
         journal: Another file for the journal.
+        prior: Files of results of other tasks, which GraphBO can use; their values are better or worse as
+            those of the experiment (:meth:`graphnas.methods.PriorTask.from_file`).
 
     Raises:
         InvalidArgument: A value out of range. Inside NNI's dispatcher, which would hang, it is raised by the
@@ -78,6 +81,7 @@ class GraphTuner(Tuner):
         inner_tuner: str = "TPE",
         inner_tuner_args: Mapping[str, Any] | None = None,
         journal: str | None = None,
+        prior: Sequence[str] = (),
     ) -> None:
         super().__init__()
         repairs.apply()
@@ -92,6 +96,7 @@ class GraphTuner(Tuner):
             "config": config,
             "seed": seed,
             "optimize_mode": optimize_mode,
+            "prior": prior,
         }
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -239,16 +244,26 @@ def checked_arguments(
     config: Mapping[str, Any] | None = None,
     seed: int | None = None,
     optimize_mode: str = "maximize",
+    prior: Sequence[str] = (),
 ) -> tuple[GraphSpace, MethodMaker]:
     """The space and the method that a tuner's arguments describe.
 
     Raises:
-        InvalidArgument: A value out of range.
+        InvalidArgument: A value out of range, or prior data for a method that cannot use them.
+        DataNotFound: A file of ``prior`` is not there.
+        CorruptData: A file of ``prior`` cannot be read.
     """
-    checked_mode(optimize_mode)
+    minimize = checked_mode(optimize_mode)
     if seed is not None:
         checked_seed(seed)
-    return named_space(space, space_options), method_maker(method, preset=preset, changes=config)
+    made = named_space(space, space_options)
+    if isinstance(prior, str) or not all(isinstance(path, str) for path in prior):
+        raise InvalidArgument(f"prior must be a list of files, got {prior!r}")
+    tasks = [PriorTask.from_file(Path(path).expanduser(), made, minimize=minimize) for path in prior]
+    maker = method_maker(method, preset=preset, changes=config, prior=tasks)
+    if tasks:
+        maker(made, seed=0)  # refuses them now
+    return made, maker
 
 
 def named_space(space: object, options: Mapping[str, Any] | None) -> GraphSpace:
