@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from graphnas.configuration import Configuration, configured, replaced
@@ -13,6 +14,7 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
 from graphnas.methods.registry import configuration_of, make_method
 from graphnas.seeds import checked_seed
+from graphnas.surrogate.prior import PriorTask
 from nni_graphnas.journal import checked_mode
 from search_spaces import get_space
 
@@ -25,6 +27,7 @@ def method_maker(
     config: Configuration | None = None,
     preset: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    prior: Sequence[PriorTask] = (),
 ) -> MethodMaker:
     """Makes the search method called ``name``, whose configuration is checked here.
 
@@ -33,6 +36,7 @@ def method_maker(
         config: The method's configuration; cannot be combined with ``preset``.
         preset: The name of one of its settings.
         changes: Single fields of the configuration to replace.
+        prior: What is known of other tasks.
 
     Raises:
         InvalidArgument: An unknown method, preset or field, or a value out of range.
@@ -41,10 +45,9 @@ def method_maker(
     if kind is None and (config is not None or preset is not None or changes):
         raise InvalidArgument(f"{name} has no configuration")
     if kind is None:
-        return functools.partial(make_method, name)
-    return functools.partial(
-        make_method, name, config=replaced(configured(kind, config, preset), **(changes or {}))
-    )
+        return functools.partial(make_method, name, prior=prior)
+    settings = replaced(configured(kind, config, preset), **(changes or {}))
+    return functools.partial(make_method, name, config=settings, prior=prior)
 
 
 def checked_arguments(
@@ -55,16 +58,26 @@ def checked_arguments(
     config: Mapping[str, Any] | None = None,
     seed: int | None = None,
     optimize_mode: str = "maximize",
+    prior: Sequence[str] = (),
 ) -> tuple[GraphSpace, MethodMaker]:
     """The space and the method that a tuner's arguments describe.
 
     Raises:
-        InvalidArgument: A value out of range.
+        InvalidArgument: A value out of range, or prior data for a method that cannot use them.
+        DataNotFound: A file of ``prior`` is not there.
+        CorruptData: A file of ``prior`` cannot be read.
     """
-    checked_mode(optimize_mode)
+    minimize = checked_mode(optimize_mode)
     if seed is not None:
         checked_seed(seed)
-    return named_space(space, space_options), method_maker(method, preset=preset, changes=config)
+    made = named_space(space, space_options)
+    if isinstance(prior, str) or not all(isinstance(path, str) for path in prior):
+        raise InvalidArgument(f"prior must be a list of files, got {prior!r}")
+    tasks = [PriorTask.from_file(Path(path).expanduser(), made, minimize=minimize) for path in prior]
+    maker = method_maker(method, preset=preset, changes=config, prior=tasks)
+    if tasks:
+        maker(made, seed=0)  # refuses them now
+    return made, maker
 
 
 def named_space(space: object, options: Mapping[str, Any] | None) -> GraphSpace:

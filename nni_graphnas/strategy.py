@@ -6,12 +6,13 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from graphnas.errors import InvalidArgument
 from graphnas.seeds import checked_seed
+from graphnas.surrogate.prior import PriorTask
 from nni_graphnas.host import require_nas
 
 require_nas()
@@ -293,6 +294,7 @@ class MethodStrategy(GraphStrategy):
         config: Settings of the method; by default those that search best in our benchmarks.
         preset: The name of a setting, instead of ``config``: ``"default"``, ``"paper"`` for the method as
             published, or another one that the configuration's class lists.
+        prior: What is known of other tasks, for :class:`GraphBO`; see :class:`graphnas.methods.PriorTask`.
         **options: See :class:`GraphStrategy`.
 
     Raises:
@@ -302,9 +304,14 @@ class MethodStrategy(GraphStrategy):
     method_name: ClassVar[str]
 
     def __init__(
-        self, config: Any = None, *, preset: str | None = None, **options: Unpack[StrategyOptions]
+        self,
+        config: Any = None,
+        *,
+        preset: str | None = None,
+        prior: Sequence[PriorTask] = (),
+        **options: Unpack[StrategyOptions],
     ) -> None:
-        super().__init__(method_maker(self.method_name, config, preset), **options)
+        super().__init__(method_maker(self.method_name, config, preset, prior=prior), **options)
         self._settings = f"preset={preset or 'default'!r}" if config is None else f"config={config!r}"
 
     def extra_repr(self) -> str:

@@ -59,6 +59,8 @@ class GraphTuner(Tuner):
         inner_tuner: Name of the NNI tuner for all other hyper-parameters.
         inner_tuner_args: Its class arguments.
         journal: Another file for the journal.
+        prior: Files of results of other tasks, which GraphBO can use; their values are better or worse as
+            those of the experiment (:meth:`graphnas.methods.PriorTask.from_file`).
 
     Raises:
         InvalidArgument: A value out of range. Inside NNI's dispatcher, which would hang, it is raised by the
@@ -78,6 +80,7 @@ class GraphTuner(Tuner):
         inner_tuner: str = "TPE",
         inner_tuner_args: Mapping[str, Any] | None = None,
         journal: str | None = None,
+        prior: Sequence[str] = (),
     ) -> None:
         super().__init__()
         repairs.apply()
@@ -92,6 +95,7 @@ class GraphTuner(Tuner):
             "config": config,
             "seed": seed,
             "optimize_mode": optimize_mode,
+            "prior": prior,
         }
         self._session: Session | None = None
         self._lock = threading.Lock()

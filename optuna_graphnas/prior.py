@@ -1,27 +1,30 @@
 """What is known before a study: results of its own task as trials, and prior tasks kept with the study.
 
 A prior task lies in the study's system attributes, so that every sampler of ours on this study finds it, in
-any process, and no trial of the study is about it. The text of the task comes first, in parts that fit into
-a column of any database, under names that only its content decides; a head under the task's name, written
-last, points at them. So tasks may be added by several processes at once, and a reader never meets half of one.
+any process, and no trial of the study is about it. Its text comes first, in parts that fit into a column of
+any database, under names that its content decides; a head under the task's name, written last, points at
+them. So several processes may add tasks at once, and a reader never meets half of one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import CorruptData, InvalidArchitecture, InvalidArgument
 from graphnas.graph.results_file import Result
 from graphnas.graph.space import GraphSpace
 from graphnas.surrogate.prior import PriorTask, check_prior
+
+if TYPE_CHECKING:
+    from optuna._typing import JSONSerializable
 
 HEAD = "graphnas:prior-task:"
 DATA = "graphnas:prior-data:"
@@ -65,7 +68,7 @@ def add_prior(study: Study, space: GraphSpace, task: PriorTask) -> None:
     parts = [text[start : start + PART] for start in range(0, len(text), PART)]
     for number, part in enumerate(parts):
         storage.set_study_system_attr(study_id, f"{DATA}{task.digest}:{number}", part)
-    head = {"space": space.name, "digest": task.digest, "parts": len(parts)}
+    head: JSONSerializable = {"space": space.name, "digest": task.digest, "parts": len(parts)}
     storage.set_study_system_attr(study_id, HEAD + task.name, head)
 
 
@@ -180,8 +183,3 @@ def _trial(space: GraphSpace, result: Result, constraints: Sequence[str], source
         },
         system_attrs=stored,
     )
-
-
-def minimized(study: Study) -> list[bool]:
-    """For each objective of ``study``, whether it is to be minimised."""
-    return [direction == StudyDirection.MINIMIZE for direction in study.directions]

@@ -79,7 +79,8 @@ class GraphSampler(BaseSampler):
         max_retries: How often an architecture is proposed again after its worker was lost (killed, or out of
             memory) before it counts as failed; give all workers of a study the same.
         prior: What is known of other tasks, beside what :func:`optuna_graphnas.add_prior` keeps with the
-            study, which every sampler finds there. Values are to be maximised, whatever the direction.
+            study, which every sampler finds there. Their values are to be maximised, also where the study
+            minimises.
 
     Raises:
         InvalidArgument: An option is outside of what is allowed, or the method cannot use prior tasks.

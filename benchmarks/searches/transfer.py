@@ -1,4 +1,4 @@
-"""How many queries a search saves when other tasks are known: TransNAS-Bench-101, one task given the six others.
+"""How many queries prior data save: each task of TransNAS-Bench-101, searched with the six others known.
 
 A search of each of the seven tasks goes through ``optuna.create_study(sampler=GraphBOSampler(...))``, without
 prior data and with those of the other six tasks: an earlier study of each, or its whole table. Two further

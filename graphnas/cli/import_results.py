@@ -27,8 +27,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "import",
         help="add results in a file to a study, or keep them with it as prior data",
-        description="Add results in a file to a study. Without --task they are of what the study searches for "
-        "and become finished trials. With --task they are of something else, such as another data set or "
+        description="Add results in a file to a study. Without --task they are of what the study searches "
+        "for and become finished trials. With --task they are of something else, such as another data set or "
         "fewer epochs: they are kept with the study as prior data, which graphbo uses, and are "
         "no trials. The file is CSV with a header, or a JSON list of objects: 'architecture' (our JSON, or "
         "the string form of the space) or one column per parameter of the space, and the values.",
@@ -118,7 +118,8 @@ def _add_task(args: argparse.Namespace, space: GraphSpace, study: optuna.Study, 
     directions = args.direction or _directions(study)
     if len(directions) != len(study.directions):
         raise InvalidArgument(
-            f"--direction is given {len(directions)} times, but the study has {len(study.directions)} objectives"
+            f"--direction is given {len(directions)} times, but the study has {len(study.directions)} "
+            "objectives"
         )
     signs = [1.0 if direction == "maximize" else -1.0 for direction in directions]
     values = [[s * v for s, v in zip(signs, row.values, strict=True)] for row in results.rows]
@@ -132,8 +133,7 @@ def _directions(study: optuna.Study) -> list[str]:
 
 
 def _study(args: argparse.Namespace, objectives: int) -> optuna.Study:
-    import optuna
-
+    library = require("optuna", "optuna")
     if args.output is not None:
         try:
             args.output.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def _study(args: argparse.Namespace, objectives: int) -> optuna.Study:
     url = args.storage or file_url(args.output / "study.db")
     storage = open_storage(url)
     with quiet_optuna():
-        names = optuna.get_all_study_names(storage)
+        names = library.get_all_study_names(storage)
         if args.study_name is None and len(names) != 1:
             raise InvalidArgument(
                 f"{without_password(url)} holds {len(names)} studies"
@@ -152,7 +152,7 @@ def _study(args: argparse.Namespace, objectives: int) -> optuna.Study:
             )
         name = args.study_name or names[0]
         if name in names:
-            study: optuna.Study = optuna.load_study(study_name=name, storage=storage)
+            study: optuna.Study = library.load_study(study_name=name, storage=storage)
             if len(study.directions) != objectives:
                 raise InvalidArgument(
                     f"{objectives} value columns are named, but the study {name!r} has "
@@ -162,7 +162,7 @@ def _study(args: argparse.Namespace, objectives: int) -> optuna.Study:
         directions = args.direction if args.direction and args.task is None else ["maximize"] * objectives
         if len(directions) != objectives:
             raise InvalidArgument(f"--direction is given {len(directions)} times for {objectives} values")
-        created: optuna.Study = optuna.create_study(
+        created: optuna.Study = library.create_study(
             study_name=name, storage=storage, directions=directions, load_if_exists=True
         )
         return created

@@ -1,4 +1,4 @@
-"""Files of results: architectures of a space and their values, in CSV or JSON, with every bad row reported."""
+"""Files of results: architectures of a space and their values, in CSV or JSON; every bad row is reported."""
 
 from __future__ import annotations
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphnas.configuration import Configuration, close_match, configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+
+if TYPE_CHECKING:
+    from graphnas.surrogate.prior import PriorTask
 
 METHODS = (
     "GraphBO",
@@ -54,6 +58,7 @@ def make_method(
     seed: int,
     config: Configuration | None = None,
     preset: str | None = None,
+    prior: Sequence[PriorTask] = (),
     **options: Any,
 ) -> SearchMethod:
     """The search method called ``name``.
@@ -64,12 +69,13 @@ def make_method(
         seed: Seed of every random choice.
         config: The method's configuration; cannot be combined with ``preset``.
         preset: Name of a preset of the configuration.
+        prior: What is known of other tasks; see :meth:`SearchMethod.use_prior`.
         **options: Fields of the configuration to replace; for a method without a configuration, arguments of
             its class.
 
     Raises:
         InvalidArgument: An unknown method, preset or option, a configuration of another method or for one
-            that has none, or a value out of range.
+            that has none, a value out of range, or prior tasks for a method that cannot use them.
     """
     method, kind = method_class(name), configuration_of(name)
     if kind is not None:
@@ -77,8 +83,11 @@ def make_method(
     elif config is not None or preset is not None:
         raise InvalidArgument(f"{name} has no configuration and no presets")
     try:
-        return method(space, seed=seed, **options)
+        made = method(space, seed=seed, **options)
     except TypeError as error:
         if kind is not None:
             raise
         raise InvalidArgument(f"{name}: {error}") from error
+    if prior:
+        made.use_prior(prior)
+    return made

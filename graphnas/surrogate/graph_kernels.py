@@ -49,7 +49,7 @@ class GraphKernels:
         return Kernel(Hamming(self.flatten.slots), *(Linear() for _ in self.wl), *learned)
 
     def sibling(self) -> GraphKernels:
-        """Features of the same settings that can be fitted to another batch; operation features are shared."""
+        """Features of the same settings, to be fitted to another batch; operation features are shared."""
         other = GraphKernels(self.space, self.depths, operations=False)
         other.operations = self.operations
         return other

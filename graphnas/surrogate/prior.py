@@ -1,4 +1,4 @@
-"""PriorTask: architectures of a space and what they reached in another task, as prior knowledge of a search."""
+"""PriorTask: what architectures of a space reached in another task, as prior knowledge of a search."""
 
 from __future__ import annotations
 

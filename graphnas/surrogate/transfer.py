@@ -140,7 +140,7 @@ class TransferProcess:
         return np.asarray(means.mean(2) if self._objective is None else means[:, :, self._objective])
 
     def _expected(self, inputs: Inputs) -> Vector:
-        return EXPECTED * self._means(inputs).mean(1)
+        return np.asarray(EXPECTED * self._means(inputs).mean(1))
 
     def _inputs(self, inputs: Inputs) -> list[Any]:
         means = self._means(inputs)

@@ -138,7 +138,7 @@ def test_bad_entries_of_json(tmp_path, item, message):
 
 def test_many_bad_rows_are_counted(tmp_path):
     path = write(tmp_path / "known.csv", [{"architecture": "|", "value": k} for k in range(9)])
-    with pytest.raises(CorruptData, match="9 of 9 rows .*line 6: .*; and 4 more"):
+    with pytest.raises(CorruptData, match=r"9 of 9 rows .*line 6: .*; and 4 more"):
         read_results(path, SPACE)
     with pytest.raises(CorruptData, match="9 of 9 rows"):  # nothing would be left
         read_results(path, SPACE, skip_invalid=True)

@@ -18,8 +18,15 @@ from schema import SchemaError
 import nni_graphnas
 from graphnas import ProductSpace
 from graphnas.cli.main import main
-from graphnas.errors import InvalidArgument, MissingExtra
-from nni_graphnas.tuner import TUNERS, GraphBOTuner, GraphTuner, MethodArgumentsValidator
+from graphnas.errors import DataNotFound, InvalidArgument, MissingExtra
+from nni_graphnas.tuner import (
+    TUNERS,
+    GraphBOArgumentsValidator,
+    GraphBOTuner,
+    GraphTuner,
+    MethodArgumentsValidator,
+    NASGEMTuner,
+)
 from search_spaces import GEMNet, NASBench101, NASBench201
 
 SMALL = "nni_cases:SmallSpace"
@@ -340,6 +347,30 @@ def test_the_validator_names_what_is_wrong(made, arguments, named):
     validator().validate_class_args(
         space="gemnet", space_options={"num_nodes": 6}, seed=0, inner_tuner="Random"
     )
+
+
+def test_prior_data(tmp_path):
+    """Files of other tasks; the first proposal is the best of them, in the direction of the experiment."""
+    space = GEMNet(4)
+    rows = [space.sample(np.random.default_rng(k)) for k in range(30)]
+    path = tmp_path / "other.json"
+    content = [{"architecture": a.to_dict(), "value": float(a.num_edges)} for a in rows]
+    path.write_text(json.dumps(content))
+    arguments = {"space": "gemnet", "space_options": {"num_nodes": 4}, "prior": [str(path)], "seed": 0}
+    GraphBOArgumentsValidator().validate_class_args(**arguments)
+    edges = {}
+    for mode in ("maximize", "minimize"):
+        tuner = GraphBOTuner(**arguments, optimize_mode=mode)
+        tuner.update_search_space(nni_graphnas.search_space(space))
+        proposed = tuner.generate_parameters(0)
+        edges[mode] = space.from_parameters(proposed).num_edges
+    assert edges["maximize"] > edges["minimize"] + 2
+    with pytest.raises(InvalidArgument, match="NASGEM cannot use prior tasks"):
+        NASGEMTuner(**arguments)
+    with pytest.raises(InvalidArgument, match=r"prior must be a list of files, got 'a.csv'"):
+        GraphBOTuner("gemnet", prior="a.csv")
+    with pytest.raises(DataNotFound, match=r"no file a\.csv"):
+        GraphBOArgumentsValidator().validate_class_args(space="gemnet", prior=["a.csv"])
 
 
 @pytest.mark.parametrize("made", TUNERS)

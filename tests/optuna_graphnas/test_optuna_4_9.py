@@ -13,7 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 OLD_OPTUNA = Path(sys.prefix) / "optuna-4.9"
 CONFORMANCE = ("test_conformance.py",)
-OURS = ("test_contract.py", "test_history.py", "test_objective.py", "test_suggest.py")
+OURS = ("test_contract.py", "test_history.py", "test_objective.py", "test_prior.py", "test_suggest.py")
 ENDINGS = ("test_interruptions.py", "test_pruning.py")
 
 

@@ -152,7 +152,7 @@ def test_a_study_that_minimises() -> None:
 
 def test_what_does_not_fit_is_refused_before_a_trial() -> None:
     two = study_with(direction=None, directions=["maximize", "minimize"])
-    with pytest.raises(InvalidArgument, match="'other' has 1 objectives, but the study .* has 2"):
+    with pytest.raises(InvalidArgument, match=r"'other' has 1 objectives, but the study .* has 2"):
         add_prior(two, SPACE, task())
     two.sampler = GraphBOSampler(SPACE, prior=[task()])
     with pytest.raises(InvalidArgument, match=r"have \[1\] objectives, but the study .* has 2"):
@@ -206,7 +206,7 @@ def test_results_that_do_not_fit_add_nothing() -> None:
     wrong = [*results(ALL[:2]), Result("line 4", GEMNet(9).sample(np.random.default_rng(0)), (1.0,), ())]
     with pytest.raises(InvalidArchitecture, match="line 4: "):
         add_results(study, SPACE, wrong)
-    with pytest.raises(InvalidArgument, match="line 5 has 2 values, but the study .* has 1 directions"):
+    with pytest.raises(InvalidArgument, match=r"line 5 has 2 values, but the study .* has 1 directions"):
         add_results(study, SPACE, [*results(ALL[:2]), Result("line 5", ALL[0], (1.0, 2.0), ())])
     assert not study.trials
 
