@@ -23,12 +23,13 @@ from search_spaces.tables import open_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("graphnas", "optuna_graphnas", "nni_graphnas", "search_spaces")
 
 
-def snippets(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def snippets(language: str, document: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
 
 
 WITH_DATA = re.findall(r"<!-- needs .*? -->\n```python\n(.*?)```", README, re.DOTALL)
@@ -100,7 +101,9 @@ def test_continuous_integration_runs_make_test():
 # ---------------------------------------------------------------- documents
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(str(path.relative_to(ROOT)) for path in HOW_TO)]
+)
 def test_links_and_paths_in_documents_lead_somewhere(document):
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
@@ -144,17 +147,29 @@ def test_snippets_run_as_they_stand_without_any_data(snippet, tmp_path):
         pytest.importorskip("nni")
         # As tests/nni_graphnas/conftest.py does: torchvision may not fit torch.
         snippet = "from nni_graphnas.host import require_nas\nrequire_nas()\n" + snippet
+    printed = run_without_data(snippet, tmp_path)
+    if "study.optimize" in snippet:
+        assert 10 < float(printed.split(" %")[0]) <= 100
+        assert "gemnet/op_1" in printed
+
+
+def run_without_data(program: str, folder: Path) -> str:
+    """What ``program`` prints in an empty folder."""
     environment = {name: value for name, value in os.environ.items() if name != "GRAPHNAS_DATA"}
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-c", snippet]
+    environment |= {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", program]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    if "study.optimize" in snippet:
-        assert 10 < float(done.stdout.split(" %")[0]) <= 100
-        assert "gemnet/op_1" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", HOW_TO, ids=lambda path: path.stem)
+def test_the_snippets_of_a_how_to_are_one_program(path, tmp_path):
+    program = "\n".join(snippets("python", path.read_text(encoding="utf-8")))
+    assert run_without_data(program, tmp_path)
 
 
 def test_the_first_snippet_needs_no_data():
