@@ -159,6 +159,7 @@ class GraphSampler(BaseSampler):
         self._reseeds_inner = False
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The parameters of the space, and those of the others that are sampled jointly."""
         self._check_study(study)
         if self._joint and isinstance(self._make_method(), JointSearch):
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
