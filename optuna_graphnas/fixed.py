@@ -33,6 +33,16 @@ def fixed_parameters(study: Study, trial: FrozenTrial, names: Container[str]) ->
     return {name: value for name, value in fixed.items() if name in names}
 
 
+def fixed_architecture(space: GraphSpace, fixed: dict[str, Any]) -> Architecture | None:
+    """The architecture that the ``fixed`` values are, if they are all of one that the space allows."""
+    if not space.parameters().keys() <= fixed.keys():
+        return None
+    try:
+        return space.from_parameters(fixed)
+    except InvalidArchitecture:
+        return None
+
+
 def with_fixed(
     space: GraphSpace,
     proposal: Architecture,
@@ -46,8 +56,7 @@ def with_fixed(
     ``proposal`` is returned as it is; with the fixed values, the space will then refuse it in the objective.
     """
     valid: Architecture | None = None
-    all_fixed = space.parameters().keys() <= fixed.keys()
-    for attempt in range(1 if all_fixed else TRIES):
+    for attempt in range(TRIES):
         candidate = proposal if attempt == 0 else space.sample(rng)
         try:
             architecture = space.from_parameters({**space.to_parameters(candidate), **fixed})

@@ -26,7 +26,7 @@ from graphnas.methods.base import JointSearch, SearchMethod
 from graphnas.surrogate.prior import PriorTask, check_prior
 from optuna_graphnas.block import Block
 from optuna_graphnas.exclusion import LastSeen, Turn
-from optuna_graphnas.fixed import fixed_parameters, with_fixed
+from optuna_graphnas.fixed import fixed_architecture, fixed_parameters, with_fixed
 from optuna_graphnas.history import History
 from optuna_graphnas.joint import common_parameters, hyperparameters
 from optuna_graphnas.prior import StoredPrior
@@ -281,12 +281,15 @@ class GraphSampler(BaseSampler):
             pending = self._history.pending(turn.trials, trial.number)
             self._warn_of_foreign_trials(turn.trials, observations)
             method = self._method_after(study, observations)
-            if others and isinstance(method, JointSearch):
+            fixed = fixed_parameters(study, trial, self._block)
+            enqueued = fixed_architecture(self._space, fixed)
+            if enqueued is not None:
+                proposal = Proposal(enqueued)
+            elif others and isinstance(method, JointSearch):
                 proposal = method.ask_joint(hyperparameters(others), pending)
             else:
                 proposal = Proposal(method.ask(1, [p.architecture for p in pending])[0])
-            fixed = fixed_parameters(study, trial, self._block)
-            if fixed:
+            if fixed and enqueued is None:
                 known = [o.architecture for o in observations] + [p.architecture for p in pending]
                 seen = set(map(self._space.key, known))
                 rng = np.random.default_rng([method.seed, len(observations), len(pending)])

@@ -111,9 +111,19 @@ class Observation:
     settings: Settings = ()
 
     @property
+    def informative(self) -> bool:
+        """Whether it has a value, or had one when it was pruned."""
+        return self.values is not None or self.pruned
+
+    @property
+    def violating(self) -> bool:
+        """Whether a constraint is known to be violated; NaN violates that of a measured evaluation."""
+        return any(c > 0 or (self.values is not None and math.isnan(c)) for c in self.constraints)
+
+    @property
     def feasible(self) -> bool:
         """Whether it has values and every constraint is satisfied."""
-        return self.values is not None and all(c <= 0 for c in self.constraints)
+        return self.values is not None and not self.violating
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,9 @@ LEAST = 2
 """Evaluations with a value, final or intermediate, that a model needs to learn anything."""
 
 
-def informative(observation: Observation) -> bool:
-    """Whether the evaluation has a value, or had one when it was pruned."""
-    return observation.values is not None or observation.pruned
-
-
 def can_teach(observations: Iterable[Observation]) -> bool:
     """Whether a model can learn from the observations: :data:`LEAST` of them are informative."""
-    return len(list(islice(filter(informative, observations), LEAST))) == LEAST
+    return len(list(islice((o for o in observations if o.informative), LEAST))) == LEAST
 
 
 class ModelBasedSearch(SearchMethod):
@@ -91,7 +86,7 @@ class ModelBasedSearch(SearchMethod):
 
     def updates(self, finished: Finished) -> list[int]:
         """Numbers of finished evaluations at which the model was updated, in rising order."""
-        useful = [k for k, observation in enumerate(finished, start=1) if informative(observation)]
+        useful = [k for k, observation in enumerate(finished, start=1) if observation.informative]
         first = min(max(self._startup, useful[LEAST - 1]), len(finished))
         return list(range(first, len(finished) + 1, self._batch_size))
 

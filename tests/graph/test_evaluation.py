@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import Evaluation
+from graphnas import Architecture, Evaluation
 from graphnas.errors import InvalidArgument
+from graphnas.graph.evaluation import Observation
 
 
 def test_a_result_keeps_its_figures_and_cannot_be_changed():
@@ -97,3 +98,16 @@ def test_a_metric_that_is_no_number_does_not_cost_the_value(caplog):
         "a metric is left out: confusion",
         "a metric is left out: note",
     ]
+
+
+def test_what_an_observation_says():
+    architecture, nan = Architecture(np.zeros((2, 2), int)), math.nan
+    measured = Observation(architecture, (1.0,), (0.0, -1.0))
+    pruned = Observation(architecture, None, (nan, -1.0), ((1, 0.5),), pruned=True)
+    failed = Observation(architecture, None, (nan,))
+    assert [o.informative for o in (measured, pruned, failed)] == [True, True, False]
+    assert [o.feasible for o in (measured, pruned, failed)] == [True, False, False]
+    assert [o.violating for o in (measured, pruned, failed)] == [False, False, False]
+    assert Observation(architecture, (1.0,), (nan,)).violating
+    assert Observation(architecture, None, (2.0,), ((1, 0.5),), pruned=True).violating
+    assert not Observation(architecture, (1.0,), (1.0,)).feasible

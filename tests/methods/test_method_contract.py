@@ -205,6 +205,36 @@ def test_failures_are_survived_and_not_repeated(make, space):
     assert sum(o.values is None for o in method.observations) == 7
 
 
+def test_what_was_pruned_and_what_failed_teaches_a_rebuilt_method_the_same(make, space):
+    """In the middle of an update, and with a constraint that only complete trials measure."""
+    method = make(space, 0)
+    for step in range(9):
+        (architecture,) = method.ask()
+        value, constraint = score(architecture), (architecture.num_edges - 5.0,)
+        if step % 3 == 0:
+            method.tell(architecture, value, constraint, curve=((1, value / 2),))
+        elif step % 3 == 1:
+            method.tell(architecture, None, (float("nan"),), curve=((1, value / 2),), pruned=True)
+        else:
+            method.tell(architecture, None, (float("nan"),))
+    again = make(space, 0)
+    again.replay(method.observations)
+    proposals = method.ask(2)
+    assert again.ask(2) == proposals
+    for proposal in proposals:
+        space.validate(proposal)
+
+
+def test_pruned_alone(make, space):
+    """As with successive halving, before a trial has got to the end."""
+    method = make(space, 0)
+    for step in range(7):
+        (architecture,) = method.ask()
+        curve = ((1, score(architecture)), (3, score(architecture) + 1))[: 1 + step % 2]
+        method.tell(architecture, None, curve=curve, pruned=True)
+    space.validate(method.ask()[0])
+
+
 def test_all_failed(make, space):
     method = make(space, 0)
     for architecture in drive(method, 8, value=lambda _: None):

@@ -12,6 +12,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.surrogate.imputation import imputed_values
 
 _STARTUP, _STEP = range(2)
 _MUTATIONS = 200
@@ -23,7 +24,7 @@ class RegularizedEvolution(SearchMethod):
 
     The population is the last ``population_size`` evaluations: the oldest dies, not the worst. With several
     objectives a tournament is won by the member that the fewest others dominate; the first objective breaks
-    ties.
+    ties. A pruned member has an estimated value (:func:`graphnas.surrogate.imputation.imputed_values`).
 
     Args:
         space: The search space.
@@ -52,14 +53,15 @@ class RegularizedEvolution(SearchMethod):
     ) -> Architecture:
         """A mutation of a tournament's winner; see :meth:`SearchMethod.propose`."""
         started = len(observations) + len(pending)
-        population = [o for o in observations if o.feasible][-self.population_size :]
+        alive = [k for k, o in enumerate(observations) if o.informative and not o.violating]
+        population = alive[-self.population_size :]
         if started < self.population_size or not population:
             return self.unseen_sample(self.rng(_STARTUP), seen, tries=len(seen) + 1000)
         rng = self.rng(_STEP, len(observations), len(pending))
         size = min(self.tournament_size, len(population))
         entrants = rng.choice(len(population), size=size, replace=False)
-        values = np.array([population[k].values for k in entrants], float)
-        parent = population[entrants[_winner(values)]].architecture
+        drawn = np.array(population)[entrants]
+        parent = observations[drawn[_winner(imputed_values(observations)[drawn])]].architecture
         child = parent
         try:
             for attempt in range(_MUTATIONS):

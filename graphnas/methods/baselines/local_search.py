@@ -9,6 +9,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Observation
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import SearchMethod
+from graphnas.surrogate.imputation import imputed_values
 
 _START, _ORDER = range(2)
 
@@ -18,7 +19,8 @@ class LocalSearch(SearchMethod):
 
     The walk is replayed from all evaluations so far, so it is a function of them and of the seed, and values
     reported from elsewhere are used where the walk meets them. With several objectives it climbs the first;
-    infeasible and failed architectures count as worse than all others.
+    infeasible and failed architectures count as worse than all others, pruned ones with an estimate
+    (:func:`graphnas.surrogate.imputation.imputed_values`).
 
     Args:
         space: The search space.
@@ -37,9 +39,10 @@ class LocalSearch(SearchMethod):
     ) -> Architecture:
         """The first unseen architecture on the walk; see :meth:`SearchMethod.propose`."""
         values: dict[str, float] = {}
-        for observation in observations:
-            value = observation.values[0] if observation.values and observation.feasible else -math.inf
-            values.setdefault(self._key(observation.architecture), value)
+        reached = imputed_values(observations)[:, 0] if observations else ()
+        for observation, value in zip(observations, reached, strict=True):
+            counts = observation.informative and not observation.violating
+            values.setdefault(self._key(observation.architecture), float(value) if counts else -math.inf)
         for restart in range(len(seen) + 1):
             current, step = self._start(restart), 0
             while (key := self._key(current)) in seen:
