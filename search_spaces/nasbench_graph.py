@@ -121,7 +121,8 @@ class NASBenchGraph(GraphSpace):
         """
         from graphnas.graph.batch import ArchitectureBatch
 
-        adjacency, operations, num_nodes = (array.copy() for array in batch.to_arrays())
+        adjacency, operations, num_nodes = batch.to_arrays()
+        adjacency, operations = adjacency.copy(), operations.copy()
         rows = np.flatnonzero(self.check_batch(batch))
         codes = _codes(adjacency[rows], operations[rows])
         adjacency[rows], operations[rows] = _arrays(*decoded(codes))
