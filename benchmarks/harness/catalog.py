@@ -123,7 +123,13 @@ CATALOG = (
     _one(
         "sampling_seconds",
         "searches.sampling_seconds",
-        "--sizes 100 300 --repeats 2",
+        "--samplers GraphBOSampler RegularizedEvolutionSampler --sizes 100 500 --repeats 2 --fresh",
+        tables=("nasbench201",),
+    ),
+    _one(
+        "pruning",
+        "searches.pruning",
+        "--samplers GraphBOSampler --datasets cifar10 --seeds 1 --trials 40 --fresh",
         tables=("nasbench201",),
     ),
     _one(

@@ -234,16 +234,6 @@ def test_published_settings_are_run_on_published_tasks():
         assert ("GraphPNASSampler, paper" in default_methods(task)) == task.published
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("table201")
-def test_sampling_benchmark(tmp_path):
-    _, record = run(
-        "searches.sampling_seconds", "--sizes", "12", "--repeats", "2", output=tmp_path / "sampling.json"
-    )
-    assert set(record["seconds"]) == {"GraphBOSampler", "Optuna TPE", "Optuna GP"}
-    assert all(len(times["12"]) == 2 for times in record["seconds"].values())
-
-
 def test_what_is_over_the_limit_counts_as_nothing():
     run = figures.within_limit(make_run([5.0, 9.0, 7.0], [2.0, 8.0, None]), 4.0)
     assert run.values == [5.0, 0.0, 0.0]
