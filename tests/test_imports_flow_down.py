@@ -20,6 +20,7 @@ FOUNDATION = {
     "graphnas.configuration",
     "graphnas.data_directory",
     "graphnas.errors",
+    "graphnas.importable",
     "graphnas.lazy",
     "graphnas.optional",
     "graphnas.seeds",
@@ -35,6 +36,7 @@ METHOD = SEARCHING | {"graphnas.methods"}
 ALLOWED: dict[str, set[str]] = {
     "graphnas.errors": set(),
     "graphnas.lazy": set(),
+    "graphnas.importable": {"graphnas.errors"},
     "graphnas.optional": {"graphnas.errors"},
     "graphnas.data_directory": {"graphnas.errors"},
     "graphnas.configuration": {"graphnas.errors"},

@@ -120,6 +120,7 @@ CATALOG = (
         "--sizes 100 300 --repeats 2",
         tables=("nasbench201",),
     ),
+    _one("storage_seconds", "searches.storage_seconds", "--trials 4 --slow-trials 1"),
     # GraphPNAS.
     Benchmark(
         "graphpnas_speed",
