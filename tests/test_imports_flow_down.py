@@ -21,6 +21,7 @@ FOUNDATION = {
     "graphnas.data_directory",
     "graphnas.errors",
     "graphnas.hyperparameters",
+    "graphnas.importable",
     "graphnas.lazy",
     "graphnas.optional",
     "graphnas.seeds",
@@ -36,6 +37,7 @@ METHOD = SEARCHING | {"graphnas.methods"}
 ALLOWED: dict[str, set[str]] = {
     "graphnas.errors": set(),
     "graphnas.lazy": set(),
+    "graphnas.importable": {"graphnas.errors"},
     "graphnas.optional": {"graphnas.errors"},
     "graphnas.data_directory": {"graphnas.errors"},
     "graphnas.configuration": {"graphnas.errors"},

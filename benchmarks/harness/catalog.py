@@ -137,6 +137,13 @@ CATALOG = (
         "searches.own_spaces",
         "--trials 12 --rules '5 nodes, at most 6 edges, different operations' '8 nodes, at most 11 edges'",
     ),
+    _one(
+        "hyperparameters",
+        "searches.hyperparameters",
+        "--samplers GraphBOSampler 'Optuna TPE' --datasets cifar10 --seeds 1 --trials 30 --fresh",
+        tables=("nasbench201",),
+    ),
+    _one("storage_seconds", "searches.storage_seconds", "--trials 4 --slow-trials 1"),
     # GraphPNAS.
     Benchmark(
         "graphpnas_speed",
