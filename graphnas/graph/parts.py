@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
+from graphnas.importable import import_home
 
 if TYPE_CHECKING:
     from graphnas.graph.batch import ArchitectureBatch
@@ -142,3 +143,17 @@ def parameter_names(space: GraphSpace, name: str) -> dict[str, str]:
         raise InvalidArgument(f"a part needs a name without slash, such as 'decoder', got {name!r}")
     own = f"{space.name}/"
     return {old: f"{name}/{old.removeprefix(own)}" for old in space.parameters()}
+
+
+def space_of_part(part: str, space: object) -> GraphSpace:
+    """The space that is given for a part: itself, or as :meth:`graphnas.ProductSpace.arguments` describes it.
+
+    Raises:
+        InvalidArgument: It is no space, or ``part`` cannot be the prefix of its parameters.
+    """
+    if isinstance(space, Mapping) and space.keys() == {"space", "arguments"}:
+        space = import_home(space["space"])(**space["arguments"])
+    if not isinstance(space, GraphSpace):
+        raise InvalidArgument(f"part {part!r} must be a GraphSpace, got {type(space).__name__}")
+    parameter_names(space, part)
+    return space

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.parts import SideBySide, parameter_names
+from graphnas.graph.parts import SideBySide, parameter_names, space_of_part
 from graphnas.graph.space import Choice, GraphSpace
 from graphnas.importable import home_of, import_home
 
@@ -68,7 +68,9 @@ class ProductSpace(GraphSpace):
         **named: GraphSpace,
     ) -> None:
         given = {**(parts or {}), **named}
-        self.spaces: dict[str, GraphSpace] = {part: _as_space(part, space) for part, space in given.items()}
+        self.spaces: dict[str, GraphSpace] = {
+            part: space_of_part(part, space) for part, space in given.items()
+        }
         if not self.spaces:
             raise InvalidArgument("a product needs at least one part, such as ProductSpace(cell=space)")
         self.rule = import_home(rule) if isinstance(rule, str) else rule
@@ -402,13 +404,4 @@ def as_space(space: GraphSpace | Mapping[str, GraphSpace]) -> GraphSpace:
         return ProductSpace(space)
     if not isinstance(space, GraphSpace):
         raise InvalidArgument(f"expected a GraphSpace or a mapping of them, got {type(space).__name__}")
-    return space
-
-
-def _as_space(part: str, space: object) -> GraphSpace:
-    if isinstance(space, Mapping) and space.keys() == {"space", "arguments"}:
-        space = import_home(space["space"])(**space["arguments"])
-    if not isinstance(space, GraphSpace):
-        raise InvalidArgument(f"part {part!r} must be a GraphSpace, got {type(space).__name__}")
-    parameter_names(space, part)
     return space
