@@ -237,18 +237,6 @@ class ProductSpace(GraphSpace):
 
     # ---------------------------------------------------------------- sampling and moving
 
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """Each part as its space samples it, drawn again until the rule accepts them together.
-
-        Raises:
-            SpaceExhausted: No accepted architecture in :data:`MAX_TRIES` tries.
-        """
-        for _ in range(MAX_TRIES):
-            architecture = self._union({part: space.sample(rng) for part, space in self.spaces.items()})
-            if self._is_accepted(architecture):
-                return architecture
-        raise SpaceExhausted(f"{self.name}: the rule accepted none of {MAX_TRIES} random architectures")
-
     def _is_accepted(self, architecture: Architecture) -> bool:
         """Whether the rule across the parts accepts an architecture whose parts are valid."""
         try:
@@ -262,6 +250,7 @@ class ProductSpace(GraphSpace):
         return self.rule is not None or type(self).check is not ProductSpace.check
 
     def _sample_arrays(self, rng: np.random.Generator, size: int) -> tuple[NDArray[Any], ...]:
+        """Each part as its space samples it, drawn again until the rule accepts them together."""
         adjacency, operations = self._draw(rng, size)
         if not self._has_rule:
             return adjacency, operations
