@@ -13,6 +13,7 @@ from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.parts import parameter_names
 from graphnas.graph.space import GraphSpace
+from optuna_graphnas.records import trials_of
 
 _CURE = (
     "if the space has grown, continue in a new study that holds the trials of this one: "
@@ -76,7 +77,7 @@ class Block:
             InvalidArgument: A parameter has other choices in the study, or every finished trial lacks
                 parameters or has more of them.
         """
-        self.check_trials(study._storage.get_all_trials(study._study_id, deepcopy=False), study.study_name)
+        self.check_trials(trials_of(study), study.study_name)
 
     def check_trials(self, trials: Iterable[FrozenTrial], study_name: str) -> None:
         """As :meth:`check_study`, on the study's trials."""

@@ -58,6 +58,12 @@ def own_record(trial: FrozenTrial, attribute: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("trial") == trial.number else None
 
 
+def trials_of(study: Study) -> list[FrozenTrial]:
+    """All trials of the study, as this thread read them when it last began a trial, or now if it did not."""
+    whole: Study = getattr(study, "_study", study)  # Hyperband hands over a part of the study
+    return whole._get_trials(deepcopy=False, use_cache=True)
+
+
 # ---------------------------------------------------------------- writing
 
 

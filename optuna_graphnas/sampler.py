@@ -30,7 +30,7 @@ from optuna_graphnas.fixed import fixed_architecture, fixed_parameters, with_fix
 from optuna_graphnas.history import History
 from optuna_graphnas.joint import common_parameters, hyperparameters
 from optuna_graphnas.prior import StoredPrior
-from optuna_graphnas.records import record_failure, record_worker
+from optuna_graphnas.records import record_failure, record_worker, trials_of
 
 _logger = logging.getLogger(__name__)
 
@@ -162,8 +162,7 @@ class GraphSampler(BaseSampler):
         """The parameters of the space, and those of the others that are sampled jointly."""
         self._check_study(study)
         if self._joint and isinstance(self._make_method(), JointSearch):
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            others = common_parameters(trials, self._block)
+            others = common_parameters(trials_of(study), self._block)
         else:
             others = self._independent_sampler.infer_relative_search_space(study, trial)
         return self._block | {name: others[name] for name in sorted(others) if name not in self._block}
