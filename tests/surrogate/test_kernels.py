@@ -123,3 +123,9 @@ def test_points_are_joined_and_taken_from():
 def test_rounding_makes_no_distance_negative():
     rows = np.full((3, 4), 1e8) + np.arange(3)[:, None]
     assert squared_distances(rows, rows).min() >= 0
+
+
+@pytest.mark.parametrize("width", [50, 1001])
+def test_inner_products_of_few_and_of_many_columns(width):
+    a, b = (sparse.random_array((size, width), density=0.1, rng=size, format="csr") for size in (20, 30))
+    np.testing.assert_allclose(Linear().matrix(np.zeros(0), a, b), a.toarray() @ b.toarray().T, atol=1e-12)
