@@ -17,13 +17,16 @@ from graphnas.surrogate.acquisition import (
 )
 from graphnas.surrogate.kernels import Inputs, Vector, count_of, take
 from graphnas.surrogate.regression import evenly_by_rank
-from graphnas.surrogate.training_set import TrainingSet, normal_scores
+from graphnas.surrogate.training_set import TrainingSet, normal_scores, violation_scores
 
 NOISE = ("alternate", "included", "excluded")
 TWO_OBJECTIVES = ("hypervolume", "scalarized")
 
 MAX_POINTS = 1000
 """Evaluations that a process is conditioned on."""
+
+UNLIKELY = -1e6
+"""Added for each constraint that is more likely violated than not: such candidates come after all others."""
 
 Score = Callable[[Inputs], Vector]
 Kind = int | Literal["constraint"] | None
@@ -52,9 +55,12 @@ class ImprovementModel:
     Targets are the normal scores of the values' ranks, in which pruned and failed evaluations count with an
     estimate (:func:`.imputed_values`); only measured values are improved on. Of two objectives each has a
     process, and the expected improvement is that of the hypervolume; more are scalarised. The improvement is
-    multiplied by the probability that all constraints are satisfied; as long as nothing feasible is known,
-    that probability is all that counts. A pending architecture counts as evaluated, with its predicted mean
-    as its value.
+    multiplied by the probability that all constraints are satisfied, and candidates that more likely violate
+    one than not come after all others: each of them is likely a trial without a result. As long as nothing
+    feasible is known, that probability is all that counts. Constraints are learned from the ranks of their
+    values too (:func:`.violation_scores`), and are taken to be noise-free functions: parameters and latency
+    have little noise, and what there is would blur the limit. A pending architecture counts as evaluated,
+    with its predicted mean as its value.
 
     Args:
         process: Makes a process for one column of targets.
@@ -118,8 +124,8 @@ class ImprovementModel:
                 predicted = [process.predict(candidates, noisy=noisy) for process in processes[:objectives]]
                 result += log_improvement(predicted, known, feasible)
             for process, limit in zip(processes[objectives:], limits, strict=True):
-                # A constraint is satisfied or not by its measured value, noise included.
-                result += log_feasibility(*process.predict(candidates, noisy=True), limit)
+                mean, deviation = process.predict(candidates)
+                result += np.where(mean > limit, UNLIKELY, 0.0) + log_feasibility(mean, deviation, limit)
             return result
 
         return score
@@ -139,9 +145,9 @@ class ImprovementModel:
             columns = [normal_scores(data.scores[:count])]
         limits = []
         for column in data.violations[:count, constraints].T:
-            mean, scale = float(np.nanmean(column)), max(float(np.nanstd(column)), 1e-12)
-            columns.append((column - mean) / scale)
-            limits.append(-mean / scale)
+            scores, limit = violation_scores(column)
+            columns.append(scores)
+            limits.append(limit)
         return columns, limits
 
     def _processes(

@@ -15,6 +15,9 @@ Matrix = NDArray[Any]
 Vector = NDArray[np.float64]
 Inputs = Sequence[Any]
 """``n`` points as one array (or sparse matrix) of ``n`` rows for each correlation of a kernel."""
+_WIDE = 1000
+"""Columns from which on sparse rows are multiplied as sparse rows."""
+
 Contraction = Callable[[Matrix], Vector]
 """Maps ``S`` to ``sum_ij S_ij dK_ij / dtheta_p`` for every log-parameter ``theta_p``."""
 
@@ -94,7 +97,9 @@ class Linear(Correlation):
 
     def matrix(self, theta: Vector, a: Any, b: Any) -> Matrix:
         """Similarities ``(len(a), len(b))``."""
-        return np.asarray(a @ b.T.toarray(), float)
+        if b.shape[1] > _WIDE:  # few rows share a column, and most of the dense matrix would be zeros
+            return np.asarray((a @ b.T).toarray(), float)
+        return np.asarray(a @ b.T.toarray(order="C"), float)
 
 
 class Stationary(Correlation):

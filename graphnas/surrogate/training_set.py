@@ -152,6 +152,27 @@ def normal_scores(values: Vector) -> Vector:
     return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)), float)
 
 
+def violation_scores(violations: Vector) -> tuple[Vector, float]:
+    """Violations (n,) by their ranks, NaN where unknown, and the score up to which they are satisfied.
+
+    As :func:`normal_scores`, with the limit half way between the largest satisfied and the smallest violated
+    one: a few values far off, infinite ones among them, leave the scale around the limit as it is. As long as
+    all are satisfied, ranks would not tell how far the limit is; then values keep their distances.
+    """
+    known = ~np.isnan(violations)
+    values, scores = violations[known], np.full(len(violations), np.nan)
+    satisfied = values <= 0
+    if satisfied.all():
+        mean, scale = float(values.mean()), max(float(values.std()), 1e-12)
+        scores[known] = (values - mean) / scale
+        return scores, -mean / scale
+    *ranked, limit = normal_scores(np.append(values, 0.0)).tolist()
+    scores[known] = ranked
+    if satisfied.any():
+        limit = (scores[known][satisfied].max() + scores[known][~satisfied].min()) / 2
+    return scores, float(limit)
+
+
 def scalarize(values: NDArray[np.float64], rng: np.random.Generator) -> Vector:
     """One number per row of ``values`` (n, m), larger is better.
 

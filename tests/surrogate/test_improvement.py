@@ -10,11 +10,10 @@ from graphnas.graph.evaluation import Observation
 from graphnas.surrogate import GaussianProcess, ImprovementModel, Kernel, SquaredExponential, TrainingSet
 from graphnas.surrogate.acquisition import (
     log_expected_improvement,
-    log_feasibility,
     log_hypervolume_improvement,
 )
-from graphnas.surrogate.improvement import last_fit
-from graphnas.surrogate.training_set import normal_scores
+from graphnas.surrogate.improvement import UNLIKELY, last_fit
+from graphnas.surrogate.training_set import normal_scores, violation_scores
 from search_spaces import GEMNet
 
 ARCHITECTURE = GEMNet(4).sample(np.random.default_rng(0))
@@ -37,8 +36,17 @@ def training_set(*objectives, violation=None, seed=0):
     return TrainingSet.from_observations(observations, np.random.default_rng(seed))
 
 
-def standard(column):
-    return (column - column.mean()) / column.std()
+def feasibility(x, violation, fitted=None):
+    """What a constraint adds to the score of each of POOL, by a process fitted to the first ``fitted``."""
+    targets, limit = violation_scores(violation)
+    first = slice(0, fitted)
+    constraint = process().fit([x[first]], violation_scores(violation[first])[0]).condition([x], targets)
+    return allowed_by(constraint, limit)
+
+
+def allowed_by(constraint, limit):
+    mean, deviation = constraint.predict([POOL])
+    return norm.logcdf((limit - mean) / deviation) + UNLIKELY * (mean > limit)
 
 
 X, POOL, WAITING = points(), points(50, 1), points(2, 2)
@@ -50,7 +58,7 @@ X, POOL, WAITING = points(), points(50, 1), points(2, 2)
 )
 @pytest.mark.parametrize("waiting", [0, 2])
 def test_noise_counts_when_it_is_meant_to(noise, counted, waiting):
-    """By turns of what is evaluated or pending, for the improvement; in a constraint it always counts."""
+    """By turns of what is evaluated or pending, for the improvement; in a constraint it never counts."""
     for count, with_noise in zip((29, 28), counted, strict=True):
         size = count - waiting
         x = X[:size]
@@ -58,15 +66,14 @@ def test_noise_counts_when_it_is_meant_to(noise, counted, waiting):
         data = training_set(value, violation=violation)
         pending = [WAITING] if waiting else None
         scores = ImprovementModel(process, noise=noise).fit(data, [x], pending)([POOL])
-        targets = normal_scores(value), standard(violation)
+        limited, limit = violation_scores(violation)
+        targets = normal_scores(value), limited
         fits = [process().fit([x], target) for target in targets]
         for fit in fits if waiting else ():
             fit.believe([WAITING])
         mean, deviation = fits[0].predict([POOL], noisy=with_noise)
         improvement = log_expected_improvement(mean, deviation, targets[0][violation <= 0].max())
-        mean, deviation = fits[1].predict([POOL], noisy=True)
-        allowed = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
-        np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-9)
+        np.testing.assert_allclose(scores, improvement + allowed_by(fits[1], limit), rtol=1e-9)
 
 
 def test_two_objectives_have_a_process_each():
@@ -77,13 +84,11 @@ def test_two_objectives_have_a_process_each():
     scores = ImprovementModel(process).fit(data, [X])([POOL])
     targets = [normal_scores(column) for column in values]
     fits = [process().fit([X], target) for target in targets]
-    mean, deviation = process().fit([X], standard(violation)).predict([POOL], noisy=True)
-    allowed = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
     known = np.column_stack(targets)
     improvement = log_hypervolume_improvement(
         *(fit.predict([POOL]) for fit in fits), known[data.feasible], known.min(0)
     )
-    np.testing.assert_allclose(scores, improvement + allowed, rtol=1e-9)
+    np.testing.assert_allclose(scores, improvement + feasibility(X, violation), rtol=1e-9)
 
 
 @pytest.mark.parametrize("way", ["scalarized", "hypervolume"])
@@ -99,9 +104,7 @@ def test_as_long_as_nothing_is_feasible_only_the_constraint_counts():
     violation = np.abs(X[:, 1]) + 0.1
     data = training_set(X[:, 0], violation=violation)
     scores = ImprovementModel(process).fit(data, [X])([POOL])
-    mean, deviation = process().fit([X], standard(violation)).predict([POOL], noisy=True)
-    expected = norm.logcdf((-violation.mean() / violation.std() - mean) / deviation)
-    np.testing.assert_allclose(scores, expected)
+    np.testing.assert_allclose(scores, feasibility(X, violation))
     # Far from the limit the probability underflows; its logarithm still tells the better from the worse.
     far = ImprovementModel(process).fit(training_set(X[:, 0], violation=violation + 1e4), [X])([POOL])
     assert np.isfinite(far).all()
@@ -154,8 +157,7 @@ def test_kernels_are_fitted_again_when_the_data_have_grown():
     expected = process().fit([X[:13]], normal_scores(X[:13, 0])).condition([X[:14]], normal_scores(X[:14, 0]))
     mean, deviation = expected.predict([POOL])
     best = normal_scores(X[:14, 0])[X[:14, 1] <= 0].max()
-    limited = process().fit([X[:13]], standard(X[:13, 1])).condition([X[:14]], standard(X[:14, 1]))
-    allowed = log_feasibility(*limited.predict([POOL], noisy=True), -X[:14, 1].mean() / X[:14, 1].std())
+    allowed = feasibility(X[:14], X[:14, 1], fitted=13)
     np.testing.assert_allclose(
         scores[14], log_expected_improvement(mean, deviation, best) + allowed, rtol=1e-9
     )
@@ -177,3 +179,15 @@ def test_beyond_max_points_the_best_and_a_sample_of_the_rest_are_learned_from():
     expected = process().fit([X[evenly]], targets[evenly]).condition([X[kept]], targets[kept])
     expected = log_expected_improvement(*expected.predict([POOL]), targets.max())
     np.testing.assert_allclose(model.fit(data, [X])([POOL]), expected)
+
+
+def test_what_is_likely_infeasible_comes_after_all_others():
+    """However large its improvement: here the best values are those that violate."""
+    x = np.linspace(-1, 1, 30)[:, None]
+    data = training_set(x[:, 0], violation=x[:, 0] + 0.05)
+    pool = np.linspace(-0.98, 0.98, 50)[:, None]
+    order = pool[np.argsort(-ImprovementModel(process).fit(data, [x])([pool])), 0]
+    allowed = int((pool < -0.05).sum())
+    assert order[0] < -0.05
+    assert set(order[: allowed - 1]) < set(pool[pool < 0])
+    assert (order[-20:] > 0).all()

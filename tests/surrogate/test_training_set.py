@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import norm
 
 from graphnas.graph.evaluation import Observation
-from graphnas.surrogate.training_set import TrainingSet, normal_scores, scalarize, times_dominated
+from graphnas.surrogate.training_set import (
+    TrainingSet,
+    normal_scores,
+    scalarize,
+    times_dominated,
+    violation_scores,
+)
 from search_spaces import GEMNet
 
 ARCHITECTURE = GEMNet(4).sample(np.random.default_rng(0))
@@ -50,6 +56,27 @@ def test_normal_scores():
     scores = normal_scores(np.array([10.0, 10.0, 91.0, 50.0]))
     assert scores[0] == scores[1] < scores[3] < scores[2]
     assert scores[2] == pytest.approx(norm.ppf(3.5 / 4))
+
+
+def test_violations_become_ranks_around_the_limit():
+    nan = float("nan")
+    scores, limit = violation_scores(np.array([-2.0, nan, 1e9, -1.0, 3.0]))
+    assert np.isnan(scores).tolist() == [False, True, False, False, False]
+    assert scores[[0, 3, 4, 2]].tolist() == pytest.approx(norm.ppf([0.1, 0.3, 0.7, 0.9]))
+    assert limit == pytest.approx((scores[3] + scores[4]) / 2)
+    # Only the order matters, and which of them are satisfied.
+    again, same = violation_scores(np.array([-0.1, nan, 5.0, 0.0, 4.0]))
+    assert same == pytest.approx((again[3] + again[4]) / 2)
+
+
+def test_the_limit_is_below_all_violations_and_keeps_its_distance_from_all_others():
+    scores, limit = violation_scores(np.array([1.0, 2.0, 5.0]))
+    assert limit < scores.min()
+    assert (np.diff(scores) > 0).all()
+    scores, limit = violation_scores(np.array([-10.0, -9.0, -8.0]))
+    assert scores.mean() == pytest.approx(0)
+    assert (limit - scores[2]) / (scores[2] - scores[0]) == pytest.approx(4)
+    assert violation_scores(np.zeros(3)) == (pytest.approx(np.zeros(3)), pytest.approx(0))
 
 
 def test_scalarisation_keeps_the_pareto_front_in_reach():
