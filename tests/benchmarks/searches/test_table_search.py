@@ -266,7 +266,8 @@ def test_a_constraint_reaches_the_samplers(tmp_path):
 
 
 @pytest.mark.slow
-def test_storage_benchmark(tmp_path):
+def test_storage_benchmark(tmp_path, monkeypatch):
+    monkeypatch.delenv("GRAPHNAS_POSTGRESQL", raising=False)
     _, record = run(
         "searches.storage_seconds", "--trials", "2", "--slow-trials", "1", output=tmp_path / "storage.json"
     )
