@@ -130,7 +130,7 @@ def _write_to_database(
     from optuna.storages._rdb.storage import _create_scoped_session
 
     with _create_scoped_session(storage.scoped_session) as session:
-        row = models.TrialModel.find_or_raise_by_id(trial_id, session)
+        row: Any = models.TrialModel.find_or_raise_by_id(trial_id, session)
         storage.check_trial_is_updatable(trial_id, row.state)
         unknown = [name for name in values if name not in known]
         _check({**known, **_earlier(session, row.study_id, unknown)}, values)

@@ -72,7 +72,7 @@ class VertexAdapter:
     def _read_both_labels(self, base: GraphSpace) -> None:
         count = len(base.node_ops)
         self._labelled = np.arange(len(base.edge_ops)) > base.plain_edge
-        self._edges = base.layout.allowed_edges[..., self._labelled].any(2)
+        self._edges = np.asarray(base.layout.allowed_edges[..., self._labelled].any(2))
         self.num_types = FIRST_OPERATION + count + len(base.edge_ops) - 1
         self.type_of = np.arange(FIRST_OPERATION, self.num_types)
         self.virtual_start = self.virtual_end = self.connects_loose_ends = True

@@ -59,5 +59,5 @@ def active_batch(space: GraphSpace, batch: ArchitectureBatch) -> ArchitectureBat
 def _between_nodes(space: GraphSpace, batch: ArchitectureBatch) -> ArchitectureBatch:
     from graphnas.graph.active import labelled_edges_to_nodes
 
-    edges = space.layout.allowed_edges[..., space.plain_edge + 1 :].any(2)
+    edges = np.asarray(space.layout.allowed_edges[..., space.plain_edge + 1 :].any(2))
     return labelled_edges_to_nodes(batch, len(space.node_ops), edges, plain=space.plain_edge)

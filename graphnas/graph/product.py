@@ -195,7 +195,7 @@ class ProductSpace(GraphSpace):
         if target >= part.stop:
             return (0,)
         own = space.edge_choices(source - part.start, target - part.start)
-        return together.edge_labels[k][list(own)].tolist()
+        return [int(label) for label in together.edge_labels[k][list(own)]]
 
     def _places(self) -> list[tuple[str, int, int]]:
         places = []
