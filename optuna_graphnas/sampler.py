@@ -160,7 +160,6 @@ class GraphSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The parameters of the space, and those of the others that are sampled jointly."""
-        self._check_study(study)
         if self._joint and isinstance(self._make_method(), JointSearch):
             others = common_parameters(trials_of(study), self._block)
         else:
@@ -223,11 +222,11 @@ class GraphSampler(BaseSampler):
 
     # ---------------------------------------------------------------- the space and the study
 
-    def _check_study(self, study: Study) -> None:
+    def _check_study(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
         """Refuse a study of another version of the space before anything is proposed, once."""
         storage, study_id = study._storage, study._study_id
         if self._checked is None or self._checked[0]() is not storage or self._checked[1] != study_id:
-            Block(self._space).check_study(study)
+            Block(self._space).check_trials(trials, study.study_name)
             self._checked = weakref.ref(storage), study_id
 
     def check_block(self, block: Block) -> None:
@@ -274,6 +273,7 @@ class GraphSampler(BaseSampler):
         storage, study_id = study._storage, study._study_id
         turn = Turn(storage, study_id, trial, lease_seconds=self._lease_seconds, last_seen=self._last_seen)
         with self._lock, turn:
+            self._check_study(study, turn.trials)
             self._history.belongs_to(storage, study_id)
             # Not those of the study, which a pruner may have replaced by a part of it.
             observations = self._history.observations(turn.trials, study.directions)

@@ -1,13 +1,15 @@
 """How many seconds a trial of a large space takes on SQLite, a journal file and PostgreSQL.
 
 An architecture of GEMNet with 30 nodes has 464 parameters, one of RandWire with 32 nodes 496. A trial
-suggests one and ends; nothing is evaluated.
+suggests one and ends; nothing is evaluated. PostgreSQL is measured where the environment variable
+``GRAPHNAS_POSTGRESQL`` has the URL of a database.
 
-    python -m benchmarks.searches.storage_seconds --postgresql postgresql+psycopg2://user@/database?host=/folder
+    GRAPHNAS_POSTGRESQL=postgresql+psycopg2://user@host/database python -m benchmarks.searches.storage_seconds
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 import uuid
@@ -101,9 +103,8 @@ def measure(
 def main() -> int:
     """Time, print and store."""
     parser = script_parser(__doc__, "storage_seconds")
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--slow-trials", type=int, default=5, help="trials of suggest_categorical")
-    parser.add_argument("--postgresql", help="URL of a database on a PostgreSQL server")
+    parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument("--slow-trials", type=int, default=3, help="trials of suggest_categorical")
     options = parser.parse_args()
     seconds: dict[str, dict[str, dict[str, dict[str, list[float]]]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -111,8 +112,8 @@ def main() -> int:
             "SQLite": lambda: f"sqlite:///{Path(folder) / 'study.db'}",
             "journal file": lambda: JournalStorage(JournalFileBackend(str(Path(folder) / uuid.uuid4().hex))),
         }
-        if options.postgresql:
-            storages["PostgreSQL"] = lambda: options.postgresql
+        if server := os.environ.get("GRAPHNAS_POSTGRESQL"):
+            storages["PostgreSQL"] = lambda: server
         for space_name, space in SPACES.items():
             for storage_name, storage in storages.items():
                 found = seconds.setdefault(space_name, {}).setdefault(storage_name, {})

@@ -222,7 +222,9 @@ class FeatureVAE(GraphAutoencoder):
         if stochastic:
             # The largest of log-probability plus Gumbel noise is a draw; shrinking the logits flattens it.
             uniform = torch.rand(logits.shape, generator=rng, device=rng.device).clamp(1e-12, 1 - 1e-7)
-            logits = logits * (1 - flatten) - torch.log(-torch.log(uniform)).to(logits.device)
+            # Minus infinity times zero is no number: what a slot does not have stays out.
+            logits = torch.where(torch.isneginf(logits), logits, logits * (1 - flatten))
+            logits = logits - torch.log(-torch.log(uniform)).to(logits.device)
         return logits.argmax(2).cpu().numpy()
 
     def _architectures(self, choices: NDArray[np.int64]) -> list[Architecture | None]:

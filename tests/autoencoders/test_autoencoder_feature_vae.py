@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from graphnas import ProductSpace
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig, TrainingConfig, load_autoencoder, same_graphs
 from graphnas.autoencoders.principal import PrincipalFeatures
 from graphnas.errors import InvalidArgument
@@ -235,3 +236,15 @@ def test_what_is_not_trained_or_not_allowed_says_so():
         small(depths=())
     with pytest.raises(InvalidArgument, match="estimate_epochs"):
         small(estimate_epochs=0)
+
+
+def test_the_flattest_draw_takes_only_choices_that_a_slot_has():
+    """The last of the redraws is uniform over them; slots of two choices stand beside those of five."""
+    space = ProductSpace(macro=GEMNet(4), cell=NASBench201())
+    model = FeatureVAE(space, small(1)).fit(space.sample_batch(np.random.default_rng(0), 60))
+    for flatten in (0.0, 0.5, 1.0):
+        choices = model._draw(torch.randn(200, 12, generator=rng()), rng(), True, flatten)
+        assert (choices < space.layout.counts).all()
+    shares = [np.bincount(column, minlength=5) / 200 for column in choices.T]
+    expected = [(np.arange(5) < count) / count for count in space.layout.counts]
+    assert np.allclose(shares, expected, atol=0.15)

@@ -103,8 +103,10 @@ def test_other_samplers_meet_the_same_error(sampler: type[optuna.samplers.BaseSa
 
 def test_a_smaller_space_and_studies_of_several_sizes() -> None:
     study = old_study()
+    study.sampler = RandomArchitectureSampler(Growing(2))
     with pytest.raises(InvalidArgument, match="study 'old' has growing/op_2 in trial 0"):
-        RandomArchitectureSampler(Growing(2)).infer_relative_search_space(study, study.trials[0])
+        suggest_architecture(study.ask(), Growing(2))
+    study.sampler = RandomArchitectureSampler(OLD)
     # A study that holds both kinds is nothing to refuse.
     part = create_trial(params={"growing/op_0": "conv"}, distributions={"growing/op_0": _choice()}, value=1.0)
     study.add_trial(part)

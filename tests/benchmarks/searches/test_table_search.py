@@ -253,3 +253,17 @@ def test_a_constraint_reaches_the_samplers(tmp_path):
     assert within[5:].mean() > 0.4
     (row,) = record["summary"].values()
     assert row["budgets"]["25"]["value"][0] == np.array(search["values"])[within].max() <= record["optimum"]
+
+
+@pytest.mark.slow
+def test_storage_benchmark(tmp_path, monkeypatch):
+    monkeypatch.delenv("GRAPHNAS_POSTGRESQL", raising=False)
+    _, record = run(
+        "searches.storage_seconds", "--trials", "2", "--slow-trials", "1", output=tmp_path / "storage.json"
+    )
+    for by_storage in record["seconds"].values():
+        assert set(by_storage) == {"SQLite", "journal file"}
+        for arms in by_storage.values():
+            one, ours = arms["suggest_categorical"], arms["suggest_architecture"]
+            assert (len(one["trial"]), len(ours["trial"])) == (1, 2)
+            assert 0 < min(ours["suggestion"]) < max(ours["trial"])
