@@ -8,6 +8,7 @@ them. So several processes may add tasks at once, and a reader never meets half 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -150,11 +151,11 @@ def add_results(
             space.validate(result.architecture)
         except InvalidArchitecture as error:
             raise InvalidArchitecture(f"{result.place}: {error}") from error
-    known = {
-        (space.key(space.from_parameters(trial.params)), tuple(trial.values))
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if IMPORTED in trial.user_attrs
-    }
+    known = set()
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        with contextlib.suppress(InvalidArchitecture):  # of something else in the same study
+            if IMPORTED in trial.user_attrs:
+                known.add((space.key(space.from_parameters(trial.params)), tuple(trial.values)))
     added = 0
     for result in results:
         one = space.key(result.architecture), result.values

@@ -1,9 +1,10 @@
 """How many queries prior data save: each task of TransNAS-Bench-101, searched with the six others known.
 
 A search of each of the seven tasks goes through ``optuna.create_study(sampler=GraphBOSampler(...))``, without
-prior data and with those of the other six tasks: an earlier study of each, or its whole table. Two further
-arms show what misleading prior data cost: the tables with the sign of their values reversed, and with the
-values shuffled. Nothing was chosen on these tables: settings come from NAS-Bench-201 and seeds from 100 on.
+prior data and with those of the other six tasks: an earlier study of each, or a large part of its table. Two
+further arms show what misleading prior data cost: the tables with the sign of their values reversed, and with
+their values shuffled. Nothing was chosen on these tables: settings come from NAS-Bench-201 and seeds from 100
+on.
 
 It can be stopped at any time: finished searches are kept in the record.
 
@@ -25,7 +26,7 @@ import numpy as np
 
 from benchmarks.harness.drawing import label, legend_above, panels, save
 from benchmarks.harness.records import publish, script_parser
-from benchmarks.harness.sections import Section, Table, spread
+from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.searches.figures import best_so_far
 from benchmarks.searches.runs import Run, run_all, search
 from graphnas import Architecture
@@ -49,6 +50,8 @@ QUERIES = 50
 BUDGETS = (10, 20, 30, 50)
 CLOSE = 0.1
 """How near to the best a search must come, where values are in percent or a hundred times the figure."""
+POINTS = 500
+"""Architectures drawn of each table, others for each seed: without a random start nothing else differs."""
 EARLIER = 1000
 """Added to the seed of a search for the seeds of the earlier studies."""
 FLOOR = 1e-2
@@ -108,12 +111,14 @@ def prior_of(arm: str, task: str, seed: int) -> PriorTask:
     if arm == STUDIES:
         return study_of(task, EARLIER + seed)
     values = values_of(task)
-    table = np.array(list(values.by_key.values()))
+    rng = np.random.default_rng([seed, TASKS.index(task)])
+    rows = rng.choice(len(values.cells), POINTS, replace=False)
+    table = np.array(list(values.by_key.values()))[rows]
     if arm == REVERSED:
         table = -table
     elif arm == SHUFFLED:
-        table = np.random.default_rng([seed, TASKS.index(task)]).permutation(table)
-    return PriorTask(task, values.cells, table)
+        table = rng.permutation(table)
+    return PriorTask(task, [values.cells[row] for row in rows], table)
 
 
 def name_of(task: str, arm: str) -> str:
@@ -158,49 +163,59 @@ def figures_of(runs: Sequence[Run], best: float) -> dict[str, Any]:
 def section(record: dict[str, Any]) -> Section:
     """Queries and regrets by task and arm."""
     summary = record["summary"]
-    arms = [arm for arm in ARMS if any(name.endswith(f": {arm}") for name in summary)]
-    needed, regrets = [], []
-    for task in TASKS:
-        own = {arm: summary[name_of(task, arm)] for arm in arms if name_of(task, arm) in summary}
-        cells = [_queries(own[arm]["queries"], own[arm]["found"]) if arm in own else "" for arm in arms]
-        needed.append([f"{task} ({record['best'][task]:.2f})", *cells])
-    every = [[row for name, row in summary.items() if name.endswith(f": {arm}")] for arm in arms]
-    means = [float(np.mean([np.mean(row["queries"]) for row in rows])) for rows in every]
-    needed.append(["mean of the tasks", *(f"{mean:.1f}" for mean in means)])
-    for budget in BUDGETS:
-        if all(len(row["curve"]) >= budget for rows in every for row in rows):
-            at = [float(np.mean([row["curve"][budget - 1] for row in rows])) for rows in every]
-            regrets.append([str(budget), *(f"{value:.3f}" for value in at)])
-    by_task = [[task, *(_regrets(summary.get(name_of(task, arm))) for arm in arms)] for task in TASKS]
-    seeds = sorted({row["seeds"] for row in summary.values()})
+    arms = [arm for arm in ARMS if rows_of(summary, arm)]
+    own = {task: [summary.get(name_of(task, arm)) for arm in arms] for task in TASKS}
+    columns = [f"{arm} ({min(row['seeds'] for row in rows_of(summary, arm))})" for arm in arms]
+    needed = [[f"{task} ({record['best'][task]:.2f})", *map(_queries, own[task])] for task in TASKS]
+    means = [np.mean([np.mean(row["queries"]) for row in rows_of(summary, arm)]) for arm in arms]
+    needed.append(["mean", *(f"{mean:.1f}" for mean in means)])
+    regrets = [
+        [str(budget), *(f"{mean_regret(summary, arm, budget):.3f}" for arm in arms)]
+        for budget in BUDGETS
+        if all(len(row["curve"]) >= budget for row in summary.values())
+    ]
+    by_task = [[task, *map(_regrets, own[task])] for task in TASKS]
+    budgets = ", ".join(map(str, BUDGETS))
     return Section(
         title="Search on TransNAS-Bench-101 with the other tasks as prior data",
         tables=[
             Table(
-                f"Queries to within {CLOSE} of the best of the task (in brackets), mean ± deviation over "
-                f"{' or '.join(map(str, seeds))} seeds; a search that does not get there counts as "
-                f"{QUERIES}, with the share of those that do.",
-                ["task (best)", *arms],
+                f"Queries to within {CLOSE} of the best of the task (in brackets), mean ± deviation over the "
+                f"seeds (number in brackets); a search that does not get there counts as {QUERIES}, and the "
+                "share of those that do is given.",
+                ["task (best)", *columns],
                 needed,
             ),
-            Table("Mean regret of the seven tasks after so many queries.", ["queries", *arms], regrets),
-            Table(f"Mean regret after {', '.join(map(str, BUDGETS))} queries.", ["task", *arms], by_task),
+            Table("Mean regret of the seven tasks after so many queries.", ["queries", *columns], regrets),
+            Table(f"Mean regret of each task after {budgets} queries.", ["task", *columns], by_task),
         ],
         protocol=(
             "no paper has this task. Values are in percent; SSIM (normal, autoencoder) and the negative loss "
             f"(room_layout) are multiplied by 100, so that within {CLOSE} means within {CLOSE / 100} of the "
             "figure. The cells of one function count as one architecture, whose value is the mean of its "
-            "trainings. Six studies: GraphBO's searches of each other task, of 50 queries, with other seeds. "
-            "Six tables: every architecture of each other task; reversed and shuffled ones are misleading on "
-            "purpose."
+            f"trainings. Six studies: GraphBO's searches of each other task, of {QUERIES} queries, with "
+            f"other seeds. Six tables: {POINTS} random architectures of each other task; reversed and "
+            "shuffled ones are misleading on purpose."
         ),
         plots=["transfer.png"],
     )
 
 
-def _queries(queries: Sequence[float], found: float) -> str:
-    mean, deviation = float(np.mean(queries)), float(np.std(queries, ddof=1)) if len(queries) > 1 else 0.0
-    return spread(mean, deviation, 1) + ("" if found == 1 else f" ({found:.0%})")
+def rows_of(summary: dict[str, Any], arm: str) -> list[dict[str, Any]]:
+    """The figures of an arm, a row for each task that was run."""
+    return [row for name, row in summary.items() if name.endswith(f": {arm}")]
+
+
+def mean_regret(summary: dict[str, Any], arm: str, budget: int) -> float:
+    """The mean regret of an arm over the tasks, after ``budget`` queries."""
+    return float(np.mean([row["curve"][budget - 1] for row in rows_of(summary, arm)]))
+
+
+def _queries(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    share = "" if row["found"] == 1 else f" ({row['found']:.0%})"
+    return mean_sd(row["queries"], 1) + share
 
 
 def _regrets(row: dict[str, Any] | None) -> str:
@@ -213,7 +228,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Share of the searches that are close to the best, and mean regret, by queries."""
     figure, (share, regret) = panels(2, 4.6, 3.8)
     for k, arm in enumerate(ARMS):
-        rows = [row for name, row in record["summary"].items() if name.endswith(f": {arm}")]
+        rows = rows_of(record["summary"], arm)
         if not rows:
             continue
         length = min(len(row["curve"]) for row in rows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.arguments import add_space_arguments, make_space
 from graphnas.cli.storages import file_url, open_storage, without_password
-from graphnas.cli.studies import quiet_optuna
+from graphnas.cli.studies import SETTINGS, quiet_optuna
 from graphnas.errors import InvalidArgument
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
@@ -87,6 +88,12 @@ def run(args: argparse.Namespace) -> int:
         skip_invalid=args.skip_invalid,
     )
     study = _study(args, len(columns))
+    searched = (study.user_attrs.get(SETTINGS) or {}).get("space")
+    given = json.loads(json.dumps({"name": space.name, "arguments": space.arguments()}))
+    if searched not in (None, given):
+        raise InvalidArgument(
+            f"the study {study.study_name!r} searches {json.dumps(searched)}, not {json.dumps(given)}"
+        )
     for problem in results.skipped:
         print(f"left out: {problem}", file=sys.stderr)
     with quiet_optuna():

@@ -58,6 +58,11 @@ def test_results_become_trials_that_a_search_goes_on_from(command, results, tmp_
     assert searched.code == 0, searched.err
     assert f"continues after {distinct} trials" in searched.out
     assert len(study_in(output).trials) == distinct + 2
+    operations = '["sepconv3x3", "conv1x1"]'  # the same labels mean something else
+    other = command("import", results, *GEMNET, "--space-option", f"operations={operations}", *to)
+    assert other.code == 2
+    assert "the study 's' searches" in other.err
+    assert f'not {{"name": "gemnet", "arguments": {{"num_nodes": 4, "operations": {operations}' in other.err
 
 
 def test_another_task_is_kept_and_is_no_trial(command, results, tmp_path):

@@ -16,7 +16,7 @@ class GraphBOConfig(Configuration):
     Attributes:
         operation_features: Whether the kernel has a part on operation features, whose relevances it learns,
             beside the Weisfeiler-Lehman kernels and the one on the flattened bits.
-        n_startup_trials: Random architectures before the first prediction.
+        n_startup_trials: Random architectures before the first prediction; none where there are prior tasks.
         batch_size: Proposals between two updates of the process.
         candidates: Random architectures scored per update; a space of at most so many is scored whole.
         refresh: Evaluations after which new random architectures are drawn; until then their features are

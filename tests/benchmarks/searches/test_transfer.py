@@ -44,7 +44,10 @@ def test_values_are_those_of_functions():
 
 def test_prior_data_of_each_arm():
     whole, wrong, mixed = (transfer.prior_of(arm, "jigsaw", 3) for arm in transfer.ARMS[2:])
-    assert len(whole) == len(transfer.values_of("jigsaw").cells)
+    assert len(set(whole.architectures)) == transfer.POINTS
+    assert [transfer.values_of("jigsaw")(cell)[0] for cell in whole.architectures] == whole.values[
+        :, 0
+    ].tolist()
     assert (wrong.values == -whole.values).all()
     assert (mixed.values != whole.values).any()
     assert np.sort(mixed.values[:, 0]).tolist() == np.sort(whole.values[:, 0]).tolist()
