@@ -20,7 +20,6 @@ from graphnas.graph.product import as_space
 from graphnas.graph.space import GraphSpace
 from optuna_graphnas.block import Block
 from optuna_graphnas.exclusion import CLAIM, TURN
-from optuna_graphnas.records import WORKER
 
 SETTINGS = "graphnas"
 """Where the command ``graphnas search`` records on a study what it searches."""
@@ -158,7 +157,7 @@ def _attributes(trial: FrozenTrial, number: int) -> dict[str, Any]:
     """The system attributes; our records name the trial that they belong to, which has a new number."""
     attributes = {}
     for key, value in trial.system_attrs.items():
-        if key in (TURN, CLAIM, WORKER):  # of the process that ran the trial
+        if key in (TURN, CLAIM):  # the exclusion of workers, of which there are none yet
             continue
         ours = key.startswith("graphnas:") and isinstance(value, dict) and value.get("trial") == trial.number
         attributes[key] = {**value, "trial": number} if ours else copy.deepcopy(value)

@@ -22,7 +22,7 @@ from optuna_graphnas import (
     continue_study,
     suggest_architecture,
 )
-from optuna_graphnas.history import History, constraints_of, mark_failure
+from optuna_graphnas.history import History, constraints_of
 
 
 class Growing(GraphSpace):
@@ -192,13 +192,27 @@ def test_running_trials_are_left_out_and_records_follow_their_numbers(
     suggest_architecture(study.ask(), OLD)
     failed = study.ask()
     suggest_architecture(failed, OLD)
-    mark_failure(study._storage, study.trials[1])
     study.tell(failed, state=TrialState.FAIL)
     with caplog.at_level(logging.WARNING, "optuna_graphnas"):
         new = continue_study(study, MORE_OPERATIONS)
     assert "1 running trials of the study 'old' were left out" in caplog.text
     (observation,) = History(MORE_OPERATIONS).observations(new.trials, new.directions)
     assert observation.values is None
+
+
+@pytest.mark.parametrize(("error", "count"), [(ValueError, 1), (KeyboardInterrupt, 0)])
+def test_what_ended_a_trial_is_still_known(error: type[BaseException], count: int) -> None:
+    study = optuna.create_study(sampler=RandomArchitectureSampler(OLD, seed=0), study_name="old")
+
+    def objective(trial: optuna.Trial) -> float:
+        suggest_architecture(trial, OLD)
+        raise error
+
+    study.enqueue_trial({})
+    with pytest.raises(error):
+        study.optimize(objective, n_trials=1)
+    new = continue_study(study, MORE_OPERATIONS)
+    assert len(History(MORE_OPERATIONS).observations(new.trials, new.directions)) == count
 
 
 def test_defaults() -> None:
