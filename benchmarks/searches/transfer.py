@@ -204,7 +204,7 @@ def section(record: dict[str, Any]) -> Section:
 
 def _notes(summary: dict[str, Any], arms: Sequence[str]) -> list[str]:
     """What misleading prior data cost, and how much of a gain is not theirs."""
-    notes = []
+    notes: list[str] = []
     budget = 30
     if NONE not in arms or any(len(row["curve"]) < budget for row in summary.values()):
         return notes
@@ -217,8 +217,8 @@ def _notes(summary: dict[str, Any], arms: Sequence[str]) -> list[str]:
             )
     if SHUFFLED in arms and mean_regret(summary, SHUFFLED, budget) < without:
         notes.append(
-            "Shuffled values say nothing about a task. That they do not hurt but help shows that a part of "
-            "every gain here is not of the prior data: such a search has no random start, and another kernel."
+            "Shuffled values say nothing about a task. As a search with them is ahead, a part of every gain "
+            "here may not come from the prior data: such a search has no random start, and another kernel."
         )
     return notes
 
