@@ -197,8 +197,30 @@ def section(record: dict[str, Any]) -> Section:
             f"other seeds. Six tables: {POINTS} random architectures of each other task; reversed and "
             "shuffled ones are misleading on purpose."
         ),
+        notes=_notes(summary, arms),
         plots=["transfer.png"],
     )
+
+
+def _notes(summary: dict[str, Any], arms: Sequence[str]) -> list[str]:
+    """What misleading prior data cost, and how much of a gain is not theirs."""
+    notes: list[str] = []
+    budget = 30
+    if NONE not in arms or any(len(row["curve"]) < budget for row in summary.values()):
+        return notes
+    without = mean_regret(summary, NONE, budget)
+    for arm in (REVERSED, SHUFFLED):
+        if arm in arms:
+            notes.append(
+                f"{arm.capitalize()}: mean regret {mean_regret(summary, arm, budget):.3f} after {budget} "
+                f"queries, {without:.3f} without prior data."
+            )
+    if SHUFFLED in arms and mean_regret(summary, SHUFFLED, budget) < without:
+        notes.append(
+            "Shuffled values say nothing about a task. As a search with them is ahead, a part of every gain "
+            "here may not come from the prior data: such a search has no random start, and another kernel."
+        )
+    return notes
 
 
 def rows_of(summary: dict[str, Any], arm: str) -> list[dict[str, Any]]:
