@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnas.cli.arguments import assignment, integer
+from graphnas.configuration import close_match
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.graph.space import GraphSpace
 from search_spaces.tables import SPACES_WITH_TABLES
@@ -164,7 +165,7 @@ def _check_training(given: dict[str, Any]) -> None:
         if name in settings:
             continue
         use = OPTIONS.get(name)
-        known = f"use {use}" if use else f"there are: {', '.join(settings)}"
+        known = f"use {use}" if use else close_match(name, settings)
         raise InvalidArgument(f"--training {name}: {name} is not a training setting; {known}")
 
 

@@ -108,7 +108,7 @@ def test_all_run_where_one_fails_and_it_is_named(command, root, tmp_path, monkey
 
 def test_what_this_machine_cannot_run_is_said(command, root, monkeypatch, tmp_path):
     catalog = root / bench.CATALOG
-    catalog.write_text(catalog.read_text() + "CATALOG[0].tables = ('nasbench201',)\n")
+    catalog.write_text(catalog.read_text() + "CATALOG[0].tables = ('nasbench101',)\n")
     catalog.write_text(catalog.read_text() + "CATALOG[1].gpu = {'second_gpu': 'cuda'}\n")
     monkeypatch.setenv("GRAPHNAS_DATA", str(tmp_path))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -52,7 +52,7 @@ def test_python_m_graphnas_is_the_same_command():
         (["search", "--space", "gemnet", "--budget", "12"], "--budget is for values from a table"),
         (["search", "--space", "gemnet", "--evaluator", "table"], "no table of results"),
         (["search", "--space", "nasbench201", "--epochs", "3"], "--evaluator train"),
-        (["search", "--space", "nasbench201", "--data-dir", "/no/such"], "/no/such"),
+        (["search", "--space", "nasbench101", "--data-dir", "/no/such"], "/no/such"),
         (["search", "--space", "gemnet", "--storage", "study.db"], "'study.db'"),
         (["search", "--space", "gemnet", "--storage", "sqlite:////no/such/s.db"], "sqlite:////no/such/s.db"),
         (["search", "--space", "gemnet", "--output", "/dev/null/here"], "--output /dev/null/here"),

@@ -153,7 +153,7 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
         lost = command("search", *TINY, "--trials", 5)
     assert stopped.code == lost.code == 130
     assert f"kept in sqlite:///{tmp_path / 'study.db'}; run the same command again" in stopped.err
-    assert "neither --storage nor --output" in lost.err
+    assert "neither --output nor a --storage" in lost.err
     assert "Traceback" not in stopped.err
     done = command(*run, "--trials", 1)
     assert done.code == 0

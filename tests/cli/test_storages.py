@@ -68,7 +68,7 @@ def test_a_users_own_study_is_shown(command, tmp_path, kind):
     assert done.code == 0
     assert "Best architectures of nasbench201 by value" in done.out
     assert "mine, 6 evaluations" in done.out
-    assert f"The best, {study.best_value:.2f} in trial {study.best_trial.number}:" in done.out
+    assert f"The best, {study.best_value:.4f} in trial {study.best_trial.number}:" in done.out
     assert "node  inputs" in done.out
 
 
