@@ -15,6 +15,7 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import CandidatePool
 from graphnas.methods.model_based import CHANGES, Finished, ModelBasedSearch, Ranking
 from graphnas.surrogate.acquisition import log_expected_improvement
+from graphnas.surrogate.improvement import MAX_POINTS
 from graphnas.surrogate.training_set import TrainingSet, normal_scores
 
 _TIES = CHANGES
@@ -27,7 +28,8 @@ class TreeSearch(ModelBasedSearch):
     The spread of the trees' predictions stands for the uncertainty, as in SMAC (Hutter et al., 2011). Targets
     are the normal scores of the values' ranks. Several objectives are scalarised anew for each proposal
     (ParEGO), and infeasible architectures rank below all feasible ones. Pending architectures are not
-    proposed again, but do not enter the model.
+    proposed again, but do not enter the model. Of a long search the best half thousand evaluations and as
+    many of the others are learned from.
 
     Args:
         space: The search space.
@@ -68,10 +70,11 @@ class TreeSearch(ModelBasedSearch):
         return self.best_unseen((finished,), lambda: self._ranked(self.training_set(finished)), seen)
 
     def _ranked(self, data: TrainingSet) -> Ranking:
-        scores = normal_scores(data.ranked_scores)
-        known = ArchitectureBatch.from_architectures(data.architectures, self.space.max_nodes)
+        scores, kept = normal_scores(data.ranked_scores), data.spread(MAX_POINTS)
+        chosen = [data.architectures[k] for k in kept.tolist()]
+        known = ArchitectureBatch.from_architectures(chosen, self.space.max_nodes)
         model = ExtraTreesRegressor(self.trees, random_state=self.seed, n_jobs=1)
-        model.fit(self._flatten(known), scores)
+        model.fit(self._flatten(known), scores[kept])
         pool = self._pool.random(len(data))
         rows = self._flatten(pool)
         votes = np.stack([tree.tree_.predict(rows)[:, 0] for tree in model.estimators_])

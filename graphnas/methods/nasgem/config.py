@@ -32,6 +32,8 @@ class NASGEMConfig(Configuration):
         rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
             networks far below the others do not take all of its attention; the paper's learns the scores.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
+        max_points: Evaluations that the perceptron learns from, half of them the best, so that the time of a
+            proposal stays bounded in a long search; None for all.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
     """
@@ -45,6 +47,7 @@ class NASGEMConfig(Configuration):
             "refresh": 1,
             "local_candidates": 0,
             "rank_scores": False,
+            "max_points": None,
         },
     }
 
@@ -55,6 +58,7 @@ class NASGEMConfig(Configuration):
     local_candidates: int = 2_000
     rank_scores: bool = True
     update: str = "refit"
+    max_points: int | None = 1000
     encoder: EncoderConfig | None = field(default=None)
     perceptron: PredictorConfig | None = field(default=None)
 
@@ -70,3 +74,4 @@ class NASGEMConfig(Configuration):
                 "local_candidates": 0,
             },
         )
+        check_integers(self, {"max_points": 2}, optional=True)

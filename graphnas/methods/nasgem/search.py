@@ -92,11 +92,12 @@ class NASGEM(ModelBasedSearch):
         return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
 
     def _examples(self, known: Finished) -> tuple[Tensor, Vector]:
-        """Embeddings (n, d) of ``known``, and the scores and violations (n, 1 + c) to predict from them."""
+        """Embeddings (n, d) of what is learned from, and the scores and violations (n, 1 + c) to predict."""
         data = self.training_set(known)
         scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
         targets = np.concatenate([scores[:, None], data.known_violations], axis=1)
-        return self.encoder.embed(data.architectures), targets
+        kept = data.spread(self.config.max_points or len(data))
+        return self.encoder.embed([data.architectures[k] for k in kept.tolist()]), targets[kept]
 
     def _predictor(self, known: Finished, updates: list[int]) -> MLPPredictor:
         """The perceptron after the last of ``updates``.

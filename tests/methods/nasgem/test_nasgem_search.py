@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from graphnas.errors import InvalidArgument
-from graphnas.methods import NASGEM, NASGEMConfig
+from graphnas.graph.evaluation import Observation
+from graphnas.methods import NASGEM, NASGEMConfig, RandomSearch
 from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, MLPPredictor
+from graphnas.surrogate.training_set import TrainingSet
 from search_spaces import GEMNet
 
 TINY = EncoderConfig(dimension=4, hidden=(16,), pairs=64, iterations=20, batch_size=16)
@@ -16,6 +19,7 @@ TINY = EncoderConfig(dimension=4, hidden=(16,), pairs=64, iterations=20, batch_s
 def test_paper_preset_is_the_papers():
     config = NASGEMConfig.preset("paper")
     assert (config.n_startup_trials, config.candidates, config.batch_size) == (100, 50_000, 10)
+    assert config.max_points is None
     assert NASGEM(GEMNet(30), preset="paper").config == config
     with pytest.raises(InvalidArgument, match="paper"):
         NASGEMConfig.preset("published")
@@ -29,6 +33,7 @@ def test_paper_preset_is_the_papers():
         ("update", "sometimes"),
         ("batch_size", 0),
         ("candidates", 0),
+        ("max_points", 1),
     ],
 )
 def test_bad_settings(field, value):
@@ -48,6 +53,31 @@ def test_one_round_follows_one_ranking():
     told = [[o.architecture for o in method.observations] for method in (first, second)]
     assert told[0] == told[1]
     assert first.ask() != second.ask()  # the next round has learned from them
+
+
+def test_a_long_search_learns_from_the_best_half_and_some_of_the_others():
+    """Only what is learned from decides: here the best six, and six evenly over the ranks of the others."""
+    space = GEMNet(5)
+    encoder = KernelGuidedEncoder(space, TINY, seed=0).fit()
+    told = [Observation(a, (float(a.num_edges),)) for a in RandomSearch(space, seed=0).ask(40)]
+    learned = []
+
+    class Watched(MLPPredictor):
+        def fit(self, vectors, scores):
+            learned.append((vectors, scores))
+            return super().fit(vectors, scores)
+
+    for points in (12, None):
+        method = NASGEM(space, NASGEMConfig(max_points=points, candidates=50), encoder=encoder)
+        method.replay(told)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("graphnas.methods.nasgem.search.MLPPredictor", Watched)
+            method.ask()
+    (few, few_scores), (every, scores) = learned
+    assert (len(few), len(every)) == (12, 40)
+    kept = TrainingSet.from_observations(told, np.random.default_rng(0)).spread(12)
+    assert torch.equal(few, encoder.embed([told[k].architecture for k in kept.tolist()]))
+    np.testing.assert_array_equal(few_scores, scores[kept])
 
 
 def test_a_given_encoder_is_used_and_frozen():
