@@ -25,6 +25,7 @@ from optuna.distributions import (
     distribution_to_json,
     json_to_distribution,
 )
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import Trial
 
@@ -187,7 +188,9 @@ def _write_to_journal(storage: Any, trial_id: int, values: Values) -> None:
     with storage._thread_lock:
         storage._sync_with_backend()
         result = storage._replay_result
-        storage.check_trial_is_updatable(trial_id, result._trials[trial_id].state)
+        trial = result._trials[trial_id]
+        if trial.state.is_finished():  # the storage's own check would wait for the lock
+            raise UpdateFinishedTrialError(f"trial {trial.number} has finished and takes no more parameters")
         # Before anything is written: every reader of the journal would meet what does not fit.
         _check(_earlier_in_journal(result, trial_id, values), values)
         storage._backend.append_logs(
