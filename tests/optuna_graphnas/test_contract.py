@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from sampler_cases import SPACE, keys_of, make_sampler, objective
 from small_space import ARCHITECTURES
 
+from graphnas.methods.base import JointSearch
 from optuna_graphnas import suggest_architecture
 
 HERE = Path(__file__).parent
