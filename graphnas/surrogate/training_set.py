@@ -104,11 +104,13 @@ class TrainingSet:
         """Positions of the ``count`` best by :attr:`ranked_scores`, best first, the older of equals first."""
         return np.argsort(-self.ranked_scores, kind="stable")[:count]
 
-    def spread(self, count: int) -> NDArray[np.int64]:
-        """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks.
+    def subset(self, count: int) -> NDArray[np.int64]:
+        """At most ``count`` positions, rising: half of them the best, the others the most recent of the rest.
 
-        Of several objectives the best are those that the fewest others dominate, whatever the weights that
-        :attr:`scores` were computed with; evaluations that violate a constraint come last.
+        The recent ones are where the search was looking: without those that disappointed, a model would
+        send it there again. Of several objectives the best are those that the fewest others dominate,
+        whatever the weights that :attr:`scores` were computed with; evaluations that violate a constraint
+        come last.
         """
         size = len(self)
         if size <= count:
@@ -118,9 +120,7 @@ class TrainingSet:
             place = np.argsort(order)
             order = np.lexsort((place, times_dominated(self.values), self.violating))
         top = count // 2
-        return np.sort(
-            np.concatenate([order[:top], order[np.linspace(top, size - 1, count - top).astype(int)]])
-        )
+        return np.sort(np.concatenate([order[:top], np.sort(order[top:])[top - count :]]))
 
 
 def times_dominated(values: NDArray[np.float64]) -> NDArray[np.int64]:
