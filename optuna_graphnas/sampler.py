@@ -72,7 +72,8 @@ class GraphSampler(BaseSampler):
             default it does, unless there is an ``independent_sampler`` for them.
         warn_independent_sampling: Whether to warn when architecture parameters cannot be sampled jointly, or
             when no finished trial has an architecture of the space.
-        constraints_func: Computes constraint values of a finished trial, feasible where all are at most 0.
+        constraints_func: Computes constraint values of a finished trial, feasible where all are at most 0;
+            NaN counts as infinite.
             On Optuna 5, ``trial.set_constraint`` works without it.
         lease_seconds: Time for which a worker on another host may hold up the others without a sign of life;
             give all workers of a study the same.
@@ -214,9 +215,9 @@ class GraphSampler(BaseSampler):
         if state == TrialState.FAIL:
             record_failure(study, trial)
         elif self._constraints_func is not None:
-            constraints = tuple(float(value) for value in self._constraints_func(trial))
-            if any(math.isnan(value) for value in constraints):
-                raise InvalidArgument(f"constraint values must not be NaN, got {constraints}")
+            given = [float(value) for value in self._constraints_func(trial)]
+            # NaN satisfies nothing; an error here would lose what the trial has reached.
+            constraints = tuple(math.inf if math.isnan(value) else value for value in given)
             study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
         self._independent_sampler.after_trial(study, trial, state, values)
 

@@ -74,7 +74,7 @@ class ImprovementModel:
         two_objectives: ``"hypervolume"``, or ``"scalarized"`` for one process on the scalarised score.
         refit_growth: Share by which the data must grow before kernels are fitted again; until then those that
             were fitted to the earlier data are conditioned on all of them. 0 fits them every time.
-        max_points: Evaluations that a process is conditioned on, see :meth:`.TrainingSet.spread`, so that the
+        max_points: Evaluations that a process is conditioned on, see :meth:`.TrainingSet.subset`, so that the
             time and the memory of a proposal stay bounded in a long search.
     """
 
@@ -107,7 +107,7 @@ class ImprovementModel:
         constraints = np.flatnonzero((~np.isnan(data.violations[:fitted])).sum(0) >= 2)
         columns, limits = self._columns(data, len(data), constraints)
         processes = self._processes(data, inputs, fitted, constraints)
-        kept = data.spread(self._max_points)
+        kept = data.subset(self._max_points)
         for process, column in zip(processes, columns, strict=True):
             rows = kept[~np.isnan(column[kept])]
             process.condition(take(inputs, rows), column[rows])

@@ -104,11 +104,13 @@ class TrainingSet:
         """Positions of the ``count`` best by :attr:`ranked_scores`, best first, the older of equals first."""
         return np.argsort(-self.ranked_scores, kind="stable")[:count]
 
-    def spread(self, count: int) -> NDArray[np.int64]:
-        """At most ``count`` positions, rising: half of them the best, the others evenly over the ranks.
+    def subset(self, count: int) -> NDArray[np.int64]:
+        """At most ``count`` positions, rising: half of them the best, the others the most recent of the rest.
 
-        Of several objectives the best are those that the fewest others dominate, whatever the weights that
-        :attr:`scores` were computed with; evaluations that violate a constraint come last.
+        The recent ones are where the search was looking: without those that disappointed, a model would
+        send it there again. Of several objectives the best are those that the fewest others dominate,
+        whatever the weights that :attr:`scores` were computed with; evaluations that violate a constraint
+        come last.
         """
         size = len(self)
         if size <= count:
@@ -117,7 +119,8 @@ class TrainingSet:
         if self.values.shape[1] > 1:
             place = np.argsort(order)
             order = np.lexsort((place, times_dominated(self.values), self.violating))
-        return half_best(order, count)
+        top = count // 2
+        return np.sort(np.concatenate([order[:top], np.sort(order[top:])[top - count :]]))
 
 
 def half_best(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:

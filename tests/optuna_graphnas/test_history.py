@@ -301,10 +301,11 @@ def test_constraints_reach_the_method_and_the_study(log: Log, constraints_func: 
     assert study.best_trial.number not in [t.number for t in infeasible]
 
 
-def test_nan_constraints_are_refused(log: Log) -> None:
+def test_a_nan_constraint_is_infeasible_and_loses_no_result(log: Log) -> None:
     study = study_of(log, constraints_func=lambda trial: (math.nan,))
-    with pytest.raises(InvalidArgument, match="nan"):
-        study.optimize(objective, n_trials=1)
+    study.optimize(objective, n_trials=2)
+    assert [constraints_of(trial) for trial in study.trials] == [{"0": math.inf}] * 2
+    assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
 
 
 def test_several_objectives_are_told_together(log: Log) -> None:

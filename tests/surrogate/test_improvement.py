@@ -170,11 +170,11 @@ def test_a_pending_point_is_less_promising():
     assert ImprovementModel(process).fit(data, [X], [ahead])([ahead]) < free - 0.1
 
 
-def test_beyond_max_points_the_best_and_a_sample_of_the_rest_are_learned_from():
+def test_beyond_max_points_the_best_and_the_most_recent_are_learned_from():
     value = X.sum(1)
     data = training_set(value)
     model = ImprovementModel(process, noise="excluded", max_points=12)
-    targets, kept = normal_scores(value), data.spread(12)
+    targets, kept = normal_scores(value), data.subset(12)
     evenly = np.sort(np.argsort(value)[np.linspace(0, len(value) - 1, 12).astype(int)])
     expected = process().fit([X[evenly]], targets[evenly]).condition([X[kept]], targets[kept])
     expected = log_expected_improvement(*expected.predict([POOL]), targets.max())

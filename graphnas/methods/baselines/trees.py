@@ -29,7 +29,7 @@ class TreeSearch(ModelBasedSearch):
     are the normal scores of the values' ranks. Several objectives are scalarised anew for each proposal
     (ParEGO), and infeasible architectures rank below all feasible ones. Pending architectures are not
     proposed again, but do not enter the model. Of a long search the best half thousand evaluations and as
-    many of the others are learned from.
+    many of the most recent others are learned from.
 
     Args:
         space: The search space.
@@ -70,7 +70,7 @@ class TreeSearch(ModelBasedSearch):
         return self.best_unseen((finished,), lambda: self._ranked(self.training_set(finished)), seen)
 
     def _ranked(self, data: TrainingSet) -> Ranking:
-        scores, kept = normal_scores(data.ranked_scores), data.spread(MAX_POINTS)
+        scores, kept = normal_scores(data.ranked_scores), data.subset(MAX_POINTS)
         chosen = [data.architectures[k] for k in kept.tolist()]
         known = ArchitectureBatch.from_architectures(chosen, self.space.max_nodes)
         model = ExtraTreesRegressor(self.trees, random_state=self.seed, n_jobs=1)

@@ -32,8 +32,8 @@ class NASGEMConfig(Configuration):
         rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
             networks far below the others do not take all of its attention; the paper's learns the scores.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
-        max_points: Evaluations that the perceptron learns from, half of them the best, so that the time of a
-            proposal stays bounded in a long search; None for all.
+        max_points: Evaluations that the perceptron learns from, the best and the most recent, so that the
+            time of a proposal stays bounded in a long search; None for all.
         encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
         perceptron: Settings of the perceptron; None means its defaults.
     """

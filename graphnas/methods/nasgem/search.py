@@ -96,7 +96,7 @@ class NASGEM(ModelBasedSearch):
         data = self.training_set(known)
         scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
         targets = np.concatenate([scores[:, None], data.known_violations], axis=1)
-        kept = data.spread(self.config.max_points or len(data))
+        kept = data.subset(self.config.max_points or len(data))
         return self.encoder.embed([data.architectures[k] for k in kept.tolist()]), targets[kept]
 
     def _predictor(self, known: Finished, updates: list[int]) -> MLPPredictor:
