@@ -17,11 +17,11 @@ from graphnas.methods.nasgem import EncoderConfig, PredictorConfig
 from graphnas.methods.registry import METHODS, make_method
 from search_spaces import GEMNet, NASBench201
 
-TRIALS = 16
+TRIALS = 12
 STARTUP = 6
 
 CONFIGS: dict[str, Any] = {
-    "GraphBO": GraphBOConfig(n_startup_trials=STARTUP),
+    "GraphBO": GraphBOConfig(n_startup_trials=STARTUP, candidates=500, local_candidates=100),
     "NASGEM": NASGEMConfig(
         n_startup_trials=STARTUP,
         candidates=200,
@@ -82,7 +82,9 @@ def test_every_method_searches(kind: str, name: str) -> None:
     space = SPACES[kind]()
 
     def ask_and_tell(trials: int) -> list[Architecture]:
-        options = {"config": CONFIGS[name]} if name in CONFIGS else {}
+        options: dict[str, Any] = {"config": CONFIGS[name]} if name in CONFIGS else {}
+        if name == "TreeSearch":
+            options = {"candidates": 500, "n_startup_trials": STARTUP}
         method = make_method(name, space, seed=0, **options)
         for _ in range(trials):
             (architecture,) = method.ask()
