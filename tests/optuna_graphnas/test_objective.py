@@ -149,7 +149,7 @@ class Scalars:
         return Evaluation(scalar(0.5), scalar(10 * edges), scalar(100 * edges), scalar(0.25), metrics)
 
 
-@pytest.mark.parametrize("scalar", [np.float32, np.float64, torch.tensor], ids=["float32", "float64", "tensor"])
+@pytest.mark.parametrize("scalar", [np.float32, np.float64, torch.tensor], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])
 def test_scalars_of_other_libraries_reach_every_storage(tmp_path: Path, kind: str, scalar: Any) -> None:
     path = f"{tmp_path}/study"
