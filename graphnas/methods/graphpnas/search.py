@@ -189,9 +189,8 @@ class GraphPNAS(ModelBasedSearch):
         """
         finished = tuple(self._observations)
         if not can_teach(finished):
-            raise InvalidArgument(
-                f"a generator learns from at least 2 values; the {len(finished)} evaluations have fewer"
-            )
+            count = sum(o.informative for o in finished)
+            raise InvalidArgument(f"a generator learns from at least 2 values, got {count}")
         return self._generator(finished, self.updates(finished))
 
     def distribution(self) -> LearnedDistribution:

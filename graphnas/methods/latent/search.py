@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 from graphnas import autoencoders
 from graphnas.autoencoders.base import GraphAutoencoder
-from graphnas.autoencoders.vertices import VertexAdapter
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -46,8 +45,8 @@ class LatentBO(ModelBasedSearch):
         autoencoder: A trained autoencoder to use instead of training one.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, an autoencoder
-            of another space, or a space that the autoencoders cannot read.
+        InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, or an
+            autoencoder of another space.
     """
 
     def __init__(
@@ -70,8 +69,6 @@ class LatentBO(ModelBasedSearch):
             )
         if autoencoder is not None and autoencoder.space.name != space.name:
             raise InvalidArgument(f"the autoencoder is of {autoencoder.space.name!r}, not of {space.name!r}")
-        if autoencoder is None:
-            VertexAdapter(space)  # refuses a space that no autoencoder can read, before anything is evaluated
         self._given = autoencoder
         self._prepared: Latest[LatentPool] = Latest()
         self._model: Latest[ImprovementModel] = Latest()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from graphnas import GraphSpace
 from graphnas.autoencoders import DVAEConfig, FeatureVAE, FeatureVAEConfig, GCNConfig, TrainingConfig
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
@@ -154,25 +153,6 @@ def test_other_models():
 def test_settings_of_another_model_are_refused_at_once():
     with pytest.raises(InvalidArgument, match="'gcn' needs a GCNConfig, got FeatureVAEConfig"):
         LatentBO(GEMNet(5), quick(model="gcn"))
-
-
-class Both(GraphSpace):
-    """Operations on nodes and on edges, which no autoencoder reads."""
-
-    name = "both"
-    node_ops = ("conv", "pool")
-    edge_ops = ("none", "skip", "sum")
-    max_nodes = 4
-
-    def build(self, architecture, num_classes, **shape):
-        raise NotImplementedError
-
-
-def test_a_space_that_cannot_be_read_is_refused_before_anything_is_evaluated():
-    with pytest.raises(
-        InvalidArgument, match="both labels both nodes and edges, which the autoencoders cannot"
-    ):
-        LatentBO(Both())
 
 
 def test_a_loaded_seed_chooses_the_inducing_points_anew():
