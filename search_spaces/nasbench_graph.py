@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.layout import check_names
 from graphnas.graph.space import Choice, GraphSpace, Parameters
 from search_spaces.nasbench_graph_codes import (
     NODES,
@@ -75,11 +76,13 @@ class NASBenchGraph(GraphSpace):
 
     def check_batch(self, batch: ArchitectureBatch) -> NDArray[np.bool_]:
         """``(B,)``: whether each graph is in the space."""
+        n = self.max_nodes
         adjacency, operations, num_nodes = batch.to_arrays()
-        if operations.shape[1] != self.max_nodes:
+        if operations.shape[1] < n:
             return np.zeros(len(operations), bool)
+        adjacency, operations = adjacency[:, :n, :n], operations[:, :n]  # a batch may be padded further
         inner = operations[:, 1:]
-        fits = (num_nodes == self.max_nodes) & (operations[:, 0] == 0) & (adjacency <= 1).all((1, 2))
+        fits = (num_nodes == n) & (operations[:, 0] == 0) & (adjacency <= 1).all((1, 2))
         fits &= ((inner >= 1) & (inner <= len(OPERATIONS))).all(1) & (inner != SKIP + 1).any(1)
         return np.asarray(fits & (adjacency[:, :, 1:].sum(1) == 1).all(1))
 
@@ -166,23 +169,9 @@ class NASBenchGraph(GraphSpace):
                 skip connections only.
         """
         choices = self.parameters()
-        if isinstance(parameters, dict) or hasattr(parameters, "keys"):
-            unknown = [
-                name
-                for name in parameters
-                if isinstance(name, str) and name.startswith(f"{self.name}/") and name not in choices
-            ]
-            if unknown:
-                known = ", ".join(choices)
-                raise InvalidArchitecture(f"unknown parameter {unknown[0]!r}: {self.name} has {known}")
-        else:
-            raise InvalidArchitecture(
-                f"{self.name}: parameters must be a mapping of names to values, got {parameters!r}"
-            )
+        check_names(self.name, tuple(choices), parameters)
         read = []
         for name, allowed in choices.items():
-            if name not in parameters:
-                raise InvalidArchitecture(f"parameter {name!r} is missing")
             try:
                 read.append(allowed.index(parameters[name]))
             except (TypeError, ValueError, RuntimeError) as error:  # none of them, or an array

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
@@ -88,7 +88,6 @@ class Layout:
         for row, slot in zip(self.labels, self.slots, strict=True):
             row[: len(slot.labels)] = slot.labels
         self.allowed = self.labels >= 0
-        self._known = frozenset(self.names)
         self._forms = frozenset(map(_form, self.names))
         self._edges, self._nodes = ~self.is_node, self.sources[self.is_node]
         self._ends = self.sources[self._edges], self.targets[self._edges]
@@ -207,26 +206,45 @@ class Layout:
         Raises:
             InvalidArchitecture: Naming what is wrong.
         """
-        if not isinstance(parameters, Mapping):
-            raise InvalidArchitecture(
-                f"{self.space_name}: parameters must be a mapping of names to values, got {parameters!r}"
-            )
-        others = [name for name in parameters if isinstance(name, str) and name not in self._known]
-        for name in others:
-            if self.resembles(name):
-                first = ", ".join(self.names[:4])
-                raise InvalidArchitecture(
-                    f"unknown parameter {name!r}: {self.space_name} has {len(self)} parameters ({first}, ...)"
-                )
-        if len(parameters) - len(others) < len(self):
-            missing = next(name for name in self.names if name not in parameters)
-            near = difflib.get_close_matches(missing, others, n=3)
-            instead = f"; there is {', '.join(map(repr, near))}" if near else ""
-            raise InvalidArchitecture(f"parameter {missing!r} is missing{instead}")
+        check_names(self.space_name, self.names, parameters, self._forms)
 
     def resembles(self, name: str) -> bool:
         """Whether ``name`` is a slot's, apart from its numbers; the prefix must be the same."""
         return _form(name) in self._forms
+
+
+def check_names(
+    space: str, names: Sequence[str], parameters: object, forms: Container[str] | None = None
+) -> None:
+    """As :meth:`Layout.check_names`, for a space called ``space`` whose parameters have these ``names``.
+
+    Args:
+        space: Name of the space.
+        names: Names of its parameters.
+        parameters: What is checked.
+        forms: The forms of ``names``, if they are known.
+
+    Raises:
+        InvalidArchitecture: Naming what is wrong.
+    """
+    if not isinstance(parameters, Mapping):
+        raise InvalidArchitecture(
+            f"{space}: parameters must be a mapping of names to values, got {parameters!r}"
+        )
+    known = set(names)
+    forms = set(map(_form, names)) if forms is None else forms
+    others = [name for name in parameters if isinstance(name, str) and name not in known]
+    for name in others:
+        if _form(name) in forms:
+            raise InvalidArchitecture(
+                f"unknown parameter {name!r}: {space} has {len(names)} parameters "
+                f"({', '.join(names[:4])}, ...)"
+            )
+    missing = next((name for name in names if name not in parameters), None)
+    if missing is not None:
+        near = difflib.get_close_matches(missing, others, n=3)
+        instead = f"; there is {', '.join(map(repr, near))}" if near else ""
+        raise InvalidArchitecture(f"parameter {missing!r} is missing{instead}")
 
 
 def _form(name: str) -> str:

@@ -245,8 +245,8 @@ def test_progress_in_a_log_is_a_few_lines(capsys):
         ("dataset=digits", "dataset is not a training setting; use --dataset"),
         ("progress=true", "progress is not a training setting"),
         ("space=gemnet", "use --space"),
-        ("momentun=0.5", "there are: epochs, batch_size"),
-        ("config=paper", "config is not a training setting; there are: epochs"),
+        ("momentun=0.5", "did you mean 'momentum'?"),
+        ("config=paper", "config is not a training setting; allowed: epochs"),
     ],
 )
 def test_what_is_no_training_setting_is_refused_with_the_right_option(command, setting, said):
