@@ -14,6 +14,8 @@ TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric=
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
 TORCHVISION := torchvision==0.28.0
+# After torchvision, which timm asks for.
+EXPORT_PINS := timm==1.0.31 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2 safetensors==0.8.0
 # The oldest Optuna we support is installed beside the current one, for a second run of its conformance tests.
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
@@ -77,8 +79,9 @@ clean:
 .venv/.ready-test: .venv/.ready-search
 	@echo "[1/3] tools and libraries of the tests"
 	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) -e ".[dev,optuna,plots,pyg,tables]"
-	@echo "[2/3] $(TORCHVISION)"
+	@echo "[2/3] $(TORCHVISION), timm, ONNX"
 	@$(PIP) install $(QUIET) --no-deps $(TORCHVISION)
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) $(EXPORT_PINS)
 	@echo "[3/3] $(OLD_OPTUNA) beside the current one"
 	@rm -rf $(OLD_OPTUNA_DIR)
 	@$(PIP) install $(QUIET) --no-deps --target $(OLD_OPTUNA_DIR) $(OLD_OPTUNA)

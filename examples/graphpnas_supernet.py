@@ -104,7 +104,7 @@ def main(
         space, data, shape=shape, config="cifar10" if photos else "digits", batch_size=64, learning_rate=0.1
     )
     trained = oracle.train(best, epochs=epochs)
-    save_model(output / "best", space, best, trained)
+    save_model(output / "best", trained)
     print(f"trained from scratch: test accuracy {trained.evaluation.value:.2f} %")
     draw(output, learned)
     print(f"written to {output}: search.pt, distribution.pt, best/, samples.png")

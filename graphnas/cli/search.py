@@ -270,5 +270,5 @@ def _retrain(
     trained = evaluator.train(best.architecture, full=True, epochs=epochs)
     accuracy = trained.evaluation.metrics["test_accuracy"]
     print(f"test accuracy {accuracy:.2f} %, {count(trained.evaluation.parameters)} parameters")
-    save_model(args.output / "best", space, best.architecture, trained)
+    save_model(args.output / "best", trained)
     return {"trial": best.trial, "epochs": epochs, "test_accuracy": accuracy}

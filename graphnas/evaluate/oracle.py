@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -171,13 +172,16 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         )
         return TrainedModel(
             module=module.cpu().eval(),
+            space=self.space,
             architecture=architecture,
             evaluation=evaluation,
             num_classes=self.data.num_classes,
+            image_shape=self.data.train.shape,
             shape=dict(self.shape),
             normalisation=self.data.normalisation,
             dataset=self.data.name,
             class_names=self.data.class_names,
+            training={**dataclasses.asdict(config), "seed": self.seed},
         )
 
     # ---------------------------------------------------------------- parts

@@ -21,49 +21,45 @@ from graphnas.training.tensor_file import check_format
 from graphnas.training.trained_model import TrainedModel
 
 FORMAT = "graphnas.model"
-VERSION = 1
+VERSION = 2
 DESCRIPTION = "model.json"
 WEIGHTS = "model.pt"
 
 
-def save_model(
-    directory: str | os.PathLike[str], space: GraphSpace, architecture: Architecture, trained: TrainedModel
-) -> Path:
+def save_model(directory: str | os.PathLike[str], trained: TrainedModel) -> Path:
     """Write ``model.pt`` (the weights) and ``model.json`` (everything else) into ``directory``.
 
     The JSON file holds the space and its arguments, the architecture, the arguments of ``space.build``, the
-    normalisation of the images, the class names, and the result of the evaluation. A space that
+    shape and the normalisation of the images, the class names, how the network was trained, and the result
+    of the evaluation. A space that
     :func:`search_spaces.get_space` does not know is stored by name only, and must be passed to
     :func:`load_model`.
 
     Args:
         directory: Created if it does not exist; a model in it is replaced.
-        space: The architecture's space.
-        architecture: The architecture that ``trained`` was built from.
-        trained: The result of :meth:`graphnas.evaluate.oracle.OracleEvaluator.train`.
+        trained: The result of :func:`graphnas.training.train`.
 
     Returns:
         The directory.
 
     Raises:
         InvalidArchitecture: The architecture is not in the space.
-        InvalidArgument: ``trained`` was built from another architecture, or an argument of ``space.build``
-            cannot be written as JSON.
+        InvalidArgument: An argument of ``space.build`` cannot be written as JSON.
     """
-    space.validate(architecture)
-    if trained.architecture != architecture:
-        raise InvalidArgument("the trained model was built from another architecture than the one given")
+    trained.space.validate(trained.architecture)
     evaluation = dataclasses.asdict(trained.evaluation)
     description = {
         "format": FORMAT,
         "version": VERSION,
-        "space": describe_space(space),
-        "architecture": architecture.to_dict(),
+        "space": describe_space(trained.space),
+        "architecture": trained.architecture.to_dict(),
         "num_classes": trained.num_classes,
+        "image_shape": list(trained.image_shape),
         "shape": dict(trained.shape),
         "dataset": trained.dataset,
         "class_names": list(trained.class_names),
         "normalisation": dataclasses.asdict(trained.normalisation),
+        "training": dict(trained.training),
         "evaluation": evaluation,
     }
     try:
@@ -120,15 +116,18 @@ def _from_description(content: dict[str, Any], space: GraphSpace) -> TrainedMode
     normalisation = content["normalisation"]
     return TrainedModel(
         module=space.build(architecture, content["num_classes"], **content["shape"]),
+        space=space,
         architecture=architecture,
         evaluation=Evaluation(**content["evaluation"]),
         num_classes=content["num_classes"],
+        image_shape=tuple(content["image_shape"]),
         shape=content["shape"],
         normalisation=Normalisation(
             tuple(normalisation["mean"]), tuple(normalisation["std"]), normalisation["scale"]
         ),
         dataset=content["dataset"],
         class_names=tuple(content["class_names"]),
+        training=content["training"],
     )
 
 
