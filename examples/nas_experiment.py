@@ -24,16 +24,15 @@ def train(model: torch.nn.Module, epochs: int) -> None:
     import nni
 
     from graphnas.training import TrainingConfig, load_dataset
-    from graphnas.training.loop import train_epochs
+    from graphnas.training.loop import Training, train_epochs
     from graphnas.training.splits import stratified_split
 
     data = load_dataset("digits")
     config = TrainingConfig.preset("digits", epochs=epochs)
     indices, validation = stratified_split(data.train.labels, config.train_fraction, seed=0)
     accuracy = 0.0
-    for epoch in train_epochs(
-        model, data.train, indices, config, data.normalisation, seed=0, validation=validation
-    ):
+    training = Training(model, data.train, indices, config, data.normalisation, seed=0)
+    for epoch in train_epochs(training, validation=validation):
         accuracy = epoch.validation_accuracy
         nni.report_intermediate_result(accuracy)
     nni.report_final_result(accuracy)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from graphnas.cli.architectures import described_architecture, is_file
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
 from graphnas.cli.storages import existing_file, file_url, open_storage, url_of, without_password
 from graphnas.cli.studies import SETTINGS, minimizes, read_outcome, space_of
 from graphnas.cli.text import architecture_text, figure, table
-from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
-from graphnas.graph.architecture import FORMAT as ARCHITECTURE
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
-from search_spaces import get_space
-
-MODEL = "graphnas.model"
 
 
 def add_parser(commands: Any) -> None:
@@ -65,18 +61,21 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         require("matplotlib", "plots")
     path = None if args.what is None else Path(args.what)
-    if path is not None and _exists(path) and is_tensor_file(path):
+    if path is not None and is_file(path) and is_tensor_file(path):
         space = make_space(args) if args.space else None
         show_distribution(path, space=space, top=args.top, plot=args.plot)
         return 0
     url = args.storage if path is None else url_of(args.what)
-    if path is not None and _exists(path / "study.db"):
+    if path is not None and is_file(path / "study.db"):
         url = file_url(path / "study.db")
     if url is not None:
         shown = _show_study(args, url)
     else:
         assert path is not None  # either is given
-        shown = _show_architecture(args, path)
+        found = described_architecture(args, path)
+        if found.dataset is not None:
+            print(f"{found.space.name}, trained on {found.dataset}")
+        shown = found.architecture, found.space
     if shown is None:
         return 0
     architecture, space = shown
@@ -84,13 +83,6 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         _plot(architecture, space, args.plot)
     return 0
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # too long for a file name: it is a text, not a path
-        return False
 
 
 # ---------------------------------------------------------------- studies
@@ -130,61 +122,6 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
     print_comparison(outcomes, title=title, unit=unit, top=args.top)
     print(f"\nThe best, {f'{figure(best.value, unit)} {unit}'.strip()} in trial {best.trial}:")
     return best.architecture, space
-
-
-# ---------------------------------------------------------------- one architecture
-
-
-def _show_architecture(args: argparse.Namespace, path: Path) -> tuple[Architecture, GraphSpace]:
-    text = args.what
-    model = path / "model.json"
-    if _exists(model):
-        path = model
-    if _exists(path):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CorruptData(f"{path} cannot be read as text: {error}") from error
-    elif not text.lstrip().startswith(("{", "|")):
-        raise DataNotFound(
-            f"{args.what!r} is no file, no directory of a search or a model, and no architecture"
-        )
-    if not text.lstrip().startswith("{"):
-        return _from_string(args, text)
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidArchitecture(f"not JSON: {error}") from error
-    if content.get("format") == MODEL:
-        try:
-            home = content["space"]
-            space = make_space(args) if args.space else get_space(home["name"], **(home["arguments"] or {}))
-            architecture = Architecture.from_dict(content["architecture"])
-        except (KeyError, TypeError) as error:
-            raise CorruptData(f"{path} is an incomplete description of a model: {error!r}") from error
-        print(f"{space.name}, trained on {content.get('dataset')}")
-    else:
-        if content.get("format") != ARCHITECTURE:
-            raise CorruptData(f"format {content.get('format')!r} is neither {ARCHITECTURE!r} nor {MODEL!r}")
-        architecture = Architecture.from_dict(content)
-        space = _space(args, architecture.num_nodes)
-    space.validate(architecture)
-    return architecture, space
-
-
-def _from_string(args: argparse.Namespace, text: str) -> tuple[Architecture, GraphSpace]:
-    space = _space(args, None)
-    if not hasattr(space, "from_string"):
-        raise InvalidArgument(
-            f"the space {space.name!r} has no string form; give JSON instead of {text[:60]!r}"
-        )
-    return space.from_string(text), space
-
-
-def _space(args: argparse.Namespace, nodes: int | None) -> GraphSpace:
-    if args.space is None:
-        raise InvalidArgument("an architecture alone does not say what its labels mean: add --space")
-    return make_space(args, default_nodes=nodes)
 
 
 def _plot(architecture: Architecture, space: GraphSpace, path: Path) -> None:

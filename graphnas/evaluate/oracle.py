@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from graphnas.configuration import replaced
-from graphnas.errors import GraphNASError, TrainingFailed
+from graphnas.errors import TrainingFailed
 from graphnas.evaluate.network_evaluator import NetworkEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.seeds import derived_seed
 from graphnas.training.failures import network_errors
-from graphnas.training.loop import EpochResult, measure_accuracy, train_epochs
-from graphnas.training.randomness import SeededRandomness
+from graphnas.training.final import train_network
+from graphnas.training.loop import EpochResult, Training, train_epochs
+from graphnas.training.network import Size, built_network
 from graphnas.training.splits import stratified_split
 from graphnas.training.trained_model import TrainedModel
 from graphnas.training.training_config import TrainingConfig
-from search_spaces.complexity import count_complexity
 
 _logger = logging.getLogger(__name__)
 
@@ -67,14 +67,18 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         If training diverges, memory runs out or the network raises an error, the evaluation is a failed one
         that says why, so that a search can continue. Interrupts and errors of ``report`` are raised.
 
+        Only epochs that count are measured: the last ones, which make the value, and where there is a
+        ``report`` or a patience, every ``validate_every``-th.
+
         Args:
             architecture: A member of the space.
-            report: Called with the accuracy after each epoch; returning True ends the training there, and the
-                value is the mean over the last epochs that were run.
+            report: Called with the accuracy after each measured epoch; returning True ends the training
+                there, and the value is the mean over the last epochs that were measured.
 
         Returns:
             The value in percent, parameters, multiply-accumulates, seconds, and the metrics ``train_loss``
-            (of the last epoch), ``best_validation_accuracy``, ``last_validation_accuracy``, ``epochs``.
+            (of the last epoch), ``best_validation_accuracy`` (of the measured epochs),
+            ``last_validation_accuracy``, ``top5`` (with more than five classes), ``epochs``.
 
         Raises:
             InvalidArchitecture: The architecture is not in the space.
@@ -86,14 +90,24 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         reason = ""
         module: nn.Module | None = None
         try:
-            module, size = self._network(architecture)
+            module, size = built_network(
+                self.space,
+                architecture,
+                self.data.num_classes,
+                self.data.train.shape,
+                self.shape,
+                seed=self.seed,
+                device=self.device,
+            )
             with tqdm(
                 total=self.config.epochs, desc="training", leave=False, disable=not self.progress
             ) as bar:
-                for result in self._epochs(module, self.config, self.train_indices, self.validation_indices):
+                for result in self._epochs(module, self._validated(report is not None)):
                     history.append(result)
                     bar.update()
                     accuracy = result.validation_accuracy
+                    if math.isnan(accuracy):
+                        continue
                     bar.set_postfix(accuracy=f"{accuracy:.2f}", refresh=False)
                     if report is not None and report(result.epoch, accuracy):
                         break
@@ -108,8 +122,9 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
                 torch.cuda.empty_cache()
             _logger.warning("%s: an evaluation failed: %s", self.space.name, reason)
             return Evaluation.failure(reason, parameters=size.parameters, macs=size.macs, seconds=seconds)
-        accuracies = [result.validation_accuracy for result in history]
+        accuracies = _measured(history)
         last = accuracies[-self.config.reward_epochs :]
+        top5 = [r.validation_top5 for r in history if not math.isnan(r.validation_top5)][-len(last) :]
         return Evaluation(
             value=sum(last) / len(last),
             parameters=size.parameters,
@@ -119,6 +134,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
                 "train_loss": history[-1].train_loss,
                 "last_validation_accuracy": accuracies[-1],
                 "best_validation_accuracy": max(accuracies),
+                **({"top5": sum(top5) / len(top5)} if top5 else {}),
                 "epochs": float(len(history)),
             },
         )
@@ -144,85 +160,39 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
             InvalidArgument: An unknown or invalid field.
             TrainingFailed: It diverged, ran out of memory, or the network raised an error.
         """
-        self.space.validate(architecture)
         config = replaced(self.config, **({} if epochs is None else {"epochs": epochs}), **training)
-        test = self.data.test
-        started = time.perf_counter()
-        indices = torch.arange(len(self.data.train)) if full else self.train_indices
-        module, size = self._network(architecture)
-        passes = self._epochs(module, config, indices, None)
-        for result in tqdm(passes, "training", config.epochs, leave=False, disable=not self.progress):
-            metrics = {"train_loss": result.train_loss, "epochs": float(result.epoch)}
-        # The layout that a loaded model has, so that both give the same output to the last bit.
-        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        with network_errors():
-            if not full:
-                metrics["validation_accuracy"] = measure_accuracy(
-                    module, self._images, self.validation_indices, self.data.normalisation
-                )
-            metrics["test_accuracy"] = measure_accuracy(
-                module, test, torch.arange(len(test)), self.data.normalisation
-            )
-        evaluation = Evaluation(
-            value=metrics["test_accuracy"],
-            parameters=size.parameters,
-            macs=size.macs,
-            seconds=time.perf_counter() - started,
-            metrics=metrics,
-        )
-        return TrainedModel(
-            module=module.cpu().eval(),
-            space=self.space,
-            architecture=architecture,
-            evaluation=evaluation,
-            num_classes=self.data.num_classes,
-            image_shape=self.data.train.shape,
-            shape=dict(self.shape),
-            normalisation=self.data.normalisation,
-            dataset=self.data.name,
-            class_names=self.data.class_names,
-            training={**dataclasses.asdict(config), "seed": self.seed},
+        self.space.validate(architecture)
+        everything = torch.arange(len(self.data.train))
+        return train_network(
+            self.space,
+            architecture,
+            self.data,
+            config,
+            shape=self.shape,
+            split=(everything, None) if full else (self.train_indices, self.validation_indices),
+            seed=self.seed,
+            device=self.device,
+            progress=self.progress,
         )
 
     # ---------------------------------------------------------------- parts
 
-    def _network(self, architecture: Architecture) -> tuple[nn.Module, Size]:
-        """The network on the device, with initial weights that follow the seed."""
-
-        def build() -> nn.Module:
-            return self.space.build(architecture, self.data.num_classes, **self.shape)
-
-        with network_errors():
-            with SeededRandomness(derived_seed(self.seed, "weights")):
-                module = build()
-            parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-            try:
-                macs = count_complexity(build, self.data.train.shape).macs
-            except GraphNASError:
-                raise
-            except Exception as error:
-                # A user's own network may be trainable although it cannot be run without weights.
-                _logger.warning("%s: multiply-accumulates not counted: %s", self.space.name, error)
-                macs = None
-            return module.to(self.device), Size(parameters, macs)
-
-    def _epochs(
-        self,
-        module: nn.Module,
-        config: TrainingConfig,
-        indices: torch.Tensor,
-        validation: torch.Tensor | None,
-    ) -> Iterator[EpochResult]:
+    def _epochs(self, module: nn.Module, validated: Callable[[int], bool]) -> Iterator[EpochResult]:
         """The epochs of training; errors in them are raised as TrainingFailed."""
-        results = train_epochs(
-            module,
-            self._images,
-            indices,
-            config,
-            self.data.normalisation,
-            seed=self.seed,
-            validation=validation,
-        )
+        with network_errors():
+            results = train_epochs(
+                Training(
+                    module,
+                    self._images,
+                    self.train_indices,
+                    self.config,
+                    self.data.normalisation,
+                    seed=self.seed,
+                    num_classes=self.data.num_classes,
+                ),
+                validation=self.validation_indices,
+                validated=validated,
+            )
         while True:
             with network_errors():
                 result = next(results, None)
@@ -230,20 +200,26 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
                 return
             yield result
 
+    def _validated(self, watched: bool) -> Callable[[int], bool]:
+        """Whether an epoch counts: always those of the value, others only if somebody watches them."""
+        config = self.config
+        every = config.validate_every if watched or config.patience is not None else None
+        first = config.epochs - config.reward_epochs
+        return lambda epoch: epoch > first or (every is not None and epoch % every == 0)
+
     def __repr__(self) -> str:
         return f"OracleEvaluator({self.space!r}, dataset={self.data.name!r}, seed={self.seed}, {self.config})"
 
 
-class Size(NamedTuple):
-    """Trainable parameters and multiply-accumulates of a network, each None if unknown."""
-
-    parameters: int | None
-    macs: int | None
+def _measured(history: list[EpochResult]) -> list[float]:
+    """The accuracies of the epochs in which it was measured."""
+    accuracies = [result.validation_accuracy for result in history]
+    return [accuracy for accuracy in accuracies if not math.isnan(accuracy)]
 
 
 def _stalled(history: list[EpochResult], patience: int | None) -> bool:
-    """Whether the last ``patience`` epochs did not improve the validation accuracy."""
-    if patience is None or len(history) <= patience:
+    """Whether the last ``patience`` measured epochs did not improve the validation accuracy."""
+    accuracies = _measured(history)
+    if patience is None or len(accuracies) <= patience:
         return False
-    accuracies = [result.validation_accuracy for result in history]
     return max(accuracies[-patience:]) <= max(accuracies[:-patience])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
     from graphnas.plots.similarity import plot_similarity as plot_similarity
     from graphnas.plots.top_architectures import plot_top_architectures as plot_top_architectures
+    from graphnas.plots.training import plot_training as plot_training
     from graphnas.plots.training_curves import plot_training_curves as plot_training_curves
 
 _HOMES = {
@@ -34,6 +35,7 @@ _HOMES = {
     "plot_search_curve": "graphnas.plots.search_curve",
     "plot_similarity": "graphnas.plots.similarity",
     "plot_top_architectures": "graphnas.plots.top_architectures",
+    "plot_training": "graphnas.plots.training",
     "plot_training_curves": "graphnas.plots.training_curves",
 }
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "plot_search_curve",
     "plot_similarity",
     "plot_top_architectures",
+    "plot_training",
     "plot_training_curves",
 ]
 

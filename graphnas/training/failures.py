@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from graphnas.errors import GraphNASError, TrainingFailed
-from graphnas.training.loop import Diverged
+from graphnas.training.measuring import Diverged
 
 
 @contextmanager

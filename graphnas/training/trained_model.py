@@ -13,6 +13,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.training.images import Normalisation
+from graphnas.training.measuring import logits
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,4 @@ class TrainedModel:
     def predict(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities ``(B, num_classes)`` of images ``(B, C, H, W)`` as in the data set."""
         with torch.no_grad():
-            probabilities: torch.Tensor = self.module(self.normalisation(images)).softmax(1)
-        return probabilities
+            return logits(self.module, self.normalisation(images)).softmax(1)

@@ -57,7 +57,7 @@ def test_a_loaded_model_can_be_saved_again(saved, tmp_path):
 
 def test_the_description_is_plain_json(saved):
     content = json.loads((saved / "model.json").read_text())
-    assert (content["format"], content["version"]) == ("graphnas.model", 1)
+    assert (content["format"], content["version"]) == ("graphnas.model", 2)
     assert content["space"]["name"] == "gemnet"
     rebuilt = get_space("gemnet", **content["space"]["arguments"])
     assert rebuilt.node_ops == SPACE.node_ops
@@ -104,7 +104,7 @@ def _edit(saved, change):
     [
         (
             lambda c: c.update(format="other"),
-            "format 'other' and version 1; this release reads 'graphnas.model'",
+            "format 'other' and version 2; this release reads 'graphnas.model'",
         ),
         (lambda c: c.update(version=99), "version 99"),
         (lambda c: c.pop("num_classes"), "incomplete: KeyError.*num_classes"),

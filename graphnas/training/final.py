@@ -1,0 +1,282 @@
+"""Training a network to keep it: on all training images, by a recipe, continued after an interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+
+from graphnas.configuration import replaced
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.evaluation import Evaluation
+from graphnas.graph.space import GraphSpace
+from graphnas.seeds import derived_seed
+from graphnas.training import processes
+from graphnas.training.arguments import build_arguments, choose_device
+from graphnas.training.checkpoints import Checkpoints
+from graphnas.training.datasets import load_dataset
+from graphnas.training.failures import network_errors
+from graphnas.training.images import ImageData
+from graphnas.training.loop import EpochResult, Training, train_epochs
+from graphnas.training.network import Size, built_network
+from graphnas.training.recipes import get_recipe
+from graphnas.training.saved_model import save_model
+from graphnas.training.saved_space import describe_space
+from graphnas.training.splits import stratified_split
+from graphnas.training.trained_model import TrainedModel
+from graphnas.training.training_config import TrainingConfig
+
+METRICS = "metrics.json"
+
+
+def train(
+    space: GraphSpace,
+    architecture: Architecture,
+    dataset: Any = None,
+    *,
+    recipe: str | TrainingConfig = "cifar10",
+    output: str | os.PathLike[str] | None = None,
+    holdout: float = 0.0,
+    shape: Mapping[str, Any] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    download: bool = False,
+    dataset_options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    progress: bool = True,
+    **training: Any,
+) -> TrainedModel:
+    """Train the network of an architecture by a recipe, and measure it on the test images.
+
+    With ``output``, the training is continued if it was interrupted: the result is then the same to the last
+    bit on a CPU with the same number of threads.
+
+    Args:
+        space: The architecture's space.
+        architecture: A member of it.
+        dataset: See :func:`graphnas.training.datasets.load_dataset`; by default the recipe's.
+        recipe: Name of one of :data:`graphnas.training.recipes.RECIPES`, or a configuration.
+        output: Folder for the model (see :func:`.save_model`), ``metrics.json``, ``curve.csv``, ``train.log``
+            and the checkpoints ``last.pt`` and ``best.pt``. None: nothing is written.
+        holdout: Fraction of the training images of every class that is not trained on; the best epoch on them
+            is kept. 0: all are trained on, and the last epoch is kept.
+        shape: Further arguments of ``space.build``.
+        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
+        image_size: Side that images from files are scaled to; by default the recipe's if the data set is.
+        download: Let torchvision download its data set.
+        dataset_options: Further arguments of a torchvision class.
+        seed: Seed of the weights, the order of the images, their augmentation and dropout.
+        device: ``"auto"`` (CUDA if there is a GPU, otherwise the CPU) or a torch device.
+        progress: Show a progress bar.
+        **training: Single fields of the recipe to replace, such as ``epochs=50``.
+
+    Returns:
+        The network; the value of its evaluation is the top-1 accuracy on the test images, in percent.
+
+    Raises:
+        InvalidArchitecture: The architecture is not in the space.
+        InvalidArgument: An argument that does not fit, or a folder with another training.
+        DataNotFound: The data set is missing.
+        CorruptData: A file of the data set or a checkpoint is damaged.
+        TrainingFailed: It diverged, ran out of memory, or the network raised an error.
+    """
+    space.validate(architecture)
+    named = get_recipe(recipe) if isinstance(recipe, str) else None
+    config = TrainingConfig.preset(recipe) if isinstance(recipe, str) else recipe
+    config = replaced(config, **training)
+    if dataset is None:
+        if named is None:
+            raise InvalidArgument("dataset must be given where the recipe is a configuration")
+        dataset, image_size = named.dataset, image_size or named.image_size
+    data = load_dataset(
+        dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
+    )
+    return train_network(
+        space,
+        architecture,
+        data,
+        config,
+        shape=build_arguments(space.name, space.build, dict(shape or {}), data.in_channels),
+        split=held_out(data, holdout, seed),
+        recipe=recipe if isinstance(recipe, str) else "",
+        output=None if output is None else Path(output),
+        seed=seed,
+        device=choose_device(device),
+        progress=progress,
+    )
+
+
+def held_out(data: ImageData, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Indices of the training images to train on, and of those that choose the best epoch.
+
+    Raises:
+        InvalidArgument: The fraction is not in ``[0, 1)``.
+    """
+    if not isinstance(fraction, int | float) or not 0 <= fraction < 1:
+        raise InvalidArgument(f"holdout must be a number in [0, 1), got {fraction!r}")
+    if fraction == 0:
+        return torch.arange(len(data.train)), None
+    held, kept = stratified_split(data.train.labels, fraction, seed=derived_seed(seed, "holdout"))
+    return kept, held
+
+
+def train_network(
+    space: GraphSpace,
+    architecture: Architecture,
+    data: ImageData,
+    config: TrainingConfig,
+    *,
+    shape: Mapping[str, Any],
+    split: tuple[torch.Tensor, torch.Tensor | None],
+    recipe: str = "",
+    output: Path | None = None,
+    seed: int = 0,
+    device: torch.device,
+    progress: bool = True,
+) -> TrainedModel:
+    """As :func:`train`, with its arguments made: images, configuration, and the split of the images."""
+    started = time.perf_counter()
+    test = data.test  # its errors come before the work
+    indices, held = split
+    module, size = built_network(
+        space, architecture, data.num_classes, data.train.shape, shape, seed=seed, device=device
+    )
+    images = data.train.to(device)
+    described = {**dataclasses.asdict(config), "recipe": recipe, "seed": seed, "images": len(indices)}
+    with network_errors():
+        training = Training(
+            module,
+            images,
+            indices,
+            config,
+            data.normalisation,
+            seed=seed,
+            num_classes=data.num_classes,
+        )
+    files = None
+    history: list[EpochResult] = []
+    if output is not None:
+        identity = {
+            "space": describe_space(space)["name"],
+            "architecture": architecture.to_dict(),
+            "shape": dict(shape),
+            "dataset": data.name,
+            "image_shape": data.train.shape,
+            "num_classes": data.num_classes,
+            "training": described,
+            "processes": processes.count(),
+        }
+        files = Checkpoints(output, identity)
+        if files.resume(training) and processes.rank() == 0:
+            files.log(f"continued after {training.epoch} epochs")
+        history = list(files.history)
+    every = config.validate_every or config.epochs
+    steps = training.steps_per_epoch
+    first = processes.rank() == 0
+    with tqdm(
+        total=config.epochs * steps,
+        initial=training.epoch * steps,
+        desc="training",
+        unit="step",
+        disable=not (progress and first),
+        leave=False,
+    ) as bar:
+        epochs = train_epochs(
+            training,
+            validation=held,
+            validated=lambda epoch: epoch % every == 0 or epoch == config.epochs,
+            on_step=bar.update,
+        )
+        while True:
+            with network_errors():
+                result = next(epochs, None)
+            if result is None:
+                break
+            history.append(result)
+            if files is not None and first:
+                files.save(training, result)
+            bar.set_postfix_str(_progress(result), refresh=False)
+    with network_errors():
+        if files is not None and held is not None:
+            files.load_best(training)
+        metrics = _metrics(training, history, images, held)
+        module = training.finished()
+        metrics |= _on_test(training, data, test)
+    trained = TrainedModel(
+        module=module.cpu(),
+        space=space,
+        architecture=architecture,
+        evaluation=Evaluation(
+            value=metrics["test_accuracy"],
+            parameters=size.parameters,
+            macs=size.macs,
+            seconds=sum(row.seconds for row in history) or time.perf_counter() - started,
+            metrics=metrics,
+        ),
+        num_classes=data.num_classes,
+        image_shape=data.train.shape,
+        shape=dict(shape),
+        normalisation=data.normalisation,
+        dataset=data.name,
+        class_names=data.class_names,
+        training=described,
+    )
+    if output is not None and first:
+        assert files is not None
+        save_model(output, trained)
+        _write_metrics(output, trained, size)
+        files.log(f"test accuracy {metrics['test_accuracy']:.2f} %")
+    return trained
+
+
+def _metrics(
+    training: Training, history: list[EpochResult], images: Any, held: torch.Tensor | None
+) -> dict[str, float]:
+    metrics = {
+        "train_loss": history[-1].train_loss,
+        "epochs": float(len(history)),
+        "images_per_second": len(training.indices) * len(history) / sum(row.seconds for row in history),
+    }
+    if held is not None:
+        accuracy = training.measure(images, held)
+        metrics["validation_accuracy"] = accuracy.top1
+        metrics["best_epoch"] = float(training.epoch)
+    return metrics
+
+
+def _on_test(training: Training, data: ImageData, test: Any) -> dict[str, float]:
+    from graphnas.training.measuring import measure_accuracy
+
+    accuracy = measure_accuracy(training.measured, test, torch.arange(len(test)), data.normalisation)
+    metrics = {"test_accuracy": accuracy.top1}
+    return metrics if math.isnan(accuracy.top5) else {**metrics, "test_top5": accuracy.top5}
+
+
+def _write_metrics(output: Path, trained: TrainedModel, size: Size) -> None:
+    evaluation = trained.evaluation
+    content = {
+        **evaluation.metrics,
+        "parameters": size.parameters,
+        "macs": size.macs,
+        "seconds": evaluation.seconds,
+        "training": dict(trained.training),
+    }
+    part = output / f"{METRICS}.{os.getpid()}.part"
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, output / METRICS)
+
+
+def _progress(result: EpochResult) -> str:
+    text = f"loss {result.train_loss:.3f}"
+    measured = not math.isnan(result.validation_accuracy)
+    return f"{text}, held out {result.validation_accuracy:.2f} %" if measured else text
