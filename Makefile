@@ -24,7 +24,7 @@ OLD_OPTUNA_DIR := .venv/optuna-4.9
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help search setup test check wheel bench clean
+.PHONY: help search setup test check wheel bench gpu clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make wheel    build the wheel and run the README's snippets with it in a fresh environment"
 	@echo "make check    lint, format and types"
 	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
+	@echo "make gpu      the checks that need a CUDA device, and their record"
 	@echo "make setup    set up for development"
 	@echo "make clean    remove build products and caches (keeps .venv and runs)"
 
@@ -57,6 +58,9 @@ wheel: .venv/.ready-test
 
 bench: .venv/.ready-test
 	$(BIN)/graphnas bench
+
+gpu: .venv/.ready-test
+	$(BIN)/python -m benchmarks.training.gpu
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

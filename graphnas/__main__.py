@@ -1,6 +1,4 @@
-"""``python -m graphnas`` is the command ``graphnas``."""
-
-from __future__ import annotations
+"""``python -m graphnas``: the command line, for ``torchrun -m graphnas train ...`` too."""
 
 import sys
 

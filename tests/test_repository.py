@@ -49,7 +49,9 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    assert {"optuna", "nni", "images", "pyg", "plots", "tables", "dev", "all"} == set(extras)
+    assert {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "tables", "dev", "all"} == set(
+        extras
+    )
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
     assert set(everything.split(",")) == set(extras) - {"all", "dev"}
 

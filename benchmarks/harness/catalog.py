@@ -21,6 +21,7 @@ class Benchmark:
         full: The same for the figures of the report, one entry for each stored record.
         gpu: As ``full``, for records that need a CUDA device; without one they are left as they are.
         tables: Search spaces whose tables of results it needs; if one is missing, it cannot be run.
+        images: Whether it needs CIFAR-10.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Benchmark:
     full: Mapping[str, str]
     gpu: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
+    images: bool = False
 
     @property
     def module(self) -> str:
@@ -193,4 +195,16 @@ CATALOG = (
         },
         gpu={"latent_speed_gpu": "--device cuda --batch-sizes 32 128 1024"},
     ),
+    # Training of one network.
+    Benchmark(
+        "cifar10_final",
+        "training.cifar10_final",
+        quick={
+            "cifar10_final_gemnet": "gemnet --trials 2 --search-epochs 1 --epochs 1 --seeds 1 --images 2000 "
+            "--fresh --folder runs/bench/cifar10_final"
+        },
+        full={"cifar10_final_enas": "enas", "cifar10_final_gemnet": "gemnet"},
+        images=True,
+    ),
+    Benchmark("training_gpu", "training.gpu", quick={}, full={}, gpu={"training_gpu": ""}, images=True),
 )

@@ -110,6 +110,14 @@ def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool
         except (DataNotFound, CorruptData) as error:
             print(f"== {benchmark.name}: left out. {error}", flush=True)
             return True
+    if benchmark.images:
+        from graphnas.training.cifar10 import find_cifar10
+
+        try:
+            find_cifar10()
+        except DataNotFound as error:
+            print(f"== {benchmark.name}: left out. {error}", flush=True)
+            return True
     commands = dict(benchmark.full if full else benchmark.quick)
     if full and benchmark.gpu:
         import torch
