@@ -1,4 +1,6 @@
-"""``python -m graphnas``: the command line, for ``torchrun -m graphnas train ...`` too."""
+"""``python -m graphnas`` is the command ``graphnas``."""
+
+from __future__ import annotations
 
 import sys
 

@@ -130,7 +130,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(searched, tmp_path):
 def test_samples_of_a_distribution_are_compared_and_the_best_trained(tmp_path, capsys):
     line = (
         "search --space gemnet --nodes 5 --dataset digits --method graphpnas --trials 4 --startup 3 "
-        f"--epochs 1 --training train_fraction=0.2 --shape width=4 --retrain-epochs 0 --output {tmp_path / 'search'}"
+        "--epochs 1 --training train_fraction=0.2 --shape width=4 --retrain-epochs 0 "
+        f"--output {tmp_path / 'search'}"
     )
     assert main(line.split()) == 0
     distribution = tmp_path / "search" / "distribution.pt"
