@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import os
-import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphnas.data_directory import find_data
-from graphnas.errors import CorruptData
+from graphnas.data_directory import data_directory, find_data
+from graphnas.errors import CorruptData, DataNotFound
+from graphnas.training.cifar_batches import BYTES_PER_IMAGE, SIDE, download_cifar, read_batch
 from graphnas.training.images import ImageData, MemoryImages, Normalisation
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SIDE = 32
-BYTES_PER_IMAGE = 3 * SIDE * SIDE
 
 NORMALISATION = Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), 255.0)
 """Mean and standard deviation of the 50,000 training images, as commonly published."""
 
 HOW_TO_GET = (
     "Download https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (163 MB) and unpack it: it holds the "
-    'folder cifar-10-batches-py. Or use dataset="torchvision:CIFAR10" with download=True.'
+    "folder cifar-10-batches-py. Or let torchvision download it: download=True, or --download."
 )
 
 
@@ -55,16 +51,26 @@ def find_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> ImageData:
+def load_cifar10(data_dir: str | os.PathLike[str] | None = None, *, download: bool = False) -> ImageData:
     """CIFAR-10 from :func:`find_cifar10`: 50,000 training and 10,000 test images of 32x32 (Krizhevsky 2009).
 
     The test images are read on first use.
+
+    Args:
+        data_dir: The data directory; by default ``$GRAPHNAS_DATA`` or ``~/.cache/graphnas``.
+        download: Let torchvision download it into the data directory if it is not there.
 
     Raises:
         DataNotFound: It is not in the data directory.
         CorruptData: A file is truncated or damaged, or is not a part of CIFAR-10.
     """
-    path = find_cifar10(data_dir)
+    try:
+        path = find_cifar10(data_dir)
+    except DataNotFound:
+        if not download:
+            raise
+        download_cifar("CIFAR10", data_directory(data_dir))
+        path = find_cifar10(data_dir)
     read = _read_shards if path.suffix == ".xz" else _read_batches
     train = read(path.parent, "train")
     return ImageData("cifar10", train, partial(read, path.parent, "test"), 10, NORMALISATION, CLASSES)
@@ -151,42 +157,6 @@ def _read_shards(directory: Path, split: str) -> MemoryImages:
 
 
 # ---------------------------------------------------------------- official Python batches
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    """Reads only arrays and plain containers: a downloaded pickle must not name any other code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = {
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.numeric", "_frombuffer"),
-            ("numpy.core.numeric", "_frombuffer"),
-            ("_codecs", "encode"),
-        }
-        if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no CIFAR-10 batch does")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def read_batch(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images ``(n, 3, 32, 32)`` and labels ``(n,)`` of one official Python batch.
-
-    Raises:
-        CorruptData: The file is not such a batch.
-    """
-    try:
-        content = _BatchUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="bytes").load()
-        named = {k.decode() if isinstance(k, bytes) else k: v for k, v in content.items()}
-        images = np.asarray(named["data"], np.uint8).reshape(-1, 3, SIDE, SIDE)
-        labels = np.asarray(named["labels"], np.int64)
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise CorruptData(f"{path} is not a CIFAR-10 batch: {error}") from error
-    if labels.shape != (len(images),) or labels.min(initial=0) < 0 or labels.max(initial=0) > 9:
-        raise CorruptData(f"{path} is not a CIFAR-10 batch: {len(images)} images, labels {labels.shape}")
-    return images, labels
 
 
 def _read_batches(directory: Path, split: str) -> MemoryImages:

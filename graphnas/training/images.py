@@ -1,13 +1,11 @@
-"""Labelled images as the training loop reads them: in memory or decoded on demand."""
+"""Labelled images as the training loop reads them, and image classification sets made of them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -15,12 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
-
-IN_MEMORY_BYTES = 2**30
-"""Sets up to this size are decoded once and kept in memory; larger ones are decoded in every epoch."""
-
-DECODERS = 4
-"""Threads that decode image files; Pillow and numpy release the interpreter while they work."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,11 @@ class ImageSet(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """uint8, or the floating-point type of all images."""
+
     @abstractmethod
     def take(self, indices: torch.Tensor) -> torch.Tensor:
         """The images at ``indices``: ``(len(indices), C, H, W)``, bytes or floats."""
@@ -77,6 +74,9 @@ class ImageSet(ABC):
     def to(self, device: torch.device) -> ImageSet:
         """The same set, moved to ``device`` if it is in memory."""
         return self
+
+    def close(self) -> None:  # noqa: B027 - images in memory have nothing to end
+        """End the processes that read images, if there are any; they are started again when needed."""
 
 
 class MemoryImages(ImageSet):
@@ -98,13 +98,17 @@ class MemoryImages(ImageSet):
             raise InvalidArgument(
                 f"images must have shape (n, C, H, W) or (n, H, W), none of them 0, got {tuple(pixels.shape)}"
             )
-        if pixels.dtype != torch.uint8 and not pixels.dtype.is_floating_point:
-            raise InvalidArgument(f"images must be uint8 or floating point, got {pixels.dtype}")
+        check_type(pixels.dtype, "images")
         if pixels.dtype.is_floating_point and not torch.isfinite(pixels).all():
             raise InvalidArgument("images hold values that are not finite")
         self.images = pixels.contiguous()
         self.labels = checked_labels(labels, len(pixels))
         self.shape = cast(tuple[int, int, int], tuple(pixels.shape[1:]))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """uint8, or the floating-point type of all images."""
+        return self.images.dtype
 
     def take(self, indices: torch.Tensor) -> torch.Tensor:
         """The images at ``indices``."""
@@ -123,60 +127,14 @@ class MemoryImages(ImageSet):
         return moved
 
 
-class LazyImages(ImageSet):
-    """Images that are read on demand by several threads, one batch ahead.
+def check_type(dtype: torch.dtype, what: str) -> None:
+    """Check that ``dtype`` is one that images have.
 
-    Args:
-        read: Returns image ``i`` as a tensor of ``shape``; called from ``threads`` threads.
-        labels: ``(n,)`` integers of at least 0.
-        shape: ``(C, H, W)`` of every image.
-        threads: Number of threads that read at the same time.
+    Raises:
+        InvalidArgument: It is neither uint8 nor floating point.
     """
-
-    def __init__(
-        self,
-        read: Callable[[int], torch.Tensor],
-        labels: torch.Tensor | NDArray[Any],
-        shape: tuple[int, int, int],
-        threads: int = DECODERS,
-    ) -> None:
-        self.read = read
-        self.labels = checked_labels(labels, None)
-        self.shape = shape
-        self.threads = threads
-
-    def _checked(self, index: int) -> torch.Tensor:
-        image = self.read(index)
-        if tuple(image.shape) != self.shape:
-            raise InvalidArgument(
-                f"image {index} has shape {tuple(image.shape)}, the first one {self.shape}; "
-                "all images must have the same size"
-            )
-        return image
-
-    def take(self, indices: torch.Tensor) -> torch.Tensor:
-        """Read the images at ``indices``."""
-        return next(self.batches([indices]))
-
-    def batches(self, indices: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Read the images at each of ``indices``, reading ahead by one batch."""
-        pool = ThreadPoolExecutor(self.threads)
-        try:
-            # A generator, so that a batch is submitted only while the one before it is read.
-            submitted = (
-                [pool.submit(self._checked, index) for index in chosen.tolist()] for chosen in indices
-            )
-            ready = list(islice(submitted, 1))
-            while ready:
-                ready += islice(submitted, 1)
-                yield torch.stack([future.result() for future in ready.pop(0)])
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def in_memory(self) -> MemoryImages:
-        """All of them, read once."""
-        chunks = torch.split(torch.arange(len(self)), 1024)
-        return MemoryImages(torch.cat(list(self.batches(chunks))), self.labels)
+    if dtype != torch.uint8 and not dtype.is_floating_point:
+        raise InvalidArgument(f"{what} must be uint8 or floating point, got {dtype}")
 
 
 def checked_labels(labels: Any, count: int | None) -> torch.Tensor:
@@ -267,4 +225,28 @@ class ImageData:
                 f"{self.name}: test label {int(images.labels.max())} is not one of the "
                 f"{self.num_classes} classes of the training images"
             )
+        self._check_scale(images)
         return images
+
+    def _check_scale(self, images: ImageSet) -> None:
+        """Refuse test images whose values are measured in another way than those of the training images."""
+        if images.dtype.is_floating_point != self.train.dtype.is_floating_point:
+            raise InvalidArgument(
+                f"{self.name}: test images are {images.dtype}, training images {self.train.dtype}; both must "
+                "be bytes in 0..255, or both floating-point numbers of the same scale"
+            )
+        if not images.dtype.is_floating_point:
+            return
+        ours, theirs = _sample(self.train), _sample(images)
+        sizes = sorted((float(ours.abs().max()), float(theirs.abs().max())))
+        signs = sorted((float((ours < 0).float().mean()), float((theirs < 0).float().mean())))
+        if sizes[1] > 32 * sizes[0] > 0 or (signs[0] == 0 and signs[1] > 0.05 and sizes[0] > 0):
+            raise InvalidArgument(
+                f"{self.name}: test images hold values from {theirs.min():.4g} to {theirs.max():.4g}, "
+                f"training images from {ours.min():.4g} to {ours.max():.4g}; both must have the same scale"
+            )
+
+
+def _sample(images: ImageSet, count: int = 256) -> torch.Tensor:
+    chosen = np.linspace(0, len(images) - 1, min(len(images), count)).astype(np.int64)
+    return images.take(torch.from_numpy(chosen)).float()

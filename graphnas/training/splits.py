@@ -1,12 +1,17 @@
-"""Splits of labelled images: stratified and seeded ones, and one by the order of the images."""
+"""Splits of labelled images: stratified and seeded ones, one by the order of the images, and a test part."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from graphnas.errors import InvalidArgument
+from graphnas.training.images import ImageData, ImageSet, MemoryImages, channel_statistics
+from graphnas.training.lazy_images import LazyImages
 
 HELD_OUT_FRACTION = 0.2
 """Fraction of every class that becomes the test images of a set without any."""
@@ -61,6 +66,61 @@ def stratified_split(
     if rest_limit is not None and rest_limit < counts.sum():
         rest = [members[:k] for members, k in zip(rest, apportion(rest_limit, counts), strict=True)]
     return _sorted(first), _sorted(rest)
+
+
+def split_off_test(
+    labels: torch.Tensor, class_names: Sequence[str] = ()
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split indices ``0..n-1`` into a fixed fifth of every class, for testing, and the rest.
+
+    Raises:
+        InvalidArgument: A class has fewer than three images: one each to test, train and validate with.
+    """
+    counts = torch.bincount(labels)
+    scarce = ((counts > 0) & (counts < 3)).nonzero().flatten().tolist()
+    if scarce:
+        name = class_names[scarce[0]] if class_names else scarce[0]
+        count = int(counts[scarce[0]])
+        raise InvalidArgument(
+            f"class {name} has {'a single image' if count == 1 else f'{count} images'}: a set without test "
+            "images needs at least 3 of each class, to train, validate and test with"
+        )
+    return stratified_split(labels, HELD_OUT_FRACTION, seed=0)
+
+
+def held_out(name: str, images: ImageSet, class_names: tuple[str, ...] = ()) -> ImageData:
+    """A set without test images, with a fixed fifth of every class held out as those.
+
+    Raises:
+        InvalidArgument: See :func:`split_off_test` and :func:`count_classes`.
+    """
+    num_classes = count_classes(images.labels, name)
+    held, kept = split_off_test(images.labels, class_names)
+    train = _subset(images, kept)
+    load_test = partial(_subset, images, held)
+    return ImageData(name, train, load_test, num_classes, channel_statistics(train), class_names)
+
+
+def _subset(images: ImageSet, indices: torch.Tensor) -> ImageSet:
+    if isinstance(images, LazyImages):
+        return images.subset(indices)
+    return MemoryImages(images.take(indices), images.labels[indices])
+
+
+def count_classes(labels: torch.Tensor, what: str) -> int:
+    """Number of classes of the training images ``what``.
+
+    Raises:
+        InvalidArgument: There is only one, or one of them has no image.
+    """
+    counts = torch.bincount(labels)
+    if len(counts) < 2 or (counts == 0).any():
+        absent = (counts == 0).nonzero().flatten().tolist()[:5]
+        raise InvalidArgument(
+            f"{what} labels must be 0..K-1 with K of at least 2 and every class present; "
+            f"the largest is {len(counts) - 1}, absent are {absent}"
+        )
+    return len(counts)
 
 
 def last_part(labels: torch.Tensor, fraction: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,7 +21,7 @@ from graphnas.configuration import replaced
 from graphnas.errors import CorruptData, InvalidArchitecture, InvalidArgument, TrainingFailed
 from graphnas.evaluate import OracleEvaluator
 from graphnas.training import TrainingConfig
-from graphnas.training.images import LazyImages
+from graphnas.training.lazy_images import LazyImages
 from search_spaces import GEMNet, NASBench201
 
 QUICK = {"epochs": 2, "train_fraction": 0.2, "validation_limit": 200, "progress": False}

@@ -12,7 +12,8 @@ import pytest
 
 from graphnas.data_directory import data_directory
 from graphnas.errors import CorruptData, DataNotFound
-from graphnas.training.cifar10 import NORMALISATION, load_cifar10, read_batch, read_shard
+from graphnas.training.cifar10 import NORMALISATION, load_cifar10, read_shard
+from graphnas.training.cifar_batches import read_batch
 
 
 def _encoded(images: np.ndarray) -> bytes:
@@ -137,5 +138,5 @@ def test_other_pickles_are_refused(tmp_path, content):
     pickle.dump(content, buffer)
     path = tmp_path / "batch"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(CorruptData, match="is not a CIFAR-10 batch"):
+    with pytest.raises(CorruptData, match="is not a CIFAR batch"):
         read_batch(path)

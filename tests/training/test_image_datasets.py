@@ -15,9 +15,9 @@ import torch
 from torch.utils.data import Dataset
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument, MissingExtra
-from graphnas.training import datasets, image_folder
 from graphnas.training.datasets import load_dataset
-from graphnas.training.images import LazyImages, MemoryImages, Normalisation, channel_statistics
+from graphnas.training.images import MemoryImages, Normalisation, channel_statistics
+from graphnas.training.lazy_images import LazyImages
 
 RNG = np.random.default_rng(0)
 
@@ -109,10 +109,9 @@ def test_grey_images_get_their_channel():
     assert data.train.shape == (1, 5, 6)
 
 
-def test_large_sets_are_read_when_needed(monkeypatch):
+def test_large_sets_are_read_when_needed():
     pixels, labels = _pixels(20), np.arange(20) % 2
-    monkeypatch.setattr(datasets, "IN_MEMORY_BYTES", 100)
-    data = load_dataset((_Own(pixels, labels), (pixels, labels)))
+    data = load_dataset((_Own(pixels, labels), (pixels, labels)), memory_limit=100)
     assert isinstance(data.train, LazyImages)
     batches = [torch.tensor([3, 1]), torch.tensor([19]), torch.arange(20)]
     for batch, indices in zip(data.train.batches(batches), batches, strict=True):
@@ -152,7 +151,10 @@ GOOD = (_zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1]))
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("mnist", "unknown data set 'mnist'; allowed: digits, cifar10, torchvision:NAME"),
+        (
+            "mnist",
+            "unknown data set 'mnist'; allowed: digits, cifar10, cifar100, tinyimagenet, .*imagefolder:PATH",
+        ),
         ("digits:small", "unknown data set"),
         ("torchvision:", "unknown data set"),
         (5, "dataset must be one of digits, .* got 5"),
@@ -168,7 +170,7 @@ GOOD = (_zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1]))
         ((GOOD, (_zeros(4, 1, 3, 2), GOOD[1])), r"test images have shape \(1, 3, 2\)"),
         ((GOOD, (GOOD[0], GOOD[1] + 1)), "test label 2 is not one of the 2 classes"),
         ((GOOD, "digits"), "test must be a torch Dataset with a length .* got str"),
-        (([("a", 0), ("b", 1), ("c", 0)], GOOD), "image 0 is a str"),
+        (([("a", 0), ("b", 1), ("c", 0)], GOOD), "train item 0: the image is a str"),
         ((iter([]), GOOD), "train must be a torch Dataset with a length"),
     ],
 )
@@ -241,12 +243,11 @@ def test_grey_folders_have_one_channel(tmp_path):
     assert load_dataset(tmp_path).train.shape == (3, 5, 6)
 
 
-def test_large_folders_are_decoded_when_needed(tmp_path, monkeypatch):
+def test_large_folders_are_decoded_when_needed(tmp_path):
     _write_folder(tmp_path, {"a": 10, "b": 10})
     at_once = load_dataset(tmp_path)
     assert len(at_once.test) == 4
-    monkeypatch.setattr(image_folder, "IN_MEMORY_BYTES", 10)
-    data = load_dataset(tmp_path)
+    data = load_dataset(tmp_path, memory_limit=10)
     assert isinstance(data.train, LazyImages)
     assert torch.equal(data.train.take(torch.arange(16)), at_once.train.images)
     assert data.normalisation == at_once.normalisation
@@ -270,12 +271,12 @@ def test_bad_folders_are_named(tmp_path):
     _write_folder(tmp_path / "three" / "test", {"a": 2, "b": 2})
     with pytest.raises(InvalidArgument, match="no folder train"):
         load_dataset(tmp_path / "three")
-    _write_folder(tmp_path / "four", {"a": 2, "b": 2})
+    _write_folder(tmp_path / "four", {"a": 3, "b": 3})
     with pytest.raises(InvalidArgument, match="image_size must be at least 1, got 0"):
         load_dataset(tmp_path / "four", image_size=0)
     for damaged in (tmp_path / "four" / "b").iterdir():
         damaged.write_bytes(damaged.read_bytes()[:45])
-    with pytest.raises(CorruptData, match=r"00[01]\.png"):
+    with pytest.raises(CorruptData, match=r"00[012]\.png cannot be decoded"):
         load_dataset(tmp_path / "four")
 
 
