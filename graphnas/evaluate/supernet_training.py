@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from graphnas.evaluate.supernet_config import SupernetConfig
 from graphnas.graph.architecture import Architecture
 from graphnas.seeds import derived_seed, torch_generator
-from graphnas.training.augment import augmented
+from graphnas.training.augment import lightly_augmented
 from graphnas.training.images import ImageSet, Normalisation
 from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite, device_of
 from graphnas.training.randomness import SeededRandomness
@@ -115,7 +115,7 @@ def train_epoch(
     loss_sum, seen = torch.zeros((), device=device), 0
     network.train()
     for step, (chosen, pixels) in enumerate(zip(batches, images.batches(batches), strict=True)):
-        inputs = augmented(pixels.to(device), config, normalisation, changes)
+        inputs = lightly_augmented(pixels.to(device), config, normalisation, changes)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         targets = labels[chosen.to(device)]
         # With gradients of None instead of zero, the operations that a step does not run keep their weights.
@@ -199,7 +199,7 @@ def measure_many(
         for chosen, pixels in zip(parts, images.batches(parts), strict=True):
             pixels = pixels.to(device)
             if config.validation_augmentation:
-                inputs = augmented(pixels, config, normalisation, changes)
+                inputs = lightly_augmented(pixels, config, normalisation, changes)
             else:
                 inputs = normalisation(pixels)
             with precision(mixed):

@@ -14,9 +14,10 @@ from torch.nn.functional import cross_entropy
 
 from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training import processes
-from graphnas.training.augment import augmented, mixed
+from graphnas.training.augment import augmented, check_changes
 from graphnas.training.images import ImageSet, Normalisation
 from graphnas.training.measuring import Accuracy, Diverged, logits, measure_accuracy
+from graphnas.training.mixing import mixed
 from graphnas.training.optimisation import (
     averaged_weights,
     cosine_learning_rate,
@@ -72,7 +73,8 @@ class Training:
         epoch: Epochs that are done.
 
     Raises:
-        InvalidArgument: The network has none of the layers that ``drop_path`` is for.
+        InvalidArgument: The network has none of the layers that ``drop_path`` is for, or an augmentation is
+            not defined for such images.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Training:
         self.normalisation, self.seed = normalisation, seed
         self.num_classes = num_classes or int(images.labels.max()) + 1
         self.device = device_of(module)
+        check_changes(config, images.shape, images.take(indices[:1]).dtype)
         set_drop_path(module, config.drop_path)
         self._half = arithmetic(config.precision, module, self.device)
         self._narrow = widen(module)

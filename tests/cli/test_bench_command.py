@@ -57,7 +57,8 @@ from types import SimpleNamespace
 def one(name, **other):
     full = {name: "", name + "_more": "more"}
     base = {"name": name, "module": "benchmarks.made.up", "quick": {name: "'a b' c"}, "full": full}
-    return SimpleNamespace(**{**base, "records": tuple(full), "gpu": {}, "tables": (), **other})
+    nothing = {"gpu": {}, "tables": (), "images": False}
+    return SimpleNamespace(**{**base, **nothing, "records": tuple(full), **other})
 CATALOG = (one("first"), one("second"), one("broken", quick={"broken": "fail"}))
 """
 
