@@ -114,7 +114,8 @@ def pixels_of(
 
 def _bytes_of_16_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """0..65535 to the nearest of 0..255, where 255 stands for 65535."""
-    return ((np.clip(values, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
+    scaled: np.ndarray[Any, Any] = (np.clip(values, 0, 65535).astype(np.uint32) + 128) // 257
+    return scaled.astype(np.uint8)
 
 
 def _why(error: Exception, path: Path) -> str:

@@ -191,8 +191,8 @@ class _Order:
 
     batches: Sequence[Sequence[int]] = ()
 
-    def __iter__(self) -> Iterator[Sequence[int]]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[list[int]]:
+        return map(list, self.batches)
 
     def __len__(self) -> int:
         return len(self.batches)
