@@ -105,6 +105,8 @@ def pixels_of(
         image = Image.fromarray(_bytes_of_16_bits(np.asarray(image)))
     elif image.mode == "La":  # Pillow converts it to its straight form only
         image = image.convert("LA")
+    elif image.mode == "LAB":  # and this one to RGB only
+        image = image.convert("RGB")
     image = image.convert("L" if grey else "RGB")
     if size is not None and (image.height, image.width) != size:
         image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
