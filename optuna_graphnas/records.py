@@ -7,7 +7,8 @@ sampler note on a trial that fails which of these it was:
 
 ==============================  =====================================================================
 FAIL, noted as a failure        FINISHED
-FAIL, noted as stopped          STOPPED: a person pressed Ctrl-C
+FAIL, noted as stopped          STOPPED: a person pressed Ctrl-C, or data are missing or damaged, which is
+                                no fault of the architecture
 FAIL, not noted, by             INTERRUPTED: the heartbeat, or somebody who tidied up, found its worker
 ``study.optimize``              dead
 FAIL, by ask-and-tell           FINISHED: a told FAIL is a failure, whichever process tells it. Optuna has
@@ -32,11 +33,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from graphnas.errors import CorruptData, DataNotFound
 from optuna_graphnas.worker import Worker, current_worker
 
 WORKER = "graphnas:worker"
 FAILURE = "graphnas:failed"
 STOPPED = "graphnas:interrupted"
+
+NOT_ITS_FAULT = (KeyboardInterrupt, CorruptData, DataNotFound)
+"""Errors that end a trial without saying anything of its architecture."""
 
 
 class Fate(enum.Enum):
@@ -45,7 +50,7 @@ class Fate(enum.Enum):
     OPEN = "it runs or waits"
     FINISHED = "it was completed or pruned, or its objective failed"
     INTERRUPTED = "its worker was lost"
-    STOPPED = "it was ended by a person, or lies in the copy of a study; it counts as never started"
+    STOPPED = "it was ended from outside, or lies in the copy of a study; it counts as never started"
 
 
 def own_record(trial: FrozenTrial, attribute: str) -> dict[str, Any] | None:
@@ -85,14 +90,14 @@ def record_failure(study: Study, trial: FrozenTrial) -> None:
     record = own_record(trial, WORKER)
     if record is None or not record.get("optimize"):  # then state FAIL says it all
         return
-    if _keyboard_interrupt():
+    if _ended_from_outside():
         study._storage.set_trial_system_attr(trial._trial_id, STOPPED, {"trial": trial.number})
     elif not _has_died(record):
         study._storage.set_trial_system_attr(trial._trial_id, FAILURE, {"trial": trial.number})
 
 
-def _keyboard_interrupt() -> bool:
-    """Whether ``study.optimize``, by which this is called, ends a trial because of Ctrl-C.
+def _ended_from_outside() -> bool:
+    """Whether ``study.optimize``, by which this is called, ends a trial because of Ctrl-C or of the data.
 
     Optuna tells the sampler the state alone, after it has handled the exception; the frame of its loop is
     the one place that still knows it.
@@ -100,15 +105,15 @@ def _keyboard_interrupt() -> bool:
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "_run_trial" and frame.f_globals.get("__name__", "").startswith("optuna."):
-            return any(_caused_by_ctrl_c(value) for value in frame.f_locals.values())
+            return any(_not_its_fault(value) for value in frame.f_locals.values())
         frame = frame.f_back  # type: ignore[assignment]
     return False
 
 
-def _caused_by_ctrl_c(error: object) -> bool:
+def _not_its_fault(error: object) -> bool:
     met: list[BaseException] = []
     while isinstance(error, BaseException) and error not in met:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, NOT_ITS_FAULT):
             return True
         met.append(error)
         error = error.__cause__ or error.__context__

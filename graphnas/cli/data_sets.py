@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from graphnas.data_directory import installed_file
 from graphnas.errors import CorruptData, GraphNASError
+
+if TYPE_CHECKING:
+    from graphnas.training.images import ImageData
 
 DataDirectory = str | os.PathLike[str] | None
 
@@ -36,6 +39,8 @@ class DataSet(NamedTuple):
 def known_data() -> list[DataSet]:
     """Everything that is looked for, tables first."""
     from graphnas.training.cifar10 import find_cifar10
+    from graphnas.training.cifar100 import find_cifar100
+    from graphnas.training.tiny_imagenet import find_tiny_imagenet
     from search_spaces.tables.enas6 import find_enas6
     from search_spaces.tables.nasbench101 import find_nasbench101
     from search_spaces.tables.nasbench201 import find_nasbench201, find_nasbench201_latencies
@@ -73,6 +78,10 @@ def known_data() -> list[DataSet]:
         DataSet(
             "cifar10", "images", "163 MB", lambda data_dir: find_cifar10(data_dir).parent, _check_cifar10
         ),
+        DataSet(
+            "cifar100", "images", "161 MB", lambda data_dir: find_cifar100(data_dir).parent, _check_cifar100
+        ),
+        DataSet("tinyimagenet", "images", "237 MB", find_tiny_imagenet, _check_tiny_imagenet),
         DataSet("digits", "images", "-", _find_digits, _check_digits),
     ]
 
@@ -127,9 +136,25 @@ def _check_latencies(data_dir: DataDirectory) -> list[str]:
 def _check_cifar10(data_dir: DataDirectory) -> list[str]:
     from graphnas.training.cifar10 import find_cifar10, load_cifar10
 
-    images = load_cifar10(data_dir)
+    return [_contents(load_cifar10(data_dir), find_cifar10(data_dir).parent)]
+
+
+def _check_cifar100(data_dir: DataDirectory) -> list[str]:
+    from graphnas.training.cifar100 import find_cifar100, load_cifar100
+
+    return [_contents(load_cifar100(data_dir), find_cifar100(data_dir).parent)]
+
+
+def _check_tiny_imagenet(data_dir: DataDirectory) -> list[str]:
+    from graphnas.training.tiny_imagenet import find_tiny_imagenet, load_tiny_imagenet
+
+    folder = find_tiny_imagenet(data_dir)
+    return [_contents(load_tiny_imagenet(folder), folder)]
+
+
+def _contents(images: ImageData, folder: Path) -> str:
     counts = f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images"
-    return [f"{counts} in {find_cifar10(data_dir).parent}"]
+    return f"{counts} in {folder}"
 
 
 def _find_digits(_data_dir: DataDirectory) -> Path:

@@ -23,10 +23,15 @@ OPTIONS = {
     "shape": "--shape",
     "dataset": "--dataset",
     "data_dir": "--data-dir",
+    "image_size": "--image-size",
+    "download": "--download",
     "progress": "nothing: a search shows its own",
     "space": "--space",
 }
 """Arguments of the evaluator that are no training settings, and where they are given."""
+
+IMAGE_SETS = ("digits", "tinyimagenet")
+"""Names of image sets that no table has; those with a colon are others."""
 
 METRICS = ("validation_accuracy", "test_accuracy", "validation_score")
 
@@ -36,8 +41,9 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="DATASET",
-        help="a data set of the table, or digits, cifar10, torchvision:NAME, imagefolder:PATH to train on "
-        "(default: the first of the space's table if it has one, otherwise digits)",
+        help="a data set of the table, or digits, cifar10, cifar100, tinyimagenet[:PATH], torchvision:NAME, "
+        "imagefolder:PATH to train on (default: the first of the space's table if it has one, otherwise "
+        "digits)",
     )
     parser.add_argument(
         "--evaluator",
@@ -53,6 +59,7 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--metric", choices=METRICS, help="what to search for (default: the table's first)")
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=integer(1), metavar="N", help="epochs of each training")
+    add_data_arguments(training)
     training.add_argument("--device", metavar="DEVICE", help="auto (CUDA where there is one), cpu, cuda, ...")
     training.add_argument(
         "--training",
@@ -72,6 +79,22 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data_arguments(parser: argparse._ActionsContainer) -> None:
+    """How the images to train on are read; without the option, its argument is None."""
+    parser.add_argument(
+        "--image-size",
+        type=integer(1),
+        metavar="PIXELS",
+        help="side to which images from files or torchvision are scaled; needed if they differ in size",
+    )
+    parser.add_argument(
+        "--download",
+        action="store_const",
+        const=True,
+        help="let torchvision download cifar10, cifar100 or torchvision:NAME if it is missing",
+    )
+
+
 def make_evaluator(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
     """The evaluator, and the settings to keep with the study.
 
@@ -81,7 +104,7 @@ def make_evaluator(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluat
         CorruptData: A file is damaged.
     """
     has_table = space.name in SPACES_WITH_TABLES
-    images_only = args.dataset is not None and (args.dataset == "digits" or ":" in args.dataset)
+    images_only = args.dataset is not None and (args.dataset in IMAGE_SETS or ":" in args.dataset)
     if args.evaluator == "table" or (args.evaluator == "auto" and has_table and not images_only):
         return _table(args, space)
     return _training(args, space, args.dataset or "digits")
@@ -99,13 +122,14 @@ def known_part(space: GraphSpace, evaluator: Evaluator) -> GraphSpace:
 def _refuse(arguments: dict[str, Any], why: str) -> None:
     for name, value in arguments.items():
         if value not in (None, []):
-            raise InvalidArgument(f"--{name} is for {why}")
+            raise InvalidArgument(f"--{name.replace('_', '-')} is for {why}")
 
 
 def _table(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
     from graphnas.evaluate import TabularEvaluator
 
-    training = {name: getattr(args, name) for name in ("epochs", "device", "training", "shape")}
+    names = ("epochs", "device", "training", "shape", "image_size", "download")
+    training = {name: getattr(args, name) for name in names}
     _refuse(training, "training, but the values come from the table; add --evaluator train to train")
     try:
         evaluator = TabularEvaluator(space, args.dataset, args.budget, args.metric, args.data_dir)
@@ -138,6 +162,8 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         dataset,
         data_dir=args.data_dir,
         shape=dict(args.shape),
+        image_size=args.image_size,
+        download=bool(args.download),
         seed=args.seed,
         device=args.device or "auto",
         progress=False,
@@ -147,6 +173,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
     settings = {
         "evaluator": "train",
         "dataset": dataset,
+        "image_size": args.image_size,
         "training": dataclasses.asdict(evaluator.config),
         "shape": dict(evaluator.shape),
         "metric": METRICS[0],

@@ -65,7 +65,7 @@ class DatasetItems:
             images = [self._parts(item, index)[0] for index, item in zip(chosen, sample, strict=True)]
             self.channels = 3 if channels == 3 or any(_is_colour(image) for image in images) else None
         elif self.size is not None:
-            raise InvalidArgument(f"image_size is for Pillow images; {self.name_of(0)} is a {_kind(first)}")
+            raise InvalidArgument(f"image_size is for Pillow images; {self.name_of(0)} is {_kind(first)}")
         pixels, self.first_label = self._converted(raw, 0)
         if pixels.ndim != 3:
             raise InvalidArgument(f"{what}: images must have shape (C, H, W), got {tuple(pixels.shape)}")

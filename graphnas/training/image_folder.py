@@ -168,7 +168,8 @@ def _check_one_size(paths: list[Path], headers: list[Header]) -> None:
         if header[:2] != first[:2]:
             raise InvalidArgument(
                 f"the images differ in size ({paths[0]} has {first.width}x{first.height}, "
-                f"{path} has {header.width}x{header.height}): give image_size"
+                f"{path} has {header.width}x{header.height}): "
+                "give image_size, or --image-size on the command line"
             )
 
 

@@ -128,7 +128,7 @@ class LazyImages(ImageSet):
         """All of them, read once."""
         images = torch.empty((len(self), *self.shape), dtype=self.dtype)
         start = 0
-        for batch in self.batches(torch.arange(len(self)).split(256)):
+        for batch in self.batches(torch.split(torch.arange(len(self)), 256)):
             if batch.dtype != images.dtype:
                 raise InvalidArgument(f"images have different types: {images.dtype} and {batch.dtype}")
             images[start : start + len(batch)] = batch

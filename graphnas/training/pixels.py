@@ -105,6 +105,8 @@ def pixels_of(
         image = Image.fromarray(_bytes_of_16_bits(np.asarray(image)))
     elif image.mode == "La":  # Pillow converts it to its straight form only
         image = image.convert("LA")
+    elif image.mode == "LAB":  # and this one to RGB only
+        image = image.convert("RGB")
     image = image.convert("L" if grey else "RGB")
     if size is not None and (image.height, image.width) != size:
         image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
@@ -114,7 +116,8 @@ def pixels_of(
 
 def _bytes_of_16_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """0..65535 to the nearest of 0..255, where 255 stands for 65535."""
-    return ((np.clip(values, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
+    scaled: np.ndarray[Any, Any] = (np.clip(values, 0, 65535).astype(np.uint32) + 128) // 257
+    return scaled.astype(np.uint8)
 
 
 def _why(error: Exception, path: Path) -> str:

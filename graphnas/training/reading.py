@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 import types
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -73,9 +74,16 @@ class ItemReader(Generic[T, R]):
     def _start(self) -> None:
         self._order = _Order()
         self._loader: DataLoader[Any] | None = None
-        self._owner = os.getpid()
         self._in_use = threading.Lock()
         self._one_by_one = threading.Lock()
+        _readers.add(self)
+
+    def _forget_processes(self) -> None:
+        """In a forked process: leave the worker processes, and the locks, to the one that they belong to."""
+        iterator = getattr(self._loader, "_iterator", None)
+        if iterator is not None:
+            iterator._shutdown = True  # otherwise its end would be that of the other one's processes
+        self._start()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("_items", "_threads", "_workers")}
@@ -111,15 +119,13 @@ class ItemReader(Generic[T, R]):
         """End the worker processes; a later pass starts new ones."""
         loader, self._loader = self._loader, None
         iterator = getattr(loader, "_iterator", None)
-        if iterator is not None and self._owner == os.getpid():
+        if iterator is not None:
             iterator._shutdown_workers()
 
     # ---------------------------------------------------------------- processes
 
     def _ready(self, indices: Sequence[Sequence[int]]) -> DataLoader[Any] | None:
         """The loader with its processes; None if threads are to read."""
-        if self._owner != os.getpid():
-            return None  # after a fork, the processes are those of another one
         if self._loader is not None:
             return self._loader
         workers = self._workers
@@ -186,13 +192,26 @@ class ItemReader(Generic[T, R]):
             return self._items.one(index)
 
 
+_readers: weakref.WeakSet[ItemReader[Any, Any]] = weakref.WeakSet()
+"""Every reader of this process, for the moment of a fork."""
+
+
+def _after_fork() -> None:
+    for reader in list(_readers):
+        reader._forget_processes()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class _Order:
     """The batches of the pass that is running."""
 
     batches: Sequence[Sequence[int]] = ()
 
-    def __iter__(self) -> Iterator[Sequence[int]]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[list[int]]:
+        return map(list, self.batches)
 
     def __len__(self) -> int:
         return len(self.batches)

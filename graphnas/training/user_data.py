@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from graphnas.training.images import ImageSet, MemoryImages
 from graphnas.training.labels import label_indices
 from graphnas.training.lazy_images import LazyImages
 from graphnas.training.reading import ItemReader
+
+_logger = logging.getLogger(__name__)
 
 
 def image_set(
@@ -75,6 +78,7 @@ def image_set(
 def _channels_first(images: Any, what: str) -> Any:
     shape = tuple(getattr(images, "shape", ()))
     if len(shape) == 4 and 0 not in shape and channels_are_last(shape[1:], f"{what} images"):
+        _logger.info("%s images of shape %s are read as (n, H, W, C)", what, shape)
         return torch.as_tensor(images).permute(0, 3, 1, 2)
     return images
 

@@ -112,3 +112,28 @@ def test_what_a_device_could_not_run(command):
     assert done.code == 0
     assert "15,625 cells" in done.out
     assert "hwnb_c10_edgetpu_latency: not measured for" in done.out
+
+
+def test_image_sets_are_found_and_counted(command, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    root = tmp_path / "tiny-imagenet-200"
+    lines = []
+    for wnid in ("n01", "n02"):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        (root / "val" / "images").mkdir(parents=True, exist_ok=True)
+        for k in range(3):
+            image.new("RGB", (4, 4), (90 * k, 0, 0)).save(root / "train" / wnid / "images" / f"{k}.JPEG")
+        image.new("RGB", (4, 4)).save(root / "val" / "images" / f"{wnid}.JPEG")
+        lines.append(f"{wnid}.JPEG\t{wnid}\t0\t0\t3\t3\n")
+    (root / "wnids.txt").write_text("n01\nn02\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    done = command("data", "--data-dir", tmp_path)
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line.split()[:1]}
+    assert rows["tinyimagenet"].endswith(f" {root}")
+    assert "cifar-100-python.tar.gz (161 MB)" in done.out
+    checked = command("data", "--data-dir", tmp_path, "check", "tinyimagenet")
+    assert (checked.code, checked.out) == (0, f"tinyimagenet: 6 training and 2 test images in {root}\n")
+    (root / "train" / "n02" / "images" / "1.JPEG").write_bytes(b"damaged")
+    broken = command("data", "--data-dir", tmp_path, "check", "tinyimagenet")
+    assert broken.code == 2
+    assert "1.JPEG" in broken.err

@@ -18,6 +18,7 @@ from graphnas.errors import CorruptData, DataNotFound, InvalidArgument, MissingE
 from graphnas.training.datasets import load_dataset
 from graphnas.training.images import MemoryImages, Normalisation, channel_statistics
 from graphnas.training.lazy_images import LazyImages
+from graphnas.training.splits import stratified_split
 
 RNG = np.random.default_rng(0)
 
@@ -218,6 +219,53 @@ def test_image_folder_without_a_test_part_holds_out_a_fifth(tmp_path):
     shades = sorted(data.train.images[8:, 1, 0, 0].tolist() + data.test.images[2:, 1, 0, 0].tolist())
     assert shades == [7 * k for k in range(20)]
     assert torch.equal(load_dataset(tmp_path).test.images, data.test.images)
+
+
+HIDDEN = [
+    "cat/.ipynb_checkpoints/000-checkpoint.png",
+    "cat/deep/.cache/a/b/000.png",
+    "cat/._000.png",
+    "cat/deep/.000.png",
+    ".dog/000.png",
+]
+
+
+@pytest.mark.parametrize("parts", [("",), ("train", "val")])
+def test_hidden_files_and_folders_never_count(tmp_path, parts):
+    for part in parts:
+        _write_folder(tmp_path / part, {"cat": 5, "dog": 5})
+    expected = load_dataset(tmp_path)
+    for part in parts:
+        for name in HIDDEN:
+            (tmp_path / part / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / part / name).write_bytes((tmp_path / part / "cat" / "000.png").read_bytes())
+    found = load_dataset(tmp_path)
+    assert found.class_names == ("cat", "dog")
+    for one, other in ((found.train, expected.train), (found.test, expected.test)):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
+    (tmp_path / parts[0] / "cat" / "deep" / "visible.png").write_bytes(
+        (tmp_path / parts[0] / "cat" / "000.png").read_bytes()
+    )
+    assert len(load_dataset(tmp_path).train) == len(expected.train) + 1
+
+
+def test_a_folder_below_a_hidden_one_is_read(tmp_path):
+    _write_folder(tmp_path / ".cache" / "pets", {"cat": 5, "dog": 5})
+    assert len(load_dataset(tmp_path / ".cache" / "pets").train) == 8
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "a single image"), (2, "2 images")])
+def test_a_class_with_too_few_images_to_hold_any_out_is_counted_rightly(tmp_path, count, said):
+    _write_folder(tmp_path, {"cat": 9, "dog": count})
+    with pytest.raises(
+        InvalidArgument, match=f"class dog has {said}: a set without test images needs at least 3"
+    ):
+        load_dataset(tmp_path)
+    _write_folder(tmp_path / "more", {"cat": 9, "dog": 3})
+    data = load_dataset(tmp_path / "more")
+    first, rest = stratified_split(data.train.labels, 0.5, seed=0)
+    assert len(first) + len(rest) == len(data.train)
 
 
 def test_image_folder_is_scaled(tmp_path):
