@@ -23,6 +23,11 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 SOURCES, TARGETS = (np.array(ends) for ends in zip(*EDGES, strict=True))
 
 
+def named_edges(architecture: Architecture, operations: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Source, target and the operation's name of each edge that has one."""
+    return [(source, target, operations[label]) for source, target, label in architecture.labelled_edges()]
+
+
 class EdgeCells(GraphSpace):
     """Cells of 4 nodes; ``edge_ops`` are the operations and any labelling of the 6 edges is a cell.
 

@@ -245,12 +245,13 @@ class ENASMacro(GraphSpace):
             InvalidArgument: A size is not positive, ``width`` is less than 2, or another ``dropout``.
         """
         self.validate(architecture)
-        from search_spaces.enas_network import ENASNetwork
+        from search_spaces.enas_network import ENASNetwork, skip_inputs
 
         codes, _ = self._read(architecture)
         operations = [OPERATIONS[code] for code in codes]
         chosen = self.width if width is None else width
-        return ENASNetwork(architecture.adjacency, operations, num_classes, in_channels, chosen, dropout)
+        skips = skip_inputs(architecture.adjacency, len(operations))
+        return ENASNetwork(skips, operations, num_classes, in_channels, chosen, dropout)
 
     def supernet(
         self,

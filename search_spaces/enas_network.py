@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.backbone import Backbone
 from search_spaces.enas_codes import reductions
 from search_spaces.staged_network import check_sizes, conv_bn
 
@@ -72,11 +73,12 @@ class MacroNetwork(nn.Module):
         return logits
 
 
-class ENASNetwork(MacroNetwork):
+class ENASNetwork(MacroNetwork, Backbone):  # type: ignore[misc]  # reset_classifier may change its kind
     """Stem, chain of layers with skip connections, global average pooling, dropout, linear classifier.
 
     Args:
-        adjacency: ``(L + 2, L + 2)``: node 0 is the stem's output, node ``i`` layer ``i``.
+        skips: The nodes that each of the ``L`` layers reads besides the one before it: node 0 is the stem's
+            output, node ``i`` layer ``i``.
         operations: ``L`` names.
         num_classes: Size of the output.
         in_channels: Channels of the images.
@@ -89,7 +91,7 @@ class ENASNetwork(MacroNetwork):
 
     def __init__(
         self,
-        adjacency: NDArray[Any],
+        skips: Sequence[Sequence[int]],
         operations: Sequence[str],
         num_classes: int,
         in_channels: int,
@@ -99,19 +101,32 @@ class ENASNetwork(MacroNetwork):
         count = len(operations)
         layers = (Layer(operation, width) for operation in operations)
         super().__init__(layers, count, num_classes, in_channels, width, dropout)
-        self._skips = skip_inputs(adjacency, count)
+        self._skips = [list(nodes) for nodes in skips]
+        self._last_at = sorted({*self._reduce_after, count})
+        """The last layer at each resolution."""
+        self.out_channels = (width,) * len(self._last_at)
+        self.strides = tuple(2**place for place in range(len(self._last_at)))
+        self.map_modules = tuple(f"layers.{number - 1}" for number in self._last_at)
+        self.num_features = width
 
-    def features(self, images: Tensor) -> Tensor:
-        """``(B, width, H', W')``: the last layer's output."""
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The outputs of the last layer before each reduction and of the last one, of ``width`` channels."""
+        maps = []
         outputs = [self.stem(images)]
         for number, (layer, skips) in enumerate(zip(self.layers, self._skips, strict=True), start=1):
             output = layer(outputs[-1], [outputs[j] for j in skips])
+            if number in self._last_at:
+                maps.append(output)
             outputs = self.stored(outputs, output, number)
-        return outputs[-1]
+        return maps
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits ``(B, num_classes)`` of the last map; with ``pre_logits`` its mean over the pixels."""
+        return x.mean((2, 3)) if pre_logits else self.classify(x)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        return self.classify(self.features(images))
+        return self.forward_head(self.features(images)[-1])
 
 
 def skip_inputs(adjacency: NDArray[Any], count: int) -> list[list[int]]:

@@ -192,6 +192,7 @@ class GEMNet(GraphSpace):
             InvalidArgument: A size is not positive, or ``stem_stride`` is not 1, 2 or 4.
         """
         pruned = self.prune(architecture)
+        from search_spaces.backbone import node_inputs
         from search_spaces.gemnet_network import GEMNetNetwork
 
         if widths is None:
@@ -199,7 +200,8 @@ class GEMNet(GraphSpace):
                 raise InvalidArgument(f"stages must be at least 1, got {stages}")
             widths = [width * 2**stage for stage in range(stages)]
         operations = [self.node_ops[label] for label in pruned.operations]
-        return GEMNetNetwork(pruned.adjacency, operations, num_classes, in_channels, widths, stem_stride)
+        inputs = node_inputs(pruned.adjacency)
+        return GEMNetNetwork(inputs, operations, num_classes, in_channels, widths, stem_stride)
 
     def __repr__(self) -> str:
         return f"GEMNet(num_nodes={self.max_nodes}, operations={self.operations})"

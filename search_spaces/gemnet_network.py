@@ -9,10 +9,8 @@ halves the resolution is a 3x3 depthwise-separable Conv-BN-ReLU of stride 2, tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
@@ -23,7 +21,7 @@ class GEMNetNetwork(StagedNetwork):
     """Stem, one cell per stage, global average pooling and a linear classifier.
 
     Args:
-        adjacency: ``(n, n)`` of the pruned graph: node 0 is the input and reaches every node.
+        inputs: The nodes that each of the ``n`` nodes reads; node 0 is the input and reaches every node.
         operations: ``n`` names; that of node 0 is not read.
         num_classes: Size of the output.
         in_channels: Channels of the images.
@@ -32,15 +30,11 @@ class GEMNetNetwork(StagedNetwork):
 
     Raises:
         InvalidArgument: A size is not positive, there is no stage, or another ``stem_stride``.
-
-    Attributes:
-        out_channels: Channels of each map of :meth:`features`.
-        strides: Pixels of the image per pixel of each map.
     """
 
     def __init__(
         self,
-        adjacency: NDArray[Any],
+        inputs: Sequence[Sequence[int]],
         operations: Sequence[str],
         num_classes: int,
         in_channels: int,
@@ -58,13 +52,12 @@ class GEMNetNetwork(StagedNetwork):
         if stem_stride == 4:
             stem.append(conv_bn_relu("conv3x3", first, first, stride=2))
         self.stem = nn.Sequential(*stem)
-        self.out_channels = tuple(widths)
-        self.strides = tuple(stem_stride * 2**stage for stage in range(len(widths)))
+        self.set_maps(widths, [stem_stride * 2**stage for stage in range(len(widths))], widths[-1])
         self.stages = nn.ModuleList()
         before = first
         for stage, width in enumerate(widths):
             source = conv_bn_relu("sepconv3x3", before, width, stride=2) if stage else nn.Identity()
-            self.stages.append(Cell(adjacency, operations, width, source))
+            self.stages.append(Cell(inputs, operations, width, source))
             before = width
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(before, num_classes)
@@ -74,14 +67,15 @@ class Cell(nn.Module):
     """One copy of the graph, every node with ``width`` channels."""
 
     def __init__(
-        self, adjacency: NDArray[Any], operations: Sequence[str], width: int, source: nn.Module
+        self, inputs: Sequence[Sequence[int]], operations: Sequence[str], width: int, source: nn.Module
     ) -> None:
         super().__init__()
         self.source = source
-        self._inputs = [[int(i) for i in adjacency[:, j].nonzero()[0]] for j in range(len(adjacency))]
-        self._leaves = [int(j) for j in (adjacency.any(1) == 0).nonzero()[0]]
+        self._inputs = [list(nodes) for nodes in inputs]
+        read = {node for nodes in inputs for node in nodes}
+        self._leaves = [node for node in range(len(inputs)) if node not in read]
         self.nodes = nn.ModuleList(
-            conv_bn_relu(operations[j], len(self._inputs[j]) * width, width) for j in range(1, len(adjacency))
+            conv_bn_relu(operations[node], len(inputs[node]) * width, width) for node in range(1, len(inputs))
         )
         self.squeeze = conv_bn_relu("conv1x1", len(self._leaves) * width, width)
 

@@ -288,11 +288,12 @@ class NASBench101(GraphSpace):
             InvalidArgument: A size is not positive, or ``channels`` are too few to be shared.
         """
         pruned = self.prune(architecture)
+        from search_spaces.backbone import node_inputs
         from search_spaces.nasbench101_network import NASBench101Network
 
         return NASBench101Network(
-            pruned.adjacency,
-            pruned.operations,
+            node_inputs(pruned.adjacency),
+            [self.node_ops[label] for label in pruned.operations],
             num_classes,
             in_channels=in_channels,
             channels=channels,

@@ -9,14 +9,11 @@ parameters equals the benchmark's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
-from search_spaces.nasbench101_cells import CONV1X1, CONV3X3
 from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn, doubling_stages
 
 
@@ -24,8 +21,8 @@ class NASBench101Network(StagedNetwork):
     """Stem, stacks of identical cells, head.
 
     Args:
-        adjacency: ``(n, n)`` edges of a pruned cell.
-        operations: ``(n,)`` its node labels.
+        inputs: The nodes that each of the ``n`` nodes of a pruned cell reads.
+        operations: Names of the ``n`` nodes.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         channels: Width of the stem and of the first stack.
@@ -38,8 +35,8 @@ class NASBench101Network(StagedNetwork):
 
     def __init__(
         self,
-        adjacency: NDArray[Any],
-        operations: NDArray[Any],
+        inputs: Sequence[Sequence[int]],
+        operations: Sequence[str],
         num_classes: int,
         *,
         in_channels: int,
@@ -62,10 +59,12 @@ class NASBench101Network(StagedNetwork):
             cells_per_stack,
             # Rounded up where a side is odd, as the benchmark's "same" padding does.
             lambda _width: nn.MaxPool2d(2, stride=2, ceil_mode=True),
-            lambda before, width: Cell(adjacency, operations, before, width),
+            lambda before, width: Cell(inputs, operations, before, width),
         )
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
+        scales = [2**stack for stack in range(stacks)]
+        self.set_maps([channels * scale for scale in scales], scales, width)
 
 
 class Cell(nn.Module):
@@ -78,21 +77,20 @@ class Cell(nn.Module):
     """
 
     def __init__(
-        self, adjacency: NDArray[Any], operations: NDArray[Any], in_channels: int, out_channels: int
+        self, inputs: Sequence[Sequence[int]], operations: Sequence[str], in_channels: int, out_channels: int
     ) -> None:
         super().__init__()
-        edges: list[list[int]] = adjacency.tolist()
-        last = len(edges) - 1
-        self._channels = inner_channels(edges, out_channels)
-        self._inputs = [[i for i in range(1, j) if edges[i][j]] for j in range(last + 1)]
+        last = len(inputs) - 1
+        self._channels = inner_channels(inputs, out_channels)
+        self._inputs = [[node for node in nodes if node] for nodes in inputs]
         self.projections = nn.ModuleDict()
         self.operations = nn.ModuleDict()
         for node in range(1, last):
             width = self._channels[node]
-            if edges[0][node]:
+            if 0 in inputs[node]:
                 self.projections[str(node)] = conv_bn_relu(in_channels, width, 1)
-            self.operations[str(node)] = _operation(int(operations[node]), width)
-        if edges[0][last]:
+            self.operations[str(node)] = _operation(operations[node], width)
+        if 0 in inputs[last]:
             self.projections[str(last)] = conv_bn_relu(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,7 +109,7 @@ class Cell(nn.Module):
         return joined + self.projections[str(last)](x) if str(last) in self.projections else joined
 
 
-def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[int]:
+def inner_channels(inputs: Sequence[Sequence[int]], out_channels: int) -> list[int]:
     """Channels of each node of a pruned cell; the first and the last stand for ``out_channels``.
 
     Nodes that feed the output share its channels evenly; the first ones get one more if the division leaves a
@@ -120,8 +118,8 @@ def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[in
     Raises:
         InvalidArgument: There are fewer channels than nodes that feed the output.
     """
-    last = len(edges) - 1
-    sharing = [node for node in range(1, last) if edges[node][last]]
+    last = len(inputs) - 1
+    sharing = [node for node in inputs[last] if node]
     channels = [out_channels] * (last + 1)
     if len(sharing) > out_channels:
         raise InvalidArgument(f"channels must be at least {len(sharing)} for this cell, got {out_channels}")
@@ -129,7 +127,9 @@ def inner_channels(edges: Sequence[Sequence[int]], out_channels: int) -> list[in
         channels[node] = out_channels // len(sharing) + (place < out_channels % len(sharing))
     for node in range(last - 1, 0, -1):
         if node not in sharing:
-            channels[node] = max(channels[target] for target in range(node + 1, last) if edges[node][target])
+            channels[node] = max(
+                channels[target] for target in range(node + 1, last) if node in inputs[target]
+            )
     return channels
 
 
@@ -138,9 +138,9 @@ def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Sequent
     return nn.Sequential(*conv_bn(in_channels, out_channels, kernel, momentum=0.003), nn.ReLU())
 
 
-def _operation(label: int, width: int) -> nn.Module:
-    if label == CONV3X3:
+def _operation(operation: str, width: int) -> nn.Module:
+    if operation == "conv3x3-bn-relu":
         return conv_bn_relu(width, width, 3)
-    if label == CONV1X1:
+    if operation == "conv1x1-bn-relu":
         return conv_bn_relu(width, width, 1)
     return nn.MaxPool2d(3, stride=1, padding=1)

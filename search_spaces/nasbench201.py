@@ -13,7 +13,7 @@ import numpy as np
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
-from search_spaces.edge_cells import EDGES, NUM_NODES, EdgeCells, labels_of
+from search_spaces.edge_cells import EDGES, NUM_NODES, EdgeCells, labels_of, named_edges
 
 if TYPE_CHECKING:
     from torch import nn
@@ -167,7 +167,8 @@ class NASBench201(EdgeCells):
         self.validate(architecture)
         from search_spaces.nasbench201_network import NASBench201Network
 
-        return NASBench201Network(architecture.adjacency, num_classes, in_channels, channels, cells_per_stage)
+        edges = named_edges(architecture, OPERATIONS)
+        return NASBench201Network(edges, num_classes, in_channels, channels, cells_per_stage)
 
     def complexity(
         self, architecture: Architecture, num_classes: int = 10, image_size: int = 32

@@ -8,19 +8,20 @@ parameters equals the benchmark's for each of the 15,625 cells.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn, doubling_stages
+
+Edge = tuple[int, int, str]
 
 
 class NASBench201Network(StagedNetwork):
     """Stem, three stages of identical cells, head.
 
     Args:
-        cell: ``(4, 4)`` edge labels of the cell.
+        edges: Source, target and operation of each edge of the cell but those without an operation.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         channels: Width of the first stage.
@@ -31,7 +32,12 @@ class NASBench201Network(StagedNetwork):
     """
 
     def __init__(
-        self, cell: NDArray[Any], num_classes: int, in_channels: int, channels: int, cells_per_stage: int
+        self,
+        edges: Sequence[Edge],
+        num_classes: int,
+        in_channels: int,
+        channels: int,
+        cells_per_stage: int,
     ) -> None:
         super().__init__()
         check_sizes(
@@ -42,29 +48,25 @@ class NASBench201Network(StagedNetwork):
         )
         self.stem = nn.Sequential(*conv_bn(in_channels, channels, 3))
         self.stages, width = doubling_stages(
-            channels, 3, cells_per_stage, ResidualReduction, lambda _before, width: Cell(cell, width)
+            channels, 3, cells_per_stage, ResidualReduction, lambda _before, width: Cell(edges, width)
         )
         # Without this normalisation a cell's sum reaches the pooling unscaled, which costs 5-6 points.
         self.head = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
+        self.set_maps([channels, 2 * channels, width], [1, 2, 4], width)
 
 
 class Cell(nn.Module):
     """One cell: node ``j`` is the sum of its edges' outputs, zero where it has none."""
 
-    def __init__(self, labels: NDArray[Any], width: int) -> None:
+    def __init__(self, edges: Sequence[Edge], width: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
-        self._inputs: list[list[tuple[int, str]]] = []
-        for target in range(1, len(labels)):
-            inputs = []
-            for source in range(target):
-                label = int(labels[source, target])
-                if label:
-                    name = f"{source}_{target}"
-                    self.edges[name] = _edge(label, width)
-                    inputs.append((source, name))
-            self._inputs.append(inputs)
+        self._inputs: list[list[tuple[int, str]]] = [[] for _ in range(3)]
+        for source, target, operation in sorted(edges, key=lambda edge: (edge[1], edge[0])):
+            name = f"{source}_{target}"
+            self.edges[name] = _edge(operation, width)
+            self._inputs[target - 1].append((source, name))
 
     def forward(self, x: Tensor) -> Tensor:
         """The last node; same shape as ``x``."""
@@ -99,12 +101,12 @@ def _relu_conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int 
     return nn.Sequential(nn.ReLU(), *conv_bn(in_channels, out_channels, kernel, stride=stride))
 
 
-def _edge(label: int, width: int) -> nn.Module:
-    """The operation of an edge label that is not ``none``."""
-    if label == 1:
+def _edge(operation: str, width: int) -> nn.Module:
+    """The operation of an edge."""
+    if operation == "skip_connect":
         return nn.Identity()
-    if label == 2:
+    if operation == "nor_conv_1x1":
         return _relu_conv_bn(width, width, 1)
-    if label == 3:
+    if operation == "nor_conv_3x3":
         return _relu_conv_bn(width, width, 3)
     return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)

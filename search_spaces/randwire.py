@@ -288,6 +288,7 @@ class RandWire(GraphSpace):
                 widths other than that of strides, or of graphs if each stage has its own.
         """
         graphs = self.stage_graphs(architecture)
+        from search_spaces.backbone import node_inputs
         from search_spaces.randwire_network import RandWireNetwork
 
         if network not in NETWORKS:
@@ -301,9 +302,9 @@ class RandWire(GraphSpace):
                 f"the architecture has {self.stages} graphs, one per stage, but the network has "
                 f"{len(widths)} stages of widths {tuple(widths)}"
             )
-        adjacencies = [graph.adjacency for graph in graphs]
+        inputs = [node_inputs(graph.adjacency) for graph in graphs]
         return RandWireNetwork(
-            adjacencies if self.stages > 1 else adjacencies * len(widths),
+            inputs if self.stages > 1 else inputs * len(widths),
             num_classes,
             in_channels,
             NETWORKS[network]["stem_widths"] if stem_widths is None else stem_widths,

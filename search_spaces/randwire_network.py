@@ -12,10 +12,8 @@ sigmoid(0) = 1/2, and the 1x1 convolution is preceded by ReLU and followed by BN
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
@@ -28,7 +26,7 @@ class RandWireNetwork(StagedNetwork):
     """Stem, one randomly wired stage per graph, head.
 
     Args:
-        graphs: One ``(N, N)`` adjacency matrix per stage.
+        graphs: One graph per stage: the nodes that each of its nodes reads.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         stem_widths: Widths of the two convolutions of the stem.
@@ -45,7 +43,7 @@ class RandWireNetwork(StagedNetwork):
 
     def __init__(
         self,
-        graphs: Sequence[NDArray[Any]],
+        graphs: Sequence[Sequence[Sequence[int]]],
         num_classes: int,
         in_channels: int,
         stem_widths: Sequence[int],
@@ -90,19 +88,25 @@ class RandWireNetwork(StagedNetwork):
             nn.Flatten(),
         )
         self.classifier = nn.Linear(head_width, num_classes)
+        reduction, reached = stem_strides[0] * stem_strides[1], []
+        for stride in strides:
+            reduction *= stride
+            reached.append(reduction)
+        self.set_maps(widths, reached, head_width)
 
 
 class Stage(nn.Module):
     """One copy of a graph: sources read the stage's input, the output is the mean of the sinks."""
 
     def __init__(
-        self, adjacency: NDArray[Any], in_channels: int, width: int, stride: int, *, weighted: bool
+        self, inputs: Sequence[Sequence[int]], in_channels: int, width: int, stride: int, *, weighted: bool
     ) -> None:
         super().__init__()
-        self._inputs = [[int(i) for i in adjacency[:, j].nonzero()[0]] for j in range(len(adjacency))]
-        self._sinks = [int(j) for j in (adjacency.any(1) == 0).nonzero()[0]]
+        self._inputs = [list(nodes) for nodes in inputs]
+        read = {node for nodes in inputs for node in nodes}
+        self._sinks = [node for node in range(len(inputs)) if node not in read]
         self.nodes = nn.ModuleList(
-            _node(width, width, 1) if inputs else _node(in_channels, width, stride) for inputs in self._inputs
+            _node(width, width, 1) if nodes else _node(in_channels, width, stride) for nodes in inputs
         )
         edges = sum(map(len, self._inputs))
         self.edge_weights = nn.Parameter(torch.zeros(edges)) if weighted and edges else None
@@ -113,8 +117,9 @@ class Stage(nn.Module):
         weights = None
         if self.edge_weights is not None:
             # Under autocast, weights of full precision would make every sum of maps one of full precision.
-            weights = iter(torch.sigmoid(self.edge_weights).to(x.dtype).unbind())
+            weights = torch.sigmoid(self.edge_weights).to(x.dtype)
         outputs: list[Tensor] = []
+        edge = 0
         for inputs, node in zip(self._inputs, self.nodes, strict=True):
             total = x
             for position, source in enumerate(inputs):
@@ -122,7 +127,8 @@ class Stage(nn.Module):
                 if weights is None:
                     total = total + term if position else term
                 else:
-                    weight = next(weights)
+                    weight = weights[edge]
+                    edge += 1
                     total = torch.addcmul(total, term, weight) if position else term * weight
             outputs.append(node(total))
         mean = outputs[self._sinks[0]]

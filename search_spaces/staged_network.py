@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.backbone import Backbone
 
 
-class StagedNetwork(nn.Module):
-    """Runs the parts that a subclass makes.
+class StagedNetwork(Backbone):
+    """Runs the parts that a subclass makes; its maps are those after each stage.
 
     Attributes:
         stem: Module from images to the first feature map.
@@ -24,15 +25,14 @@ class StagedNetwork(nn.Module):
     head: nn.Module
     classifier: nn.Module
 
+    def set_maps(self, out_channels: Sequence[int], strides: Sequence[int], num_features: int) -> None:
+        """Note channels and stride of the map after each stage, and the length of the head's vector."""
+        self.out_channels, self.strides = tuple(out_channels), tuple(strides)
+        self.map_modules = tuple(f"stages.{stage}" for stage in range(len(self.out_channels)))
+        self.num_features = num_features
+
     def features(self, images: Tensor) -> list[Tensor]:
-        """The feature map after each stage, from the finest to the coarsest.
-
-        Args:
-            images: ``(B, in_channels, H, W)`` of any size.
-
-        Returns:
-            One ``(B, C, H', W')`` per stage.
-        """
+        """The feature map after each stage, from the finest to the coarsest."""
         maps = []
         x = self.stem(images)
         for stage in self.stages:
@@ -40,10 +40,14 @@ class StagedNetwork(nn.Module):
             maps.append(x)
         return maps
 
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits ``(B, num_classes)`` of the last map; with ``pre_logits`` the vector before them."""
+        vector: Tensor = self.head(x)
+        return vector if pre_logits else self.classifier(vector)
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of ``images (B, in_channels, H, W)``."""
-        logits: Tensor = self.classifier(self.head(self.features(images)[-1]))
-        return logits
+        return self.forward_head(self.features(images)[-1])
 
 
 def check_sizes(**sizes: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from search_spaces.edge_cells import EDGES, EdgeCells, from_labels, labels_of
+from search_spaces.edge_cells import EDGES, EdgeCells, from_labels, labels_of, named_edges
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,7 +109,8 @@ class TransNASBench101(EdgeCells):
 
         if head not in HEADS:
             raise InvalidArgument(f"head must be one of {', '.join(HEADS)}, got {head!r}")
-        network = backbone(architecture.adjacency, num_classes, in_channels, channels, cells_per_module)
+        edges = named_edges(architecture, OPERATIONS)
+        network = backbone(edges, num_classes, in_channels, channels, cells_per_module)
         return with_head(network, head, num_classes)
 
     def complexity(

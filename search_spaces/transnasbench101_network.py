@@ -7,10 +7,9 @@ resolution in their first cell. Convolutions have no bias and come after a ReLU.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn
@@ -18,10 +17,11 @@ from search_spaces.staged_network import StagedNetwork, check_sizes, conv_bn
 MODULES = 5
 HEADS = ("classification", "jigsaw", "segmentation", "image")
 TILES = 9
+Edge = tuple[int, int, str]
 
 
 def backbone(
-    cell: NDArray[Any], num_classes: int, in_channels: int, channels: int, cells_per_module: int
+    edges: Sequence[Edge], num_classes: int, in_channels: int, channels: int, cells_per_module: int
 ) -> TransNASNetwork:
     """The classifier, whose parts the other heads use too.
 
@@ -34,7 +34,7 @@ def backbone(
         channels=channels,
         cells_per_module=cells_per_module,
     )
-    return TransNASNetwork(cell, num_classes, in_channels, channels, cells_per_module)
+    return TransNASNetwork(edges, num_classes, in_channels, channels, cells_per_module)
 
 
 def with_head(network: TransNASNetwork, head: str, num_outputs: int) -> nn.Module:
@@ -51,7 +51,7 @@ class TransNASNetwork(StagedNetwork):
     """Stem, five modules of identical cells, global average pooling, a linear layer.
 
     Args:
-        cell: ``(4, 4)`` edge labels of the cell.
+        edges: Source, target and operation of each edge of the cell but those without an operation.
         num_classes: Size of the output.
         in_channels: Channels of the images.
         channels: Width after the stem.
@@ -59,7 +59,12 @@ class TransNASNetwork(StagedNetwork):
     """
 
     def __init__(
-        self, cell: NDArray[Any], num_classes: int, in_channels: int, channels: int, cells_per_module: int
+        self,
+        edges: Sequence[Edge],
+        num_classes: int,
+        in_channels: int,
+        channels: int,
+        cells_per_module: int,
     ) -> None:
         super().__init__()
         half = max(1, channels // 2)
@@ -67,17 +72,22 @@ class TransNASNetwork(StagedNetwork):
             *conv_bn(in_channels, half, 3, stride=2), nn.ReLU(), *conv_bn(half, channels, 3, stride=2)
         )
         self.stages = nn.ModuleList()
-        width = channels
+        width, reduction, reached = channels, 4, []
+        widths = []
         for module in range(MODULES):
             before, stride = width, 1
             if module % 2 == 0:
                 width, stride = 2 * width, 2
-            cells = [MicroCell(cell, before, width, stride)]
-            cells += [MicroCell(cell, width, width, 1) for _ in range(cells_per_module - 1)]
+            reduction *= stride
+            widths.append(width)
+            reached.append(reduction)
+            cells = [MicroCell(edges, before, width, stride)]
+            cells += [MicroCell(edges, width, width, 1) for _ in range(cells_per_module - 1)]
             self.stages.append(nn.Sequential(*cells))
         self.width = width
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, num_classes)
+        self.set_maps(widths, reached, width)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
@@ -86,21 +96,16 @@ class TransNASNetwork(StagedNetwork):
 class MicroCell(nn.Module):
     """One cell: node ``j`` is the sum of its edges' outputs; edges from the input have the cell's stride."""
 
-    def __init__(self, labels: NDArray[Any], before: int, width: int, stride: int) -> None:
+    def __init__(self, edges: Sequence[Edge], before: int, width: int, stride: int) -> None:
         super().__init__()
         self.width, self.stride = width, stride
         self.edges = nn.ModuleDict()
-        self._inputs: list[list[tuple[int, str]]] = []
-        for target in range(1, len(labels)):
-            inputs = []
-            for source in range(target):
-                label = int(labels[source, target])
-                if label:
-                    name = f"{source}_{target}"
-                    at_input = (before, stride) if source == 0 else (width, 1)
-                    self.edges[name] = _edge(label, at_input[0], width, at_input[1])
-                    inputs.append((source, name))
-            self._inputs.append(inputs)
+        self._inputs: list[list[tuple[int, str]]] = [[] for _ in range(3)]
+        for source, target, operation in sorted(edges, key=lambda edge: (edge[1], edge[0])):
+            name = f"{source}_{target}"
+            at_input = (before, stride) if source == 0 else (width, 1)
+            self.edges[name] = _edge(operation, at_input[0], width, at_input[1])
+            self._inputs[target - 1].append((source, name))
 
     def forward(self, x: Tensor) -> Tensor:
         """The last node, ``(B, width, ceil(H / stride), ceil(W / stride))``."""
@@ -145,7 +150,7 @@ class JigsawNetwork(nn.Module):
         x = self.stem(tiles.flatten(0, 1))
         for stage in self.stages:
             x = stage(x)
-        logits: Tensor = self.classifier(self.head(x).reshape(len(tiles), -1))
+        logits: Tensor = self.classifier(self.head(x).reshape(-1, self.classifier.in_features))
         return logits
 
 
@@ -201,9 +206,11 @@ def _doubling(before: int, width: int) -> nn.Sequential:
     )
 
 
-def _edge(label: int, before: int, width: int, stride: int) -> nn.Module:
-    """The operation of an edge label that is not ``none``."""
-    if label == 1:
+def _edge(operation: str, before: int, width: int, stride: int) -> nn.Module:
+    """The operation of an edge."""
+    if operation == "skip_connect":
         same = stride == 1 and before == width
         return nn.Identity() if same else FactorizedReduction(before, width, stride)
-    return nn.Sequential(nn.ReLU(), *conv_bn(before, width, 1 if label == 2 else 3, stride=stride))
+    return nn.Sequential(
+        nn.ReLU(), *conv_bn(before, width, 1 if operation == "conv1x1" else 3, stride=stride)
+    )

@@ -14,6 +14,7 @@ from torch import nn
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from search_spaces import NASBench101, nasbench101_cells
+from search_spaces.backbone import node_inputs
 from search_spaces.complexity import count_complexity
 from search_spaces.nasbench101_network import Cell, inner_channels
 
@@ -313,20 +314,25 @@ def test_closed_form_equals_the_modules():
         assert counted == space.complexity(architecture, classes, side)
 
 
+def cell_module(architecture: Architecture, in_channels: int, out_channels: int) -> Cell:
+    names = [NASBench101.node_ops[label] for label in architecture.operations]
+    return Cell(node_inputs(architecture.adjacency), names, in_channels, out_channels)
+
+
 def test_channels_are_shared_as_the_benchmark_does():
     # 1 feeds 3 and 4, which with 2 feed the output: 128 = 43 + 43 + 42.
     edges = [(0, 1), (1, 3), (1, 4), (0, 2), (2, 5), (3, 5), (4, 5)]
     architecture = cell(edges, CONV3, CONV3, POOL, CONV1)
-    assert inner_channels(architecture.adjacency.tolist(), 128) == [128, 43, 43, 43, 42, 128]
+    assert inner_channels(node_inputs(architecture.adjacency), 128) == [128, 43, 43, 43, 42, 128]
     pruned = NASBench101().pruned_cells([architecture])
     assert nasbench101_cells.vertex_channels(pruned, 128).tolist() == [[43, 43, 43, 42, 0]]
-    module = Cell(architecture.adjacency, architecture.operations, 64, 128)
+    module = cell_module(architecture, 64, 128)
     assert sorted(module.projections) == ["1", "2"]
     assert module.operations["4"][0].in_channels == 42  # the first 42 channels of node 1
     rng = np.random.default_rng(10)
     for architecture in NASBench101().sample_batch(rng, 100):
         pruned = NASBench101().prune(architecture)
-        expected = inner_channels(pruned.adjacency.tolist(), 64)[1:-1]
+        expected = inner_channels(node_inputs(pruned.adjacency), 64)[1:-1]
         batch = NASBench101().pruned_cells([pruned])
         assert nasbench101_cells.vertex_channels(batch, 64)[0].tolist()[: len(expected)] == expected
 
@@ -335,7 +341,7 @@ def test_the_forward_pass_computes_the_graph():
     """With 1x1 convolutions set by hand, the output can be worked out on paper."""
     edges = [(0, 1), (1, 2), (1, 3), (0, 3), (2, 4), (3, 4), (0, 4)]
     architecture = cell(edges, CONV1, POOL, CONV1)
-    module = Cell(architecture.adjacency, architecture.operations, 1, 3).eval()
+    module = cell_module(architecture, 1, 3).eval()
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.eps = 0.0
