@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import optuna
@@ -32,11 +33,15 @@ class Objective:
     ``seconds``, ``metrics`` and, where the evaluation failed, ``reason``. A failed evaluation gives NaN:
     Optuna marks the trial as failed and the search continues. Where the evaluator reports values during
     training (``evaluate(architecture, report=...)``) and the study has one objective, they are reported to
-    the trial, and the study's pruner may end it.
+    the trial, and the study's pruner may end it; with a ``NopPruner`` nothing is reported, since evaluators
+    measure less where nobody watches.
 
     Args:
         space: The search space.
         evaluator: The evaluator that measures an architecture.
+        score: What the objective ``value`` is instead of the evaluation's value: a function of the
+            :class:`~graphnas.Evaluation`, such as :class:`graphnas.evaluate.EfficiencyScore`. The value
+            itself is then kept among the metrics, as ``accuracy``; reports during training stay as they are.
         objectives: The values to return, in the order of the study's directions: ``value``, ``parameters``,
             ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
         constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``; NaN is
@@ -44,7 +49,8 @@ class Objective:
         on_invalid: As in :func:`optuna_graphnas.suggest_architecture`.
 
     Raises:
-        InvalidArgument: ``objectives`` is empty or has a name twice, or a bound is not a finite number.
+        InvalidArgument: ``objectives`` is empty or has a name twice, a bound is not a finite number, or
+            ``score`` cannot be called.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Objective:
         space: GraphSpace,
         evaluator: Evaluator,
         *,
+        score: Callable[[Evaluation], float] | None = None,
         objectives: Sequence[str] = ("value",),
         constraints: Mapping[str, float] | None = None,
         on_invalid: Literal["prune", "raise"] = "prune",
@@ -63,6 +70,9 @@ class Objective:
         for name, bound in self.constraints.items():
             if not math.isfinite(bound):
                 raise InvalidArgument(f"the bound of {name} must be a finite number, got {bound!r}")
+        if score is not None and not callable(score):
+            raise InvalidArgument(f"score must be a function of an Evaluation or None, got {score!r}")
+        self.score = score
         self.space = space
         self.evaluator = evaluator
         self.on_invalid = on_invalid
@@ -92,6 +102,7 @@ class Objective:
             values = (math.nan,) * len(self.objectives)
         else:
             try:
+                evaluation = self._scored(evaluation)
                 values = tuple(_measured(evaluation, name) for name in self.objectives)
                 self._constrain(trial, study, evaluation)
             except InvalidArgument:  # it was paid for
@@ -99,8 +110,22 @@ class Objective:
                 raise
         return values[0] if len(values) == 1 else values
 
+    def _scored(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation with the score as its value."""
+        if self.score is None:
+            return evaluation
+        try:
+            value = float(self.score(evaluation))
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(f"the score cannot be computed: {error}") from error
+        if not math.isfinite(value):
+            raise InvalidArgument(f"the score must be a finite number, got {value}")
+        return dataclasses.replace(evaluation, value=value)
+
     def _evaluate(self, trial: BaseTrial, architecture: Architecture) -> Evaluation:
-        if not self._reports or len(self.objectives) > 1:  # Optuna prunes single-objective studies only
+        # Optuna prunes single-objective studies only.
+        unwatched = isinstance(trial, Trial) and isinstance(trial.study.pruner, optuna.pruners.NopPruner)
+        if not self._reports or len(self.objectives) > 1 or unwatched:
             return self.evaluator.evaluate(architecture)
 
         def report(step: int, value: float) -> bool:
@@ -111,13 +136,15 @@ class Objective:
 
         return self.evaluator.evaluate(architecture, report=report)  # type: ignore[call-arg]
 
-    @staticmethod
-    def _store(trial: BaseTrial, evaluation: Evaluation) -> None:
+    def _store(self, trial: BaseTrial, evaluation: Evaluation) -> None:
         for name in ("parameters", "macs", "seconds"):
             if getattr(evaluation, name) is not None:
                 _note(trial, name, getattr(evaluation, name))
-        if evaluation.metrics:
-            _note(trial, "metrics", dict(evaluation.metrics))
+        metrics = dict(evaluation.metrics)
+        if self.score is not None and not evaluation.failed:
+            metrics["accuracy"] = evaluation.value
+        if metrics:
+            _note(trial, "metrics", metrics)
         if evaluation.reason:
             _note(trial, "reason", evaluation.reason)
 

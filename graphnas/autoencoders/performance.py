@@ -24,6 +24,7 @@ from graphnas.autoencoders.networks import mlp
 from graphnas.autoencoders.trainer import AnnotatedBatch, checked_targets, train
 from graphnas.autoencoders.vsgae_layers import MeanEncoder
 from graphnas.configuration import Presets, check_integers
+from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 
 
@@ -86,6 +87,7 @@ class PerformancePredictor(GraphModel):
         self.encoder = MeanEncoder(self.adapter.num_types, self.config.hidden, d, self.config.layers)
         self.head = mlp(d, d // 2, d // 4, d // 8, 1)
         self._offset, self._scale = 0.0, 1.0
+        self._fitted = False
 
     def forward(self, graphs: ArchitectureBatch) -> Tensor:
         """``(B,)`` predictions in the unit of training, for vertex graphs on the model's device."""
@@ -154,10 +156,19 @@ class PerformancePredictor(GraphModel):
             scores=scores,
             keep_best="validation_rmse" if self.config.keep_best and others is not None else None,
         )
+        self._fitted = True
         return self
 
     def predict(self, architectures: Graphs) -> NDArray[np.float64]:
-        """(B,) predictions in the unit of the targets."""
+        """(B,) predictions in the unit of the targets.
+
+        Raises:
+            InvalidArgument: Nothing was fitted.
+        """
+        if not self._fitted:
+            raise InvalidArgument(
+                f"{type(self).__name__} is not fitted: call fit(architectures, targets) first, or load one"
+            )
         return self._predict(self.adapter.to_vertices(architectures))
 
     def rmse(self, architectures: Graphs, targets: ArrayLike) -> float:
@@ -166,8 +177,8 @@ class PerformancePredictor(GraphModel):
         Raises:
             InvalidArgument: Targets that do not fit or are not finite.
         """
-        predicted = self.predict(architectures)
-        return rmse(predicted, checked_targets(targets, len(predicted)))
+        wanted = checked_targets(targets, len(architectures))
+        return rmse(self.predict(architectures), wanted)
 
     @torch.no_grad()
     def _predict(self, graphs: ArchitectureBatch) -> NDArray[np.float64]:
@@ -179,11 +190,12 @@ class PerformancePredictor(GraphModel):
 
     def get_extra_state(self) -> dict[str, float]:
         """The unit of training, for ``state_dict``."""
-        return {"offset": self._offset, "scale": self._scale}
+        return {"offset": self._offset, "scale": self._scale, "fitted": float(self._fitted)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """The inverse of :meth:`get_extra_state`."""
         self._offset, self._scale = state["offset"], state["scale"]
+        self._fitted = bool(state["fitted"])
 
 
 def rmse(predicted: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:

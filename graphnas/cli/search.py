@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import optuna
 
     from graphnas.evaluate import Evaluator
+    from optuna_graphnas import Objective
 
 FILES = ("study.db", "results.json", "best_cell.png", "search_curve.png", "distribution.pt")
 """What a search may write into its output directory, beside the model in ``best``."""
@@ -93,6 +94,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help="tables and images (default: $GRAPHNAS_DATA)")
     add_evaluator_arguments(parser)
     parser.add_argument(
+        "--score-weight",
+        type=float,
+        metavar="W",
+        help="search for accuracy less the cost of multiply-accumulates, NASGEM's efficiency score, with "
+        "this lambda, such as .01",
+    )
+    parser.add_argument(
         "--retrain-epochs",
         type=integer(0),
         metavar="N",
@@ -109,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
         GraphNASError: Arguments that do not fit, data or packages that are missing; before any trial is run.
     """
     require("optuna", "optuna")
-    from optuna_graphnas import add_prior
+    from graphnas.evaluate import EfficiencyScore
+    from optuna_graphnas import Objective, add_prior
 
     if args.compare == args.method:
         raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
@@ -118,6 +127,10 @@ def run(args: argparse.Namespace) -> int:
     space = make_space(args)
     methods = [args.method, *([args.compare] if args.compare else [])]
     evaluator, settings = make_evaluator(args, space)
+    score = None
+    if args.score_weight is not None:
+        score = EfficiencyScore(args.score_weight)
+        settings |= {"score_weight": args.score_weight, "metric": "efficiency_score", "unit": "points"}
     space = known_part(space, evaluator)
     # --preset and --startup are for --method alone; --compare runs with its defaults.
     samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
@@ -145,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
             ]
             for task in prior:
                 add_prior(studies[0], space, task)
-            outcomes = _search(args, space, evaluator, studies, methods)
+            outcomes = _search(args, Objective(space, evaluator, score=score), studies, methods)
     except KeyboardInterrupt:
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
@@ -201,15 +214,9 @@ def _check_output(directory: Path) -> None:
 
 
 def _search(
-    args: argparse.Namespace,
-    space: GraphSpace,
-    evaluator: Evaluator,
-    studies: list[optuna.Study],
-    methods: list[str],
+    args: argparse.Namespace, objective: Objective, studies: list[optuna.Study], methods: list[str]
 ) -> list[Outcome]:
-    from optuna_graphnas import Objective
-
-    objective = Objective(space, evaluator)
+    space = objective.space
     outcomes: list[Outcome] = []
     for study, method in zip(studies, methods, strict=True):
         done = len(read_outcome(study, space).values)

@@ -12,12 +12,14 @@ from graphnas.lazy import lazy_names
 if TYPE_CHECKING:
     from graphnas.evaluate.base import Evaluator as Evaluator
     from graphnas.evaluate.oracle import OracleEvaluator as OracleEvaluator
+    from graphnas.evaluate.score import EfficiencyScore as EfficiencyScore
     from graphnas.evaluate.score import efficiency_score as efficiency_score
     from graphnas.evaluate.supernet import SupernetEvaluator as SupernetEvaluator
     from graphnas.evaluate.supernet_config import SupernetConfig as SupernetConfig
     from graphnas.evaluate.tabular import TabularEvaluator as TabularEvaluator
 
 _HOMES = {
+    "EfficiencyScore": "graphnas.evaluate.score",
     "Evaluator": "graphnas.evaluate.base",
     "OracleEvaluator": "graphnas.evaluate.oracle",
     "SupernetConfig": "graphnas.evaluate.supernet_config",
@@ -26,6 +28,7 @@ _HOMES = {
     "efficiency_score": "graphnas.evaluate.score",
 }
 __all__ = [
+    "EfficiencyScore",
     "Evaluator",
     "OracleEvaluator",
     "SupernetConfig",

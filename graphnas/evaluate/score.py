@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArgument
+from graphnas.graph.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class EfficiencyScore:
+    """The efficiency score of an evaluation, as an objective of a search: NASGEM, eq. 5.
+
+    Attributes:
+        weight: lambda, as in :func:`efficiency_score`.
+
+    Raises:
+        InvalidArgument: ``weight`` is no number of at least 0.
+    """
+
+    weight: float = 0.01
+
+    def __post_init__(self) -> None:
+        efficiency_score(0.0, 1.0, weight=self.weight)
+
+    def __call__(self, evaluation: Evaluation) -> float:
+        """The score in percentage points.
+
+        Raises:
+            InvalidArgument: The multiply-accumulates are not known, or the value is no accuracy in percent.
+        """
+        if evaluation.macs is None:
+            raise InvalidArgument("the efficiency score needs multiply-accumulates, which were not measured")
+        return efficiency_score(evaluation.value, evaluation.macs, weight=self.weight)
 
 
 @overload

@@ -193,3 +193,19 @@ def test_bad_input():
     wild = small(training=replace(BRIEF, learning_rate=1e30, clip=None))
     with pytest.raises(TrainingFailed, match="learning_rate"):
         PerformancePredictor(SPACE, wild).fit(batch, targets)
+
+
+def test_nothing_is_predicted_before_fitting(tmp_path):
+    space = NASBench201()
+    cells = [space.sample(np.random.default_rng(seed)) for seed in range(6)]
+    config = PredictorConfig(hidden=8, latent=8, layers=1, training=TrainingConfig(epochs=1))
+    predictor = PerformancePredictor(space, config)
+    with pytest.raises(InvalidArgument, match="PerformancePredictor is not fitted: call fit"):
+        predictor.predict(cells)
+    with pytest.raises(InvalidArgument, match="not fitted"):
+        predictor.rmse(cells, range(6))
+    predictor.fit(cells, range(6))
+    state = predictor.state_dict()
+    again = PerformancePredictor(space, config)
+    again.load_state_dict(state)
+    assert np.array_equal(again.predict(cells), predictor.predict(cells))

@@ -14,6 +14,7 @@ from small_search import TINY
 from graphnas.cli import running
 from graphnas.cli.methods import METHODS, make_sampler
 from graphnas.errors import DataNotFound, InvalidArgument
+from graphnas.evaluate import efficiency_score
 from graphnas.graph import Architecture
 from graphnas.methods import LearnedDistribution
 from graphnas.training import load_dataset, load_model
@@ -284,3 +285,39 @@ def test_a_table_that_lacks_a_metric(command, tmp_path):
     assert done.code == 0
     for found in results_of(tmp_path)["methods"]["graphbo"]["best"]:
         assert found["metrics"] == {"validation_accuracy": found["value"]}
+
+
+def test_the_efficiency_score_can_be_searched_for(command, tmp_path):
+    line = [
+        "search",
+        "--space",
+        "gemnet",
+        "--nodes",
+        "5",
+        "--dataset",
+        "digits",
+        "--method",
+        "random",
+        "--trials",
+        "2",
+        "--epochs",
+        "1",
+        "--training",
+        "train_fraction=0.2",
+        "--shape",
+        "width=4",
+        "--retrain-epochs",
+        "0",
+    ]
+    done = command(*line, "--score-weight", 0.02, "--output", tmp_path)
+    assert done.code == 0
+    assert "efficiency score (points)" in done.out
+    content = results_of(tmp_path)
+    assert content["settings"]["score_weight"] == 0.02
+    (method,) = content["methods"].values()
+    for entry in method["best"]:
+        expected = efficiency_score(entry["metrics"]["accuracy"], entry["macs"], weight=0.02)
+        assert entry["value"] == pytest.approx(expected)
+    done = command(*line, "--score-weight", 0.03, "--output", tmp_path)
+    assert done.code == 2
+    assert "was made with score_weight 0.02, not 0.03" in done.err

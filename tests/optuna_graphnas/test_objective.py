@@ -19,7 +19,7 @@ from sampler_cases import SPACE, make_sampler, real_space
 from small_space import quality
 
 from graphnas.errors import DataNotFound, InvalidArgument
-from graphnas.evaluate import TabularEvaluator
+from graphnas.evaluate import EfficiencyScore, TabularEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.methods import GraphBOConfig
@@ -258,3 +258,59 @@ def test_accuracy_and_macs_give_a_pareto_front(way: str) -> None:
     if way == "scalarized":
         # With either identity of the space, one or two seeds in six stay below 91.
         assert sorted(best)[1] > 91.0
+
+
+def test_the_efficiency_score_is_searched_for_and_the_accuracy_kept() -> None:
+    study = optuna.create_study(direction="maximize", sampler=RandomArchitectureSampler(SPACE, seed=0))
+    study.optimize(Objective(SPACE, Analytic(), score=EfficiencyScore(weight=0.05)), n_trials=10)
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert done
+    for trial in done:
+        accuracy, macs = trial.user_attrs["metrics"]["accuracy"], trial.user_attrs["macs"]
+        assert trial.value == pytest.approx(accuracy - 5 * math.log(macs / 1e6))
+
+
+def test_any_function_of_the_evaluation_is_a_score() -> None:
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=RandomArchitectureSampler(SPACE, seed=0)
+    )
+    objective = Objective(
+        SPACE, Analytic(), score=lambda e: e.metrics["test_accuracy"] / 2, objectives=("value", "macs")
+    )
+    study.optimize(objective, n_trials=20)
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert done
+    assert all(trial.values[0] == trial.values[1] / 200 for trial in done)
+
+
+@pytest.mark.parametrize(
+    ("score", "complaint"),
+    [
+        (lambda _evaluation: math.nan, "must be a finite number, got nan"),
+        (lambda _evaluation: "good", "cannot be computed: could not convert string"),
+        (lambda evaluation: EfficiencyScore()(Evaluation(evaluation.value)), "needs multiply-accumulates"),
+    ],
+    ids=["nan", "text", "macs"],
+)
+def test_a_score_that_is_none_keeps_what_was_measured(score: Any, complaint: str) -> None:
+    study = optuna.create_study(direction="maximize", sampler=RandomArchitectureSampler(SPACE, seed=0))
+    with pytest.raises(InvalidArgument, match=complaint):
+        study.optimize(Objective(SPACE, Analytic(), score=score), n_trials=20)
+    assert "value" in study.trials[-1].user_attrs
+    with pytest.raises(InvalidArgument, match="score must be a function"):
+        Objective(SPACE, Analytic(), score=3)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="weight must be a number of at least 0, got -1"):
+        EfficiencyScore(-1)
+
+
+def test_where_no_pruner_watches_nothing_is_reported() -> None:
+    class Reporting(Analytic):
+        def evaluate(self, architecture: Architecture, *, report: Any = None) -> Evaluation:
+            if report is not None:
+                report(1, 5.0)
+            return super().evaluate(architecture)
+
+    for pruner, reported in ((optuna.pruners.NopPruner(), False), (optuna.pruners.MedianPruner(), True)):
+        study = optuna.create_study(direction="maximize", pruner=pruner)
+        study.optimize(Objective(SPACE, Reporting()), n_trials=1)
+        assert bool(study.trials[0].intermediate_values) is reported
