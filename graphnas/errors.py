@@ -37,3 +37,7 @@ class SpaceExhausted(GraphNASError, RuntimeError):
 
 class TrainingFailed(GraphNASError, RuntimeError):
     """A network could not be trained: it diverged, ran out of memory, or raised an error of its own."""
+
+
+class ExportFailed(GraphNASError, RuntimeError):
+    """A network could not be written in a format, or what was written computes something else."""

@@ -121,6 +121,47 @@ class Backbone(nn.Module):
                 raise InvalidArgument(f"the network has feature maps 0 to {count - 1}, asked for {index}")
         return [index % count for index in indices]
 
+    def prune_intermediate_layers(
+        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Keep only what the maps at ``indices`` need: timm's signature.
+
+        What is left out would otherwise be computed in vain and, under ``DistributedDataParallel``, be
+        parameters without a gradient.
+
+        Args:
+            indices: As in :meth:`forward_intermediates`.
+            prune_norm: Has no effect.
+            prune_head: Whether to drop what comes after the maps, too.
+
+        Returns:
+            The numbers of the maps, from 0.
+
+        Raises:
+            InvalidArgument: There is no such map.
+        """
+        chosen = self.map_indices(indices)
+        kept = max(chosen) + 1
+        if kept < len(self.out_channels):
+            self.keep_maps(kept)
+            self.out_channels, self.strides = self.out_channels[:kept], self.strides[:kept]
+            self.map_modules = self.map_modules[:kept]
+        if prune_head:
+            self.drop_head()
+            self.classifier = nn.Identity()
+        return chosen
+
+    def set_drop_rate(self, rate: float) -> None:
+        """Drop each feature before the classifier with probability ``rate`` in training."""
+        raise NotImplementedError
+
+    def keep_maps(self, count: int) -> None:
+        """Drop the layers that only later maps than the first ``count`` need."""
+        raise NotImplementedError
+
+    def drop_head(self) -> None:
+        """Drop the layers between the last map and the classifier, if there are any."""
+
     def get_classifier(self) -> nn.Module:
         """The last layer."""
         return self.classifier

@@ -120,6 +120,18 @@ class ENASNetwork(MacroNetwork, Backbone):  # type: ignore[misc]  # reset_classi
             outputs = self.stored(outputs, output, number)
         return maps
 
+    def set_drop_rate(self, rate: float) -> None:
+        """Instead of the constructor's ``dropout``, unless ``rate`` is 0."""
+        self.dropout = nn.Dropout(rate or self.dropout.p)
+
+    def keep_maps(self, count: int) -> None:
+        """Drop the layers after the last one at the resolution of map ``count``."""
+        self._last_at = self._last_at[:count]
+        self.layers = self.layers[: self._last_at[-1]]
+        self._skips = self._skips[: self._last_at[-1]]
+        self._reduce_after = self._reduce_after[: count - 1]
+        self.reductions = self.reductions[: count - 1]
+
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits ``(B, num_classes)`` of the last map; with ``pre_logits`` its mean over the pixels."""
         return x.mean((2, 3)) if pre_logits else self.classify(x)

@@ -22,7 +22,7 @@ class StagedNetwork(Backbone):
 
     stem: nn.Module
     stages: nn.ModuleList
-    head: nn.Module
+    head: nn.Sequential
     classifier: nn.Module
 
     def set_maps(self, out_channels: Sequence[int], strides: Sequence[int], num_features: int) -> None:
@@ -39,6 +39,19 @@ class StagedNetwork(Backbone):
             x = stage(x)
             maps.append(x)
         return maps
+
+    def set_drop_rate(self, rate: float) -> None:
+        """Drop each feature of the head's vector with probability ``rate`` in training."""
+        if rate:
+            self.head = nn.Sequential(*self.head, nn.Dropout(rate))
+
+    def keep_maps(self, count: int) -> None:
+        """Drop the later stages."""
+        self.stages = self.stages[:count]
+
+    def drop_head(self) -> None:
+        """Leave only the pooling, which has no weights."""
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits ``(B, num_classes)`` of the last map; with ``pre_logits`` the vector before them."""

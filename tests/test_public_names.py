@@ -29,6 +29,7 @@ PUBLIC = {
     ],
     "graphnas.autoencoders": ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE", "PerformancePredictor"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
+    "graphnas.export": ["FORMATS", "Exported", "export_model", "network_source"],
     "search_spaces": [
         "ENASMacro",
         "ENASMacro6",

@@ -46,8 +46,23 @@ def save_model(directory: str | os.PathLike[str], trained: TrainedModel) -> Path
         InvalidArchitecture: The architecture is not in the space.
         InvalidArgument: An argument of ``space.build`` cannot be written as JSON.
     """
+    text = json.dumps(describe_model(trained), indent=2)
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    # Each file appears complete or not at all; the description comes last, after its weights.
+    _replace(path / WEIGHTS, lambda part: torch.save(trained.module.state_dict(), part))
+    _replace(path / DESCRIPTION, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    return path
+
+
+def describe_model(trained: TrainedModel) -> dict[str, Any]:
+    """Everything about ``trained`` but its weights, as JSON holds it.
+
+    Raises:
+        InvalidArchitecture: The architecture is not in the space.
+        InvalidArgument: An argument of ``space.build`` cannot be written as JSON.
+    """
     trained.space.validate(trained.architecture)
-    evaluation = dataclasses.asdict(trained.evaluation)
     description = {
         "format": FORMAT,
         "version": VERSION,
@@ -60,18 +75,13 @@ def save_model(directory: str | os.PathLike[str], trained: TrainedModel) -> Path
         "class_names": list(trained.class_names),
         "normalisation": dataclasses.asdict(trained.normalisation),
         "training": dict(trained.training),
-        "evaluation": evaluation,
+        "evaluation": dataclasses.asdict(trained.evaluation),
     }
     try:
-        text = json.dumps(description, indent=2, allow_nan=False)
+        as_read: dict[str, Any] = json.loads(json.dumps(description, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidArgument(f"the model's description cannot be written as JSON: {error}") from error
-    path = Path(directory)
-    path.mkdir(parents=True, exist_ok=True)
-    # Each file appears complete or not at all; the description comes last, after its weights.
-    _replace(path / WEIGHTS, lambda part: torch.save(trained.module.state_dict(), part))
-    _replace(path / DESCRIPTION, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-    return path
+    return as_read
 
 
 def load_model(directory: str | os.PathLike[str], *, space: GraphSpace | None = None) -> TrainedModel:

@@ -1,0 +1,97 @@
+"""The formats that are folders: for timm, and one that stands on its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphnas.export.comparing import Network, Subject
+from graphnas.export.model_card import model_card
+from graphnas.export.python_source import network_source
+from graphnas.optional import require
+from graphnas.training import TrainedModel
+from graphnas.training.saved_model import describe_model
+
+WEIGHTS, CONFIG, SOURCE = "model.safetensors", "config.json", "network.py"
+CARD, DRAWING = "README.md", "architecture.png"
+
+
+def require_timm() -> Any:
+    """The module that registers the model "graphnas" with timm.
+
+    Raises:
+        MissingExtra: timm, torchvision or safetensors is not installed.
+    """
+    require("safetensors", "export")
+    import graphnas.timm as registered
+
+    return registered
+
+
+def write_timm(trained: TrainedModel, subject: Subject, path: Path) -> tuple[bool, str]:
+    """Write weights and ``config.json``; returns whether any size is taken, and a note."""
+    registered = require_timm()
+    path.mkdir()
+    _write_weights(subject.module, path / WEIGHTS)
+    _write_json(path / CONFIG, registered.timm_config(describe_model(trained)))
+    return subject.other_size is not None, f"timm {sys.modules['timm'].__version__}"
+
+
+def load_timm(path: Path) -> Network:
+    """The model that ``timm.create_model`` makes of the folder."""
+    require_timm()
+    timm = require("timm", "timm")
+    network: nn.Module = timm.create_model("graphnas", architecture=path, pretrained_path=path / WEIGHTS)
+    return network.eval()
+
+
+def require_folder() -> None:
+    """What the folder needs.
+
+    Raises:
+        MissingExtra: safetensors or matplotlib is not installed.
+    """
+    require("safetensors", "export")
+    require("matplotlib", "plots")
+
+
+def write_folder(trained: TrainedModel, subject: Subject, path: Path) -> tuple[bool, str]:
+    """Write weights, description, source, model card and drawing; returns as :func:`write_timm`."""
+    from graphnas.plots import plot_architecture
+
+    source = network_source(trained)
+    path.mkdir()
+    _write_weights(subject.module, path / WEIGHTS)
+    _write_json(path / CONFIG, {"model_args": {"architecture": describe_model(trained)}})
+    (path / SOURCE).write_text(source, encoding="utf-8")
+    (path / CARD).write_text(model_card(trained), encoding="utf-8")
+    plot_architecture(trained.architecture, trained.space).savefig(path / DRAWING, dpi=150)
+    return subject.other_size is not None, f"torch {torch.__version__}"
+
+
+def load_folder(path: Path) -> Network:
+    """The network that the folder's Python file builds, with the folder's weights."""
+    spec = importlib.util.spec_from_file_location("exported_network", path / SOURCE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = module.load(path / WEIGHTS)
+    return network
+
+
+def _write_weights(module: nn.Module, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    weights = {name: value.contiguous() for name, value in module.state_dict().items()}
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
