@@ -206,5 +206,12 @@ CATALOG = (
         full={"cifar10_final_enas": "enas", "cifar10_final_gemnet": "gemnet"},
         images=True,
     ),
+    Benchmark(
+        "images_per_second",
+        "training.images_per_second",
+        quick={"images_per_second": "--images 512 --turns 1"},
+        full={"images_per_second": ""},
+        images=True,
+    ),
     Benchmark("training_gpu", "training.gpu", quick={}, full={}, gpu={"training_gpu": ""}, images=True),
 )

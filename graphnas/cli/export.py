@@ -25,9 +25,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "export",
         help="write a trained network for other programs",
-        description="Write a trained network as ONNX, torch.export, TorchScript, a model of timm, or a folder "
-        "that builds it without graphnas. What was written is loaded again and compared with the network "
-        "before it is kept.",
+        description="Write a trained network as ONNX, torch.export, TorchScript, a model of timm, or a "
+        "folder that builds it without graphnas. What was written is loaded again and compared with the "
+        "network before it is kept.",
     )
     parser.add_argument(
         "what",

@@ -36,6 +36,8 @@ from graphnas.training.trained_model import TrainedModel
 from graphnas.training.training_config import TrainingConfig
 
 METRICS = "metrics.json"
+OF_A_SEARCH = ("train_fraction", "validation_limit", "reward_epochs", "patience")
+"""Settings that have no effect on a training on all images."""
 
 
 def train(
@@ -152,7 +154,8 @@ def train_network(
         space, architecture, data.num_classes, data.train.shape, shape, seed=seed, device=device
     )
     images = data.train.to(device)
-    described = {**dataclasses.asdict(config), "recipe": recipe, "seed": seed, "images": len(indices)}
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_SEARCH}
+    described = {**settings, "recipe": recipe, "seed": seed, "images": len(indices)}
     with network_errors():
         training = Training(
             module,

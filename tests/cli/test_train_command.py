@@ -1,16 +1,10 @@
-"""``graphnas train``: what it trains, how it goes on after a kill, and what it refuses."""
+"""``graphnas train``: what it trains and what it refuses."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
-import torch
 
 from graphnas.cli.main import main
 from graphnas.training import load_model
@@ -94,36 +88,6 @@ def test_recipes_are_listed(capsys):
     printed = capsys.readouterr().out
     assert "enas-cifar10: final training" in printed
     assert printed.count("  open: ") == 6
-
-
-@pytest.mark.slow
-def test_killed_in_the_middle_it_goes_on_to_the_same_bits(searched, tmp_path):
-    words = ["train", str(searched), "--epochs", "30", "--holdout", "0.2"]
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "graphnas", *words, "--output", str(tmp_path / "killed")],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-    )
-    curve = tmp_path / "killed" / "curve.csv"
-    deadline = time.monotonic() + 120
-    while not (curve.is_file() and len(curve.read_text().splitlines()) > 4):
-        assert killed.poll() is None, "it ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "model.json").exists()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        assert main([*words, "--output", str(tmp_path / "killed")]) == 0
-        assert main([*words, "--output", str(tmp_path / "straight")]) == 0
-    finally:
-        torch.set_num_threads(threads)
-    resumed, straight = load_model(tmp_path / "killed"), load_model(tmp_path / "straight")
-    for name, weights in straight.module.state_dict().items():
-        assert torch.equal(weights, resumed.module.state_dict()[name]), name
-    assert resumed.evaluation.metrics["test_accuracy"] == straight.evaluation.metrics["test_accuracy"]
 
 
 @pytest.mark.slow
