@@ -17,9 +17,11 @@ import torch
 from image_files import Items, some_pixels, write_folder
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.training import reading
 from graphnas.training.datasets import load_dataset
 from graphnas.training.lazy_images import LEAST_MEMORY_LIMIT, LazyImages, memory_limit
-from graphnas.training.reading import ItemReader, can_fork, shareable, usable_cores
+from graphnas.training.reading import ItemReader
+from graphnas.training.workers import can_fork, shareable, usable_cores
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="worker processes cannot be forked on this system")
 
@@ -202,6 +204,27 @@ def _ends(index: int) -> torch.Tensor:
 def test_a_process_that_is_killed_stops_the_run():
     with pytest.raises(CorruptData, match="a process that reads images ended by itself"):
         list(lazy(_ends).batches(list(torch.arange(COUNT).split(4))))
+
+
+def test_an_interrupt_of_the_terminal_is_left_to_the_main_process():
+    reader = ItemReader(who, list, workers=2)
+    before = {pid for read in reader.batches(parts(3, 4, 5, 6)) for _, pid in read}
+    for pid in before:
+        os.kill(pid, signal.SIGINT)
+    assert {pid for read in reader.batches(parts(3, 4, 5, 6)) for _, pid in read} == before
+    reader.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_little_shared_memory(monkeypatch, workers):
+    expected = list(lazy(workers=0).batches(list(torch.arange(COUNT).split(4))))
+    free = reading.shutil.disk_usage("/tmp")._replace(free=100)
+    monkeypatch.setattr(reading.shutil, "disk_usage", lambda path: free)
+    images = lazy(workers=workers)
+    found = list(images.batches(list(torch.arange(COUNT).split(4))))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert not any(batch.is_shared() for batch in found)
+    images.close()
 
 
 def test_no_random_numbers_are_drawn():
