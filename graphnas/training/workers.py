@@ -8,10 +8,13 @@ import pickle
 import signal
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+MOST_CORES = 2**16
 
 MOST_WORKERS = 16
 """Worker processes that are started unless a number is given, however many cores there are."""
@@ -33,7 +36,16 @@ def usable_cores() -> int:
     """Cores that this process may use; its part of them if torchrun has started several."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    return max(cores // max(int(beside) if beside.isdigit() else 1, 1), 1)
+    return max(min(cores, _quota()) // max(int(beside) if beside.isdigit() else 1, 1), 1)
+
+
+def _quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Whole cores' worth of time that a container has."""
+    try:
+        quota, period = path.read_text().split()
+        return MOST_CORES if quota == "max" else max(int(quota) // int(period), 1)
+    except (OSError, ValueError, ZeroDivisionError):  # no container, or another kind of one
+        return MOST_CORES
 
 
 def worth_starting(read: Any) -> int:

@@ -18,6 +18,7 @@ from image_files import Items, some_pixels, write_folder
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.training import reading
+from graphnas.training import workers as workers_module
 from graphnas.training.datasets import load_dataset
 from graphnas.training.lazy_images import LEAST_MEMORY_LIMIT, LazyImages, memory_limit
 from graphnas.training.reading import ItemReader
@@ -273,6 +274,15 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch):
     cores = usable_cores()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(cores))
     assert usable_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"), [("max 100000", 2**16), ("250000 100000", 2), ("50000 100000", 1), ("x", 2**16)]
+)
+def test_a_container_has_the_cores_that_it_is_given(tmp_path, content, cores):
+    (tmp_path / "cpu.max").write_text(content)
+    assert workers_module._quota(tmp_path / "cpu.max") == cores
+    assert workers_module._quota(tmp_path / "nothing") == 2**16
 
 
 def test_what_a_forked_process_cannot_use_is_read_here(tmp_path):
