@@ -112,9 +112,7 @@ class DatasetItems:
 
     def _pixels(self, image: Any, index: int) -> torch.Tensor:
         if isinstance(image, torch.Tensor | np.ndarray):
-            pixels = (
-                image if isinstance(image, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(image))
-            )
+            pixels = image if isinstance(image, torch.Tensor) else self._tensor(image, index)
             if pixels.ndim == 2:
                 return pixels[None]
             if pixels.ndim != 3:
@@ -134,6 +132,12 @@ class DatasetItems:
         from graphnas.training.pixels import pixels_of
 
         return pixels_of(image, self.size, self.channels, self.name_of(index))
+
+    def _tensor(self, array: np.ndarray[Any, Any], index: int) -> torch.Tensor:
+        if array.dtype.kind not in "biufc":
+            raise InvalidArgument(f"{self.name_of(index)}: the image is an array of {array.dtype}")
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        return torch.from_numpy(np.ascontiguousarray(native))
 
 
 def _is_colour(image: Any) -> bool:

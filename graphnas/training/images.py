@@ -91,7 +91,12 @@ class MemoryImages(ImageSet):
     """
 
     def __init__(self, images: torch.Tensor | NDArray[Any], labels: torch.Tensor | NDArray[Any]) -> None:
-        pixels = torch.as_tensor(images)
+        try:
+            pixels = torch.as_tensor(images)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidArgument(
+                f"images must be a tensor or an array of numbers, got {type(images).__name__}: {error}"
+            ) from error
         if pixels.ndim == 3:
             pixels = pixels[:, None]
         if pixels.ndim != 4 or 0 in pixels.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,10 @@ def plain_label(value: Any, where: str) -> int | str:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, torch.Tensor | np.ndarray | list | tuple):
-        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        try:
+            array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        except ValueError as error:  # lists of different lengths
+            raise InvalidArgument(f"{where}: the label {value!r} is no vector; {ALLOWED}") from error
         if array.size == 1 and array.dtype.kind in "iuU":
             return plain_label(array.reshape(())[()], where)
         if array.ndim == 1 and array.size > 1 and is_one_hot(array[None]):
@@ -64,6 +67,8 @@ def label_indices(
         InvalidArgument: They are of another kind, of several, or not among ``known``.
     """
     if not isinstance(labels, torch.Tensor | np.ndarray):
+        if isinstance(labels, str) or not isinstance(labels, Iterable):
+            raise InvalidArgument(f"{what} labels must have shape (n,), got {labels!r}")
         labels = [plain_label(value, f"{what} item {i}") for i, value in enumerate(labels)]
         kinds = {type(value) for value in labels}
         if len(kinds) > 1:

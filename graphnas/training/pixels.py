@@ -59,6 +59,9 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> torch
 
     try:
         with Image.open(path) as image:
+            if size is not None:
+                # A JPEG is decoded at a half, a quarter or an eighth, but not below twice the size wanted.
+                image.draft(image.mode, (2 * size[1], 2 * size[0]))
             return pixels_of(image, size, channels, str(path))
     except GraphNASError:
         raise

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import pickle
 import shutil
-import sys
 import threading
 import traceback
-import types
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from graphnas import errors
 from graphnas.errors import CorruptData, GraphNASError, InvalidArgument
+from graphnas.training.workers import can_fork, ignore_interrupts, worth_starting
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,11 +26,11 @@ R = TypeVar("R")
 DECODERS = 4
 """Threads that read where no processes do; Pillow and numpy release the interpreter while they work."""
 
-MOST_WORKERS = 16
-"""Worker processes that are started of ourselves, however many cores there are."""
-
 WORTH_WORKERS = 512
 """Items in one pass from which starting processes takes less time than it saves."""
+
+BATCHES_IN_SHARED_MEMORY = 32
+"""Batches for which there must be room in shared memory; a process that writes there without it is killed."""
 
 PREFETCHED = 2
 """Batches that each worker has read or is reading ahead of their use."""
@@ -131,7 +128,7 @@ class ItemReader(Generic[T, R]):
         workers = self._workers
         if workers is None:
             long = sum(map(len, indices)) >= WORTH_WORKERS
-            workers = _affordable_workers(self._items, indices) if long else 0
+            workers = worth_starting(self._items.read) if long else 0
         if workers == 0:
             return None
         self._loader = DataLoader(
@@ -142,6 +139,7 @@ class ItemReader(Generic[T, R]):
             prefetch_factor=PREFETCHED,
             persistent_workers=True,
             multiprocessing_context="fork" if can_fork() else None,
+            worker_init_fn=ignore_interrupts,
             # Without a generator of its own it would draw from torch's global one.
             generator=torch.Generator().manual_seed(0),
         )
@@ -169,7 +167,7 @@ class ItemReader(Generic[T, R]):
             if isinstance(batch, _Failure):
                 self.close()
                 batch.raise_again()
-            yield batch
+            yield cast(R, torch.from_numpy(batch.array) if isinstance(batch, _Copied) else batch)
 
     # ---------------------------------------------------------------- threads
 
@@ -237,9 +235,26 @@ class _Items(Dataset[Any], Generic[T, R]):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         try:
-            return self.join([self.one(index) for index in indices])
+            batch = self.join([self.one(index) for index in indices])
         except GraphNASError as error:
             return _Failure(error)
+        if isinstance(batch, torch.Tensor) and not _fits_shared_memory(batch):
+            return _Copied(batch.numpy())
+        return batch
+
+
+def _fits_shared_memory(batch: torch.Tensor) -> bool:
+    """Whether several batches like this one can wait in shared memory, of which containers have little."""
+    try:
+        return batch.nbytes * BATCHES_IN_SHARED_MEMORY <= shutil.disk_usage("/dev/shm").free
+    except OSError:  # another system, which keeps it elsewhere
+        return True
+
+
+class _Copied(NamedTuple):
+    """A tensor that goes through a pipe instead of shared memory."""
+
+    array: np.ndarray[Any, Any]
 
 
 class _Failure:
@@ -258,70 +273,3 @@ class _Failure:
 
 def _unchanged(batch: Any) -> Any:
     return batch
-
-
-# ---------------------------------------------------------------- how many
-
-
-def can_fork() -> bool:
-    """Whether worker processes can be had without asking anything of the user's program.
-
-    Started in any other way, each imports the main module again, which an unguarded script does not survive.
-    """
-    return (
-        sys.platform == "linux"
-        and "fork" in multiprocessing.get_all_start_methods()
-        and not multiprocessing.current_process().daemon
-    )
-
-
-def usable_cores() -> int:
-    """Cores that this process may use; its part of them if torchrun has started several."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    return max(cores // max(int(beside) if beside.isdigit() else 1, 1), 1)
-
-
-def _affordable_workers(items: _Items[Any, Any], indices: Sequence[Sequence[int]]) -> int:
-    workers = min(usable_cores(), MOST_WORKERS)
-    if workers == 1 or not can_fork() or not shareable(items.read):
-        return 0
-    first = items.one(indices[0][0])
-    if isinstance(first, torch.Tensor):
-        # Tensors travel through shared memory, of which containers have as little as 64 MB.
-        largest = max(map(len, indices)) * first.numel() * first.element_size()
-        room = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else sys.maxsize
-        workers = min(workers, room // (2 * (PREFETCHED + 1) * max(largest, 1)))
-    return max(workers, 0)
-
-
-def shareable(thing: Any) -> bool:
-    """Whether a forked process can use a copy of ``thing`` beside the original.
-
-    An open file, database or connection is shared with its position rather than copied, and CUDA does not
-    work after a fork. None of these can be pickled, so that is what is tried, without copying arrays.
-    """
-    try:
-        _Probe(_Nowhere()).dump(thing)
-    except Exception:  # objects raise whatever they like where they cannot be pickled
-        return False
-    return True
-
-
-class _Nowhere:
-    def write(self, data: bytes) -> int:
-        return len(data)
-
-
-class _Probe(pickle.Pickler):
-    def persistent_id(self, obj: Any) -> Any:
-        if isinstance(obj, torch.Tensor):
-            if obj.device.type != "cpu":
-                raise pickle.PicklingError("a tensor on a device")
-            return "tensor"
-        if isinstance(obj, np.ndarray) and obj.dtype != object:
-            return "array"
-        # Local classes and functions cannot be pickled, but survive a fork.
-        if isinstance(obj, type | types.FunctionType | types.ModuleType):
-            return "code"
-        return "text" if isinstance(obj, bytes | str) and len(obj) > 100 else None

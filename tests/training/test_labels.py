@@ -168,6 +168,10 @@ def test_other_labels_are_refused(kind, memory_limit):
         ([*LABELS[:-1].tolist(), 0.3], "train item 23: the label is 0.3"),
         ([*LABELS[:-1].tolist(), "x"], "the label of item 0 is an integer, that of item 23 a name"),
         (np.zeros((24, 2, 2), int), r"must have shape \(n,\)"),
+        (5, r"train labels must have shape \(n,\), got 5"),
+        ("abc", r"train labels must have shape \(n,\), got 'abc'"),
+        ([[0, 1], [[0], 1]], r"train item 1: the label \[\[0\], 1\] is no vector"),
+        ([], r"train labels must have shape \(n,\), got \(0,\)"),
     ],
 )
 def test_other_arrays_of_labels_are_refused(labels, message):
@@ -205,6 +209,11 @@ def test_items_may_be_dicts(keys, memory_limit):
         (lambda i, y: i, "train item 0 is a Tensor; allowed: a pair"),
         (lambda i, y: (i.int(), y), "train images must be uint8 or floating point, got torch.int32"),
         (lambda i, y: (i.bool(), y), "got torch.bool"),
+        (lambda i, y: (i.numpy().astype(str), y), "train item 0: the image is an array of <U"),
+        (
+            lambda i, y: (i.numpy().astype(">u2"), y),
+            "train images must be uint8 or floating point, got torch.uint16",
+        ),
         (lambda i, y: (i[0, 0], y), r"images must have shape \(C, H, W\), got \(4,\)"),
     ],
 )
@@ -236,6 +245,17 @@ def test_items_unlike_the_first_are_named(memory_limit):
     own = Items(PIXELS.astype(np.float32), LABELS, lambda i, y: (i if y else i * torch.nan, y))
     with pytest.raises(CorruptData, match="train item 0 holds values that are not finite"):
         loaded(own, memory_limit=memory_limit)
+
+
+def test_arrays_of_another_byte_order():
+    own = Items(PIXELS, LABELS, lambda i, y: (i.permute(1, 2, 0).numpy().astype(">f4"), y))
+    assert np.array_equal(loaded(own).train.images.numpy(), PIXELS.astype(np.float32))
+
+
+@pytest.mark.parametrize("images", ["abc", PIXELS.astype(str), [["a"]], None, [[1, 2], [3]]])
+def test_images_that_are_no_numbers_are_refused(images):
+    with pytest.raises(InvalidArgument, match="images must be a tensor or an array of numbers, got"):
+        loaded((images, LABELS))
 
 
 # ---------------------------------------------------------------- where the channels are

@@ -137,6 +137,21 @@ def test_an_image_of_another_size_is_named(tmp_path):
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("form", [(900, 600), (300, 800), (40, 30)])
+def test_large_photographs_are_scaled_as_if_decoded_whole(tmp_path, mode, form):
+    small = np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    photograph = Image.fromarray(small).resize(form, Image.Resampling.BICUBIC).convert(mode)
+    photograph.save(tmp_path / "photo.jpg", quality=95)
+    channels = 1 if mode == "L" else 3
+    found = read_image(tmp_path / "photo.jpg", (24, 24), channels)
+    with Image.open(tmp_path / "photo.jpg") as whole:
+        whole.load()
+        expected = pixels_of(whole, (24, 24), channels)
+    assert (found.int() - expected.int()).abs().float().mean() < 2
+    assert found.shape == (channels, 24, 24)
+
+
 # ---------------------------------------------------------------- damage
 
 

@@ -17,9 +17,12 @@ import torch
 from image_files import Items, some_pixels, write_folder
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.training import reading
+from graphnas.training import workers as workers_module
 from graphnas.training.datasets import load_dataset
 from graphnas.training.lazy_images import LEAST_MEMORY_LIMIT, LazyImages, memory_limit
-from graphnas.training.reading import ItemReader, can_fork, shareable, usable_cores
+from graphnas.training.reading import ItemReader
+from graphnas.training.workers import can_fork, shareable, usable_cores
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="worker processes cannot be forked on this system")
 
@@ -204,6 +207,27 @@ def test_a_process_that_is_killed_stops_the_run():
         list(lazy(_ends).batches(list(torch.arange(COUNT).split(4))))
 
 
+def test_an_interrupt_of_the_terminal_is_left_to_the_main_process():
+    reader = ItemReader(who, list, workers=2)
+    before = {pid for read in reader.batches(parts(3, 4, 5, 6)) for _, pid in read}
+    for pid in before:
+        os.kill(pid, signal.SIGINT)
+    assert {pid for read in reader.batches(parts(3, 4, 5, 6)) for _, pid in read} == before
+    reader.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_little_shared_memory(monkeypatch, workers):
+    expected = list(lazy(workers=0).batches(list(torch.arange(COUNT).split(4))))
+    free = reading.shutil.disk_usage("/tmp")._replace(free=100)
+    monkeypatch.setattr(reading.shutil, "disk_usage", lambda path: free)
+    images = lazy(workers=workers)
+    found = list(images.batches(list(torch.arange(COUNT).split(4))))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert not any(batch.is_shared() for batch in found)
+    images.close()
+
+
 def test_no_random_numbers_are_drawn():
     images = lazy()
     torch.manual_seed(3)
@@ -250,6 +274,15 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch):
     cores = usable_cores()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(cores))
     assert usable_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"), [("max 100000", 2**16), ("250000 100000", 2), ("50000 100000", 1), ("x", 2**16)]
+)
+def test_a_container_has_the_cores_that_it_is_given(tmp_path, content, cores):
+    (tmp_path / "cpu.max").write_text(content)
+    assert workers_module._quota(tmp_path / "cpu.max") == cores
+    assert workers_module._quota(tmp_path / "nothing") == 2**16
 
 
 def test_what_a_forked_process_cannot_use_is_read_here(tmp_path):
