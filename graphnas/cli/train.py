@@ -11,6 +11,7 @@ from typing import Any
 from graphnas.cli.architectures import WHAT, Found, find_architecture, is_file
 from graphnas.cli.arguments import add_space_arguments, assignment, integer, make_space
 from graphnas.cli.distributions import is_tensor_file
+from graphnas.cli.evaluators import add_data_arguments
 from graphnas.cli.text import architecture_text, count, table
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -38,8 +39,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--dataset", metavar="DATASET", help="images (default: those of the search or recipe)"
     )
-    parser.add_argument("--image-size", type=integer(1), metavar="N", help="side that images are scaled to")
-    parser.add_argument("--download", action="store_true", help="let torchvision download its data set")
+    add_data_arguments(parser)
     parser.add_argument("--data-dir", metavar="DIR", help="image sets (default: $GRAPHNAS_DATA)")
     parser.add_argument("--epochs", type=integer(1), metavar="N", help="epochs (default: the recipe's)")
     parser.add_argument(
@@ -145,7 +145,7 @@ def _train(
         shape={**found.shape, **dict(args.shape)},
         data_dir=args.data_dir,
         image_size=args.image_size or (None if args.dataset else found.image_size),
-        download=args.download,
+        download=bool(args.download),
         seed=args.seed,
         device=device,
         **settings,
