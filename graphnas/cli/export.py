@@ -25,9 +25,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "export",
         help="write a trained network for other programs",
-        description="Write a trained network as ONNX, torch.export, TorchScript, a model of timm, or a folder "
-        "that builds it without graphnas. What was written is loaded again and compared with the network "
-        "before it is kept.",
+        description="Write a trained network as ONNX, torch.export, TorchScript, a model of timm, or a "
+        "folder that builds it without graphnas. What was written is loaded again and compared with the "
+        "network before it is kept.",
     )
     parser.add_argument(
         "what",
@@ -39,9 +39,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="PATH",
-        help="the file or folder (default: in the directory of the model, "
-        + ", ".join(f"{name}" for name in NAMES.values())
-        + ")",
+        help=f"the file or folder (default: beside the model: {', '.join(NAMES.values())})",
     )
     parser.add_argument("--opset", type=integer(1), metavar="N", help="operator set of ONNX (default: 18)")
     add_space_arguments(parser, required=False)
