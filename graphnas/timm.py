@@ -12,7 +12,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ import_torchvision()  # timm imports torchvision, whose build may not fit the in
 from timm.models import build_model_with_cfg, register_model  # noqa: E402
 
 CONFIG, SAFETENSORS = "config.json", "model.safetensors"
+OF_TIMM = ("num_classes", "in_chans", "drop_rate", "global_pool")
+"""Arguments that timm knows; all others are for the space's ``build``."""
+
 NAMED = {"gemnet-a": "GEMNet-A", "gemnet-b": "GEMNet-B"}
 
 
@@ -81,7 +84,7 @@ def graphnas(
     out_indices: int | tuple[int, ...] | None = None,
     feature_cls: Any = "getter",
     pretrained_strict: bool = True,
-    pretrained_model_args: Mapping[str, Any] | None = None,
+    pretrained_model_args: dict[str, Any] | None = None,
     **arguments: Any,
 ) -> nn.Module:
     """A network of an architecture as a timm model.
@@ -111,6 +114,8 @@ def graphnas(
         InvalidArchitecture: The architecture is not in its space.
     """
     found = describe(architecture, space)
+    timms = {name: arguments.pop(name) for name in OF_TIMM if name in arguments}
+    found = replace(found, shape={**found.shape, **arguments})
     weights = found.weights if pretrained_path is None else _weights_file(Path(pretrained_path))
     if pretrained and weights is None and pretrained_cfg is None:
         raise InvalidArgument(f"pretrained=True, but no weights lie beside {architecture!r}")
@@ -120,13 +125,13 @@ def graphnas(
     own = pretrained_cfg or _pretrained_cfg(found, weights)
     overlay.setdefault("first_conv", _first_conv(found))
     if features_only:
-        arguments["features_only"] = True
         count = len(_outline(found).out_channels)
-        arguments["out_indices"] = tuple(range(count)) if out_indices is None else out_indices
-        arguments["feature_cls"] = feature_cls
+        timms["features_only"] = True
+        timms["out_indices"] = tuple(range(count)) if out_indices is None else out_indices
+        timms["feature_cls"] = feature_cls
 
-    def make(num_classes: int, in_chans: int, **rest: Any) -> Backbone:
-        return _built(found, rest, num_classes, in_chans)
+    def make(**given: Any) -> Backbone:
+        return _built(found, **given)
 
     model: nn.Module = build_model_with_cfg(
         make,
@@ -137,15 +142,15 @@ def graphnas(
         pretrained_strict=pretrained_strict,
         pretrained_model_args=pretrained_model_args,
         cache_dir=cache_dir,
-        **arguments,
+        **timms,
     )
     return model
 
 
-def _built(found: Described, arguments: Mapping[str, Any], num_classes: int, in_chans: int) -> Backbone:
-    shape = {**found.shape, **arguments, "in_channels": in_chans}
-    drop_rate = shape.pop("drop_rate", 0.0)
-    pooling = shape.pop("global_pool", "avg")
+def _built(
+    found: Described, num_classes: int, in_chans: int, drop_rate: float = 0.0, global_pool: str = "avg"
+) -> Backbone:
+    shape = {**found.shape, "in_channels": in_chans}
     if not 0 <= drop_rate < 1:
         raise InvalidArgument(f"drop_rate must be at least 0 and below 1, got {drop_rate}")
     try:
@@ -155,22 +160,23 @@ def _built(found: Described, arguments: Mapping[str, Any], num_classes: int, in_
     if not isinstance(network, Backbone):
         raise InvalidArgument(f"{found.space.name} with {shape} gives no feature maps: it is no Backbone")
     if num_classes == 0:
-        network.reset_classifier(0, pooling)
-    elif pooling != "avg":
-        raise InvalidArgument(f"global_pool must be 'avg', got {pooling!r}")
+        network.reset_classifier(0, global_pool)
+    elif global_pool != "avg":
+        raise InvalidArgument(f"global_pool must be 'avg', got {global_pool!r}")
     network.set_drop_rate(drop_rate)
     return network
 
 
 def _first_conv(found: Described) -> str:
     modules = _outline(found).named_modules()
-    return next(name for name, module in modules if isinstance(module, nn.Conv2d))
+    first: str = next(name for name, module in modules if isinstance(module, nn.Conv2d))
+    return first
 
 
 def _outline(found: Described) -> Backbone:
     """The network without weights: no memory, and no random numbers."""
     with torch.device("meta"):
-        return _built(found, {}, found.num_classes, found.image_shape[0])
+        return _built(found, found.num_classes, found.image_shape[0])
 
 
 def _pretrained_cfg(found: Described, weights: Path | None) -> dict[str, Any]:
@@ -185,24 +191,6 @@ def _pretrained_cfg(found: Described, weights: Path | None) -> dict[str, Any]:
         "interpolation": "bilinear",
         "classifier": "classifier",
         "label_names": found.class_names or None,
-    }
-
-
-def timm_config(description: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``config.json`` from which timm and the Hugging Face hub build the model again.
-
-    Args:
-        description: What :func:`graphnas.training.saved_model.describe_model` returned.
-    """
-    found = _of_model(description, None, "the model", None)
-    own = {**_pretrained_cfg(found, None), "first_conv": _first_conv(found)}
-    del own["file"], own["architecture"]
-    return {
-        "architecture": "graphnas",
-        "num_classes": found.num_classes,
-        "num_features": _outline(found).num_features,
-        "pretrained_cfg": {name: value for name, value in own.items() if value is not None},
-        "model_args": {"architecture": dict(description)},
     }
 
 

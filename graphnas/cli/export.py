@@ -39,9 +39,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="PATH",
-        help="the file or folder (default: in the directory of the model, "
-        + ", ".join(f"{name}" for name in NAMES.values())
-        + ")",
+        help=f"the file or folder (default: beside the model: {', '.join(NAMES.values())})",
     )
     parser.add_argument("--opset", type=integer(1), metavar="N", help="operator set of ONNX (default: 18)")
     add_space_arguments(parser, required=False)

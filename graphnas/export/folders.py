@@ -11,35 +11,35 @@ from typing import Any
 import torch
 from torch import nn
 
+from graphnas.errors import ExportFailed
 from graphnas.export.comparing import Network, Subject
 from graphnas.export.model_card import model_card
 from graphnas.export.python_source import network_source
 from graphnas.optional import require
 from graphnas.training import TrainedModel
 from graphnas.training.saved_model import describe_model
+from search_spaces.backbone import Backbone
 
 WEIGHTS, CONFIG, SOURCE = "model.safetensors", "config.json", "network.py"
 CARD, DRAWING = "README.md", "architecture.png"
 
 
-def require_timm() -> Any:
-    """The module that registers the model "graphnas" with timm.
+def require_timm() -> None:
+    """Register the model "graphnas" with timm.
 
     Raises:
         MissingExtra: timm, torchvision or safetensors is not installed.
     """
     require("safetensors", "export")
-    import graphnas.timm as registered
-
-    return registered
+    import graphnas.timm  # noqa: F401
 
 
 def write_timm(trained: TrainedModel, subject: Subject, path: Path) -> tuple[bool, str]:
     """Write weights and ``config.json``; returns whether any size is taken, and a note."""
-    registered = require_timm()
+    config = hub_config(trained)
     path.mkdir()
     _write_weights(subject.module, path / WEIGHTS)
-    _write_json(path / CONFIG, registered.timm_config(describe_model(trained)))
+    _write_json(path / CONFIG, config)
     return subject.other_size is not None, f"timm {sys.modules['timm'].__version__}"
 
 
@@ -68,7 +68,7 @@ def write_folder(trained: TrainedModel, subject: Subject, path: Path) -> tuple[b
     source = network_source(trained)
     path.mkdir()
     _write_weights(subject.module, path / WEIGHTS)
-    _write_json(path / CONFIG, {"model_args": {"architecture": describe_model(trained)}})
+    _write_json(path / CONFIG, hub_config(trained))
     (path / SOURCE).write_text(source, encoding="utf-8")
     (path / CARD).write_text(model_card(trained), encoding="utf-8")
     plot_architecture(trained.architecture, trained.space).savefig(path / DRAWING, dpi=150)
@@ -84,6 +84,38 @@ def load_folder(path: Path) -> Network:
     spec.loader.exec_module(module)
     network: nn.Module = module.load(path / WEIGHTS)
     return network
+
+
+def hub_config(trained: TrainedModel) -> dict[str, Any]:
+    """The ``config.json`` from which timm, and the Hugging Face hub, build the network again.
+
+    Raises:
+        ExportFailed: The network gives no feature maps, so that timm cannot use it.
+    """
+    network = trained.module
+    if not isinstance(network, Backbone):
+        raise ExportFailed(
+            f"timm takes networks of graphnas, not {type(network).__module__}.{type(network).__qualname__}; "
+            "the formats onnx, pt2 and torchscript take any"
+        )
+    first = next(name for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    return {
+        "architecture": "graphnas",
+        "num_classes": trained.num_classes,
+        "num_features": network.num_features,
+        "pretrained_cfg": {
+            "input_size": list(trained.image_shape),
+            "num_classes": trained.num_classes,
+            "mean": list(trained.normalisation.mean),
+            "std": list(trained.normalisation.std),
+            "crop_pct": 1.0,
+            "interpolation": "bilinear",
+            "first_conv": first,
+            "classifier": "classifier",
+            **({"label_names": list(trained.class_names)} if trained.class_names else {}),
+        },
+        "model_args": {"architecture": describe_model(trained)},
+    }
 
 
 def _write_weights(module: nn.Module, path: Path) -> None:

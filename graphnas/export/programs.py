@@ -27,8 +27,13 @@ OPSET = 18
 INPUT, OUTPUT = "images", "logits"
 
 
-def exported_program(subject: Subject) -> tuple[torch.export.ExportedProgram, bool]:
+def exported_program(subject: Subject, *, guarded: bool = True) -> tuple[torch.export.ExportedProgram, bool]:
     """The network as torch.export traces it, with any batch and, if that is possible, any size.
+
+    Args:
+        subject: The network.
+        guarded: Whether the program will be run with torch's guards. These refuse images for which a map has
+            a single pixel, so that a network trained on such images gets a program of that size only.
 
     Returns:
         The program, and whether it takes other sizes than the one that the network was trained on.
@@ -46,15 +51,12 @@ def exported_program(subject: Subject) -> tuple[torch.export.ExportedProgram, bo
                 program = torch.export.export(
                     subject.module, (subject.images(2, size),), dynamic_shapes=(dims,)
                 )
-            compare("the program", program.module(), subject, _sizes(subject, any_size))
+            sizes = subject.sizes() if any_size and guarded else [size]
+            compare("the program", program.module(), subject, sizes)
             return program, any_size
         except Exception as error:
             failure = error
     raise ExportFailed(f"torch.export cannot trace the network: {failure}") from failure
-
-
-def _sizes(subject: Subject, any_size: bool) -> list[tuple[int, int]]:
-    return subject.sizes() if any_size else subject.sizes()[:1]
 
 
 # ---------------------------------------------------------------- torch.export
@@ -83,7 +85,7 @@ def write_torchscript(subject: Subject, path: Path, metadata: Mapping[str, Any])
     with _quietly():
         try:
             example = subject.images(2, subject.traced_size)
-            traced = torch.jit.trace(subject.module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(subject.module, example, check_trace=False)
         except Exception as error:
             raise ExportFailed(f"torch.jit cannot trace the network: {error}") from error
         torch.jit.save(traced, path, _extra_files={METADATA: json.dumps(metadata)})  # type: ignore[no-untyped-call]
@@ -115,7 +117,7 @@ def write_onnx(
     newest = onnx.defs.onnx_opset_version()
     if not OPSET <= wanted <= newest:
         raise InvalidArgument(f"opset must be from {OPSET} to {newest}, got {wanted}")
-    program, any_size = exported_program(subject)
+    program, any_size = exported_program(subject, guarded=False)
     try:
         with _quietly():
             translated = torch.onnx.export(

@@ -18,9 +18,6 @@ from graphnas.errors import ExportFailed
 from graphnas.training import TrainedModel
 from search_spaces.backbone import Backbone
 
-SHARED = ("search_spaces.enas_codes", "search_spaces.staged_network")
-"""Modules whose definitions the networks' modules use."""
-
 WIDTH = 100
 
 HEADER = '''"""{title}
@@ -133,23 +130,63 @@ def _plain(value: Any) -> Any:
 
 def _definitions(network: str, home: str) -> list[str]:
     """Classes, functions and constants that ``network`` in the module ``home`` uses, in a working order."""
-    sources, uses, order = {}, {}, []
-    for module in (*SHARED, home):
-        text = inspect.getsource(importlib.import_module(module))
-        body = ast.parse(text).body
-        for place, node in enumerate(body):
-            for name in _defined(node):
-                sources[name] = _text(text, node, body[place + 1] if place + 1 < len(body) else None)
-                uses[name] = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - {name}
-                uses[name] |= set(re.findall(r"\w+", _annotations(node))) - {name}
-                order.append(name)
-    wanted, waiting = set(), [network]
+    modules: dict[str, _Module] = {}
+    wanted: set[tuple[str, str]] = set()
+    waiting = [(home, network)]
     while waiting:
-        name = waiting.pop()
-        if name in sources and name not in wanted:
-            wanted.add(name)
-            waiting += uses[name]
-    return [sources[name] for name in order if name in wanted]
+        place, name = waiting.pop()
+        module = modules.setdefault(place, _Module(place))
+        if name in module.imported:
+            waiting.append((module.imported[name], name))
+        elif name in module.sources and (place, name) not in wanted:
+            wanted.add((place, name))
+            waiting += [(place, used) for used in module.uses[name]]
+    # What a module imports comes before it: its classes are derived from those.
+    order = sorted(modules, key=lambda place: (place == home, place))
+    return [
+        modules[place].sources[name]
+        for place in order
+        for name in modules[place].sources
+        if (place, name) in wanted
+    ]
+
+
+class _Module:
+    """The definitions of a module of the search spaces.
+
+    Attributes:
+        sources: Text of each class, function and constant, in the order of the file.
+        uses: The names that each of them uses.
+        imported: Module of each name that comes from another module of the search spaces.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.sources: dict[str, str] = {}
+        self.uses: dict[str, set[str]] = {}
+        self.imported: dict[str, str] = {}
+        text = inspect.getsource(importlib.import_module(place))
+        body = ast.parse(text).body
+        for number, node in enumerate(body):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("search_spaces."):
+                self.imported |= {alias.name: str(node.module) for alias in node.names}
+            for name in _defined(node):
+                self.sources[name] = _text(text, node, body[number + 1] if number + 1 < len(body) else None)
+                # Also in annotations, and after what _text leaves out.
+                self.uses[name] = set(re.findall(r"\w+", _code(self.sources[name]))) - {name}
+
+
+def _code(source: str) -> str:
+    """``source`` without its docstrings and comments."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [  # type: ignore[attr-defined]
+                part
+                for part in body
+                if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            ]
+    return ast.unparse(tree)
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -158,11 +195,6 @@ def _defined(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)]
     return []
-
-
-def _annotations(node: ast.stmt) -> str:
-    parts = [n.annotation for n in ast.walk(node) if isinstance(n, ast.arg | ast.AnnAssign) and n.annotation]
-    return " ".join(ast.unparse(part) for part in parts)
 
 
 NOT_NEEDED = ("set_maps", "set_drop_rate", "keep_maps", "drop_head")
