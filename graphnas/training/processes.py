@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,9 @@ def joined(device: str) -> Iterator[str]:
     distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         yield device
+        # A network that still refers to the group keeps its threads alive, and they end the process badly.
+        gc.collect()
+        distributed.barrier()  # nobody leaves while another one still talks to it
     finally:
         distributed.destroy_process_group()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -26,8 +27,7 @@ class Net(nn.Module):
     def forward(self, x):
         return self.used(x.flatten(1))
 
-torch.set_num_threads(1)
-with processes.joined("cpu"):
+def main():
     torch.manual_seed(0)
     labels = torch.arange(63) % 2
     noise = torch.randn(63, 1, 4, 4)
@@ -40,24 +40,41 @@ with processes.joined("cpu"):
         r.pop("seconds"), r.pop("validation_top5")
     if processes.rank() == 0:
         open(sys.argv[1], "w").write(json.dumps({"results": results, "w": t.module.used.weight.tolist()}))
+
+torch.set_num_threads(1)
+with processes.joined("cpu"):
+    main()
 """
 
 
-def _run(tmp_path, processes: int) -> dict:
-    script, output = tmp_path / "script.py", tmp_path / f"{processes}.json"
+def _run(tmp_path, count: int) -> dict:
+    """Run the script in so many processes, which find each other as those of torchrun do."""
+    script, output = tmp_path / "script.py", tmp_path / f"{count}.json"
     script.write_text(SCRIPT)
-    start = (
-        [sys.executable]
-        if processes == 1
-        else [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    )
-    subprocess.run(
-        [*start, str(script), str(output)],
-        check=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(output)],
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    for process in started:
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error
     return json.loads(output.read_text())
 
 
