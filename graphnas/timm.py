@@ -93,17 +93,17 @@ def graphnas(
         pretrained: Whether to load the weights that lie beside the description of the architecture.
         architecture: The folder of a saved model, of a search or of an export, a JSON file of a model or an
             architecture, its content, an architecture, its official string form, "gemnet-a" or "gemnet-b".
-        space: Of an architecture alone: its space, or the name of one.
+        space: The space of an architecture alone, or of a model of a user's own space; or its name.
         pretrained_path: Weights to load: a file, or a folder with one. Where ``num_classes`` or ``in_chans``
             differ from those of the trained network, the last or the first layer is adapted as timm does.
-        pretrained_cfg: Of timm.
-        pretrained_cfg_overlay: Of timm.
-        cache_dir: Of timm.
+        pretrained_cfg: timm's description of weights, instead of ours.
+        pretrained_cfg_overlay: What replaces entries of it.
+        cache_dir: Where timm keeps what it downloads.
         features_only: Whether to return feature maps instead of logits.
         out_indices: Which maps, or the number of last ones; by default all.
-        feature_cls: Of timm; how features are taken.
-        pretrained_strict: Of timm.
-        pretrained_model_args: Of timm.
+        feature_cls: How timm takes features.
+        pretrained_strict: Whether the weights must fit the network name by name.
+        pretrained_model_args: What timm notes about the weights' network.
         **arguments: ``num_classes``, ``in_chans``, ``drop_rate`` before the classifier, and arguments of the
             space's ``build``, such as ``width=32``.
 

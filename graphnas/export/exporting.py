@@ -17,6 +17,7 @@ from graphnas.errors import ExportFailed, InvalidArgument, StorageFailed
 from graphnas.export import FORMATS
 from graphnas.export.comparing import Network, Subject, compare, subject
 from graphnas.training import TrainedModel
+from graphnas.training.saved_space import describe_space
 
 MARK = "config.json"
 """The file by which a folder is known as an export, which may be replaced."""
@@ -72,7 +73,7 @@ def export_model(
     target = Path(path)
     folder = format in ("timm", "folder")
     _check_target(target, folder)
-    write, load = _format(format, opset)
+    write, load = _format(trained, format, opset)
     module = copy.deepcopy(trained.module).cpu().float().eval()
     network = subject(trained, module)
     try:
@@ -100,7 +101,7 @@ def export_model(
 Write = Callable[[TrainedModel, Subject, Path], tuple[bool, str]]
 
 
-def _format(format: str, opset: int | None) -> tuple[Write, Callable[[Path], Network]]:
+def _format(trained: TrainedModel, format: str, opset: int | None) -> tuple[Write, Callable[[Path], Network]]:
     """What writes and what loads a format; fails before any work if a package is missing."""
     from graphnas.export import folders, programs
 
@@ -122,7 +123,8 @@ def _format(format: str, opset: int | None) -> tuple[Write, Callable[[Path], Net
         )
     if format == "timm":
         folders.require_timm()
-        return folders.write_timm, folders.load_timm
+        known = describe_space(trained.space)["arguments"] is not None
+        return folders.write_timm, lambda path: folders.load_timm(path, None if known else trained.space)
     folders.require_folder()
     return folders.write_folder, folders.load_folder
 

@@ -15,6 +15,7 @@ from graphnas.errors import ExportFailed
 from graphnas.export.comparing import Network, Subject
 from graphnas.export.model_card import model_card
 from graphnas.export.python_source import network_source
+from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
 from graphnas.training import TrainedModel
 from graphnas.training.saved_model import describe_model
@@ -43,11 +44,13 @@ def write_timm(trained: TrainedModel, subject: Subject, path: Path) -> tuple[boo
     return subject.other_size is not None, f"timm {sys.modules['timm'].__version__}"
 
 
-def load_timm(path: Path) -> Network:
-    """The model that ``timm.create_model`` makes of the folder."""
+def load_timm(path: Path, space: GraphSpace | None = None) -> Network:
+    """The model that ``timm.create_model`` makes of the folder; a user's own space must be given."""
     require_timm()
     timm = require("timm", "timm")
-    network: nn.Module = timm.create_model("graphnas", architecture=path, pretrained_path=path / WEIGHTS)
+    network: nn.Module = timm.create_model(
+        "graphnas", architecture=path, space=space, pretrained_path=path / WEIGHTS
+    )
     return network.eval()
 
 

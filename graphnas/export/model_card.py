@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ tags:
 - graphnas
 library_name: pytorch
 datasets:
-- {dataset}
+- {name}
 ---
 
 # A network of the space {space} for {dataset}
@@ -75,6 +76,7 @@ def model_card(trained: TrainedModel) -> str:
     return CARD.format(
         space=trained.space.name,
         dataset=trained.dataset,
+        name=json.dumps(trained.dataset),
         classes=trained.num_classes,
         channels=channels,
         height=height,

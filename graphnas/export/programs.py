@@ -85,10 +85,11 @@ def write_torchscript(subject: Subject, path: Path, metadata: Mapping[str, Any])
     with _quietly():
         try:
             example = subject.images(2, subject.traced_size)
-            traced = torch.jit.trace(subject.module, example, check_trace=False)
+            trace: Any = torch.jit.trace
+            traced = trace(subject.module, example, check_trace=False)
         except Exception as error:
             raise ExportFailed(f"torch.jit cannot trace the network: {error}") from error
-        torch.jit.save(traced, path, _extra_files={METADATA: json.dumps(metadata)})  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, path, _extra_files={METADATA: json.dumps(metadata)})
     return subject.other_size is not None, f"torch {torch.__version__}"
 
 

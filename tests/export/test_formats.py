@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import onnx
@@ -14,6 +15,7 @@ from graphnas.export import FORMATS, export_model
 from graphnas.export import comparing as comparing_module
 from graphnas.export import exporting as exporting_module
 from graphnas.export import programs as programs_module
+from search_spaces import GEMNet
 from search_spaces.backbone import Backbone
 
 BATCHES = ((1, 32, 32), (5, 32, 32), (2, 64, 80), (1, 97, 75))
@@ -125,7 +127,7 @@ def test_what_differs_is_not_kept(small, tmp_path, monkeypatch, format):
 
     home, name = LOADERS[format]
     monkeypatch.setattr(
-        f"{home}.{name}" if isinstance(home, str) else f"{home.__name__}.{name}", lambda _: other
+        f"{home}.{name}" if isinstance(home, str) else f"{home.__name__}.{name}", lambda *_: other
     )
     target = tmp_path / "made" / "model"
     with pytest.raises(ExportFailed, match=rf"the {format} that was written differs from the network by"):
@@ -201,6 +203,23 @@ class OneSize(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x)
+
+
+class OwnSpace(GEMNet):
+    """A space that get_space does not know."""
+
+    name = "own"
+
+
+def test_a_users_own_space_with_a_network_of_ours(small, tmp_path):
+    import timm
+
+    own = dataclasses.replace(small, space=OwnSpace(5))
+    done = export_model(own, "timm", tmp_path / "timm")
+    with pytest.raises(InvalidArgument, match="'own', which is not one of graphnas"):
+        timm.create_model("graphnas", architecture=done.path)
+    model = timm.create_model("graphnas", architecture=done.path, space=own.space, pretrained=True).eval()
+    assert_same(model, small, [(2, 8, 8)])
 
 
 @pytest.mark.parametrize("format", ["onnx", "pt2", "torchscript"])
