@@ -117,7 +117,7 @@ class Stage(nn.Module):
         weights = None
         if self.edge_weights is not None:
             # Under autocast, weights of full precision would make every sum of maps one of full precision.
-            weights = torch.sigmoid(self.edge_weights).to(x.dtype)
+            weights = torch.sigmoid(self.edge_weights).to(x.dtype).unbind()
         outputs: list[Tensor] = []
         edge = 0
         for inputs, node in zip(self._inputs, self.nodes, strict=True):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphnas.errors import ExportFailed, GraphNASError, InvalidArgument
+from graphnas.errors import ExportFailed, InvalidArgument
 from graphnas.export.comparing import Network, Subject, compare
 from graphnas.optional import require
 
@@ -143,7 +143,10 @@ def write_onnx(
     for name, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value)
         model.metadata_props.add(key=name, value=text)
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        raise ExportFailed(f"what torch.onnx made of the network is not valid: {error}") from error
     onnx.save(model, path)
     return any_size, f"opset {found}"
 
@@ -180,7 +183,5 @@ def _quietly() -> Iterator[None]:
             warnings.simplefilter("ignore")
             logger.setLevel(logging.ERROR)
             yield
-    except GraphNASError:
-        raise
     finally:
         logger.setLevel(level)
