@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import optuna
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import BaseTrial, Trial
 
-from graphnas.errors import InvalidArgument
+from graphnas.errors import GraphNASError, InvalidArgument
 from graphnas.evaluate.base import Evaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -41,7 +41,10 @@ class Objective:
         evaluator: The evaluator that measures an architecture.
         score: What the objective ``value`` is instead of the evaluation's value: a function of the
             :class:`~graphnas.Evaluation`, such as :class:`graphnas.evaluate.EfficiencyScore`. The value
-            itself is then kept among the metrics, as ``accuracy``; reports during training stay as they are.
+            itself is then kept among the metrics, as ``accuracy``. Values reported during training are
+            scored as evaluations of that value alone. A score that needs more than the value leaves them as
+            they are in a study that maximises; in one that minimises they are not reported, since the pruner
+            would end the most accurate.
         objectives: The values to return, in the order of the study's directions: ``value``, ``parameters``,
             ``macs``, ``seconds`` or the name of a metric, such as ``("value", "macs")``.
         constraints: The largest feasible value by name, such as ``{"parameters": 1_000_000}``; NaN is
@@ -116,8 +119,10 @@ class Objective:
             return evaluation
         try:
             value = float(self.score(evaluation))
-        except (TypeError, ValueError) as error:
-            raise InvalidArgument(f"the score cannot be computed: {error}") from error
+        except (GraphNASError, optuna.TrialPruned):
+            raise
+        except Exception as error:  # a user's function, which raises anything
+            raise InvalidArgument(f"the score cannot be computed: {type(error).__name__}: {error}") from error
         if not math.isfinite(value):
             raise InvalidArgument(f"the score must be a finite number, got {value}")
         return dataclasses.replace(evaluation, value=value)
@@ -129,12 +134,25 @@ class Objective:
             return self.evaluator.evaluate(architecture)
 
         def report(step: int, value: float) -> bool:
-            trial.report(float(value), int(step))
+            reported = self._reported(trial, float(value))
+            if reported is None:
+                return False
+            trial.report(reported, int(step))
             if trial.should_prune():
                 raise optuna.TrialPruned(f"pruned at step {step} with value {value}")
             return False
 
         return self.evaluator.evaluate(architecture, report=report)  # type: ignore[call-arg]
+
+    def _reported(self, trial: BaseTrial, value: float) -> float | None:
+        """What the pruner compares for ``value``, in the study's direction; None: nothing."""
+        if self.score is None:
+            return value
+        try:
+            return self._scored(Evaluation(value)).value
+        except (InvalidArgument, optuna.TrialPruned):  # it needs what is measured only at the end
+            minimises = isinstance(trial, Trial) and trial.study.direction == StudyDirection.MINIMIZE
+            return None if minimises else value
 
     def _store(self, trial: BaseTrial, evaluation: Evaluation) -> None:
         for name in ("parameters", "macs", "seconds"):

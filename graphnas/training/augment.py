@@ -60,15 +60,18 @@ def check_changes(changes: Changes, shape: tuple[int, int, int], dtype: torch.dt
     """Refuse what is not defined for such images.
 
     Raises:
-        InvalidArgument: RandAugment of images that are not bytes in RGB, or jitter of 2 or more than 3
-            channels.
+        InvalidArgument: RandAugment of images that are not bytes in RGB, or jitter of images that are not
+            bytes in 1 or 3 channels.
     """
     if changes.randaugment and (dtype != torch.uint8 or shape[0] != 3):
         raise InvalidArgument(
             f"randaugment is for RGB images of bytes, these have {shape[0]} channels of {dtype}"
         )
-    if changes.jitter and shape[0] not in (1, 3):
-        raise InvalidArgument(f"jitter is for images of 1 or 3 channels, these have {shape[0]}")
+    # Floats may have any range, and the jitter cuts off what is outside of its own.
+    if changes.jitter and (dtype != torch.uint8 or shape[0] not in (1, 3)):
+        raise InvalidArgument(
+            f"jitter is for images of bytes in 1 or 3 channels, these have {shape[0]} channels of {dtype}"
+        )
 
 
 def lightly_augmented(
@@ -158,6 +161,7 @@ def random_resized_crop(
     draws = torch.rand((4, len(images)), generator=generator, dtype=torch.float64)
     part = area[0] + (area[1] - area[0]) * draws[0]
     aspect = torch.exp((2 * draws[1] - 1) * math.log(4 / 3))
+    aspect *= images.shape[2] / images.shape[3]  # of pixels, whereas the sides are parts of the image's
     width = (part * aspect).sqrt().clamp(max=1)
     height = (part / aspect).sqrt().clamp(max=1)
     # Coordinates run from -1 to 1 over the image, so the centre may move by what the window leaves.

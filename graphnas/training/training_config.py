@@ -99,7 +99,8 @@ class TrainingConfig(Configuration):
     def __post_init__(self) -> None:
         check_integers(self, dict.fromkeys(("epochs", "reward_epochs"), 1))
         check_integers(self, {"batch_size": 2})
-        check_integers(self, dict.fromkeys(("crop_padding", "cutout", "randaugment"), 0))
+        counts = ("crop_padding", "cutout", "randaugment", "randaugment_magnitude")
+        check_integers(self, dict.fromkeys(counts, 0))
         check_integers(
             self, dict.fromkeys(("validation_limit", "patience", "validate_every"), 1), optional=True
         )
@@ -132,7 +133,7 @@ class TrainingConfig(Configuration):
         pair = tuple(area) if isinstance(area, list | tuple) else ()
         if (
             len(pair) != 2
-            or not all(isinstance(v, int | float) for v in pair)
+            or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
             or not 0 < pair[0] <= pair[1] <= 1
         ):
             raise InvalidArgument(f"resized_crop must be two numbers 0 < a <= b <= 1 or None, got {area!r}")

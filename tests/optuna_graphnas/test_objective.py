@@ -287,10 +287,13 @@ def test_any_function_of_the_evaluation_is_a_score() -> None:
     ("score", "complaint"),
     [
         (lambda _evaluation: math.nan, "must be a finite number, got nan"),
-        (lambda _evaluation: "good", "cannot be computed: could not convert string"),
+        (lambda _evaluation: "good", "cannot be computed: ValueError: could not convert string"),
+        (lambda evaluation: evaluation.metrics["top9"], "cannot be computed: KeyError: 'top9'"),
+        (lambda evaluation: evaluation.latency, "cannot be computed: AttributeError"),
+        (lambda _evaluation: 1 / 0, "cannot be computed: ZeroDivisionError"),
         (lambda evaluation: EfficiencyScore()(Evaluation(evaluation.value)), "needs multiply-accumulates"),
     ],
-    ids=["nan", "text", "macs"],
+    ids=["nan", "text", "no metric", "no field", "division", "macs"],
 )
 def test_a_score_that_is_none_keeps_what_was_measured(score: Any, complaint: str) -> None:
     study = optuna.create_study(direction="maximize", sampler=RandomArchitectureSampler(SPACE, seed=0))
@@ -314,3 +317,54 @@ def test_where_no_pruner_watches_nothing_is_reported() -> None:
         study = optuna.create_study(direction="maximize", pruner=pruner)
         study.optimize(Objective(SPACE, Reporting()), n_trials=1)
         assert bool(study.trials[0].intermediate_values) is reported
+
+
+class Rising:
+    """Reports shares of what it measures in the end."""
+
+    def evaluate(self, architecture: Architecture, *, report: Any = None) -> Evaluation:
+        value = 40.0 + architecture.num_edges
+        for step in range(1, 5):
+            if report is not None:
+                report(step, value * step / 4)
+        return Evaluation(value, macs=10**6 * (1 + architecture.num_edges))
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_reports_are_scored_as_the_value_is(direction: str) -> None:
+    sign = -1 if direction == "minimize" else 1
+    sampler = RandomArchitectureSampler(SPACE, seed=0)
+    watching = optuna.pruners.ThresholdPruner(lower=-1e9, upper=1e9)  # ends nothing
+    study = optuna.create_study(direction=direction, sampler=sampler, pruner=watching)
+    study.optimize(Objective(SPACE, Rising(), score=lambda e: sign * e.value / 2), n_trials=5)
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert done
+    for trial in done:
+        assert trial.intermediate_values == {step: trial.value * step / 4 for step in range(1, 5)}
+
+
+def test_no_pruner_ends_the_most_accurate_where_a_score_is_minimised() -> None:
+    sampler = RandomArchitectureSampler(SPACE, seed=0)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3)
+    study = optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
+    study.optimize(Objective(SPACE, Rising(), score=lambda e: 100 - e.value), n_trials=30)
+    by_state = {
+        state: [SPACE.from_parameters(t.params).num_edges for t in study.trials if t.state == state]
+        for state in (TrialState.COMPLETE, TrialState.PRUNED)
+    }
+    assert by_state[TrialState.PRUNED]
+    assert np.mean(by_state[TrialState.PRUNED]) < np.mean(by_state[TrialState.COMPLETE])
+
+
+@pytest.mark.parametrize(("direction", "reported"), [("minimize", False), ("maximize", True)])
+def test_reports_of_a_score_that_needs_costs(direction: str, reported: bool) -> None:
+    sampler = RandomArchitectureSampler(SPACE, seed=0)
+    watching = optuna.pruners.ThresholdPruner(lower=-1e9, upper=1e9)  # ends nothing
+    study = optuna.create_study(direction=direction, sampler=sampler, pruner=watching)
+    study.optimize(Objective(SPACE, Rising(), score=EfficiencyScore()), n_trials=3)
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert done
+    for trial in done:
+        accuracy = trial.user_attrs["metrics"]["accuracy"]
+        expected = {step: accuracy * step / 4 for step in range(1, 5)} if reported else {}
+        assert trial.intermediate_values == expected

@@ -108,10 +108,25 @@ def test_nothing_is_mixed_unless_asked():
     assert targets is labels
 
 
-def test_a_whole_crop_is_the_image_and_a_part_is_inside_it():
-    images = _bytes()
-    full = random_resized_crop(images, (1.0, 1.0), _generator())
-    assert full.dtype is torch.uint8
+@pytest.mark.parametrize("size", [(24, 24), (12, 48), (40, 16)])
+def test_a_crop_has_its_area_and_an_aspect_ratio_in_pixels(size):
+    height, width = size
+    rows = torch.arange(height).float()[:, None].expand(height, width)
+    columns = torch.arange(width).float().expand(height, width)
+    cut = random_resized_crop(torch.stack([rows, columns]).expand(500, 2, *size), (0.1, 0.15), _generator())
+    # In the middle, away from the border, neighbouring pixels are a window's side / the image's apart.
+    middle = cut[:, :, height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+    tall = (middle[:, 0, 1:] - middle[:, 0, :-1]).mean((1, 2)) * height
+    wide = (middle[:, 1, :, 1:] - middle[:, 1, :, :-1]).mean((1, 2)) * width
+    assert ((tall * wide / (height * width) - 0.125).abs() < 0.026).all()
+    aspect = wide / tall
+    assert aspect.min() > 0.74
+    assert aspect.max() < 1.35
+    assert (aspect > 1).float().mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_crop_keeps_the_type_and_stays_inside():
+    assert random_resized_crop(_bytes(), (1.0, 1.0), _generator()).dtype is torch.uint8
     ramp = torch.linspace(0, 1, 32).expand(200, 1, 32, 32).contiguous()
     cut = random_resized_crop(ramp, (0.08, 0.5), _generator())
     widths = cut[:, 0, 0].amax(1) - cut[:, 0, 0].amin(1)
@@ -185,6 +200,11 @@ def test_what_is_not_defined_is_refused():
         check_changes(replaced(PLAIN, randaugment=2), (1, 8, 8), torch.uint8)
     with pytest.raises(InvalidArgument, match=r"randaugment .* torch.float32"):
         check_changes(replaced(PLAIN, randaugment=2), (3, 8, 8), torch.float32)
-    with pytest.raises(InvalidArgument, match="jitter is for images of 1 or 3 channels, these have 4"):
+    with pytest.raises(InvalidArgument, match=r"jitter is for images of bytes in 1 or 3 .* these have 4"):
         check_changes(replaced(PLAIN, jitter=0.2), (4, 8, 8), torch.uint8)
+    with pytest.raises(InvalidArgument, match=r"jitter .* these have 3 channels of torch.float32"):
+        check_changes(replaced(PLAIN, jitter=0.2), (3, 8, 8), torch.float32)
+    for wrong in ({"randaugment_magnitude": 4.5}, {"resized_crop": (True, True)}):
+        with pytest.raises(InvalidArgument, match=next(iter(wrong))):
+            replaced(PLAIN, **wrong)
     check_changes(EVERYTHING, (3, 8, 8), torch.uint8)
