@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -80,11 +80,10 @@ def write_folder(trained: TrainedModel, subject: Subject, path: Path) -> tuple[b
 
 def load_folder(path: Path) -> Network:
     """The network that the folder's Python file builds, with the folder's weights."""
-    spec = importlib.util.spec_from_file_location("exported_network", path / SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = ModuleType("exported_network")
+    module.__file__ = str(path / SOURCE)
+    # Run rather than imported: an import leaves its compiled form in the folder.
+    exec(compile((path / SOURCE).read_text(encoding="utf-8"), module.__file__, "exec"), module.__dict__)
     network: nn.Module = module.load(path / WEIGHTS)
     return network
 
