@@ -203,14 +203,17 @@ CATALOG = (
             "cifar10_final_gemnet": "gemnet --trials 2 --search-epochs 1 --epochs 1 --seeds 1 --images 2000 "
             "--fresh --folder runs/bench/cifar10_final"
         },
-        full={"cifar10_final_enas": "enas", "cifar10_final_gemnet": "gemnet"},
+        full={
+            "cifar10_final_enas": "enas --images 10000 --epochs 2",
+            "cifar10_final_gemnet": "gemnet --images 10000 --epochs 2",
+        },
         images=True,
     ),
     Benchmark(
         "images_per_second",
         "training.images_per_second",
         quick={"images_per_second": "--images 512 --turns 1"},
-        full={"images_per_second": ""},
+        full={"images_per_second": "--images 1024 --turns 3"},
         images=True,
     ),
     Benchmark("training_gpu", "training.gpu", quick={}, full={}, gpu={"training_gpu": ""}, images=True),
