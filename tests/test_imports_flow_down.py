@@ -20,6 +20,7 @@ FOUNDATION = {
     "graphnas.configuration",
     "graphnas.data_directory",
     "graphnas.errors",
+    "graphnas.files",
     "graphnas.hyperparameters",
     "graphnas.importable",
     "graphnas.lazy",
@@ -36,6 +37,7 @@ METHOD = SEARCHING | {"graphnas.methods"}
 """What a method may use: no method imports another's internals."""
 ALLOWED: dict[str, set[str]] = {
     "graphnas.errors": set(),
+    "graphnas.files": set(),
     "graphnas.lazy": set(),
     "graphnas.importable": {"graphnas.errors"},
     "graphnas.optional": {"graphnas.errors"},

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted, spread
 from graphnas import ArchitectureBatch, autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig, same_graphs
+from graphnas.files import replacing
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 
@@ -187,9 +187,8 @@ class Run:
 
     def write_notes(self) -> None:
         """Replace the file in one go."""
-        part = self.notes_path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(self.notes))
-        os.replace(part, self.notes_path)
+        with replacing(self.notes_path) as part:
+            part.write_text(json.dumps(self.notes))
 
 
 def stored(path: Path, settings: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +50,7 @@ from graphnas.autoencoders import (
     PredictorConfig,
     TrainingConfig,
 )
+from graphnas.files import replacing
 from search_spaces import NASBench101
 from search_spaces.tables import open_table
 
@@ -156,9 +156,8 @@ def kept(path: Path, settings: dict[str, Any], make: Any) -> dict[str, Any]:
             raise SystemExit(f"{path} has other settings: name another --folder")
         return dict(stored["found"])
     result = make()
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps({"settings": settings, "found": result}))
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(json.dumps({"settings": settings, "found": result}))
     return dict(result)
 
 

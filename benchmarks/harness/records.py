@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.harness.sections import Section, printed
+from graphnas.files import replacing
 
 RESULTS = Path(__file__).parents[1] / "results"
 PACKAGES = ("graphnas", "numpy", "scipy", "scikit-learn", "torch", "optuna")
@@ -84,10 +85,8 @@ def write_record(
         **figures,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside it and then moved, so that an interrupted run leaves the previous record intact.
-    beside = path.with_suffix(".part")
-    beside.write_text(to_json(record) + "\n")
-    beside.replace(path)
+    with replacing(path) as part:  # an interrupted run leaves the previous record intact
+        part.write_text(to_json(record) + "\n")
     if not quiet:
         print(f"written to {path}")
 

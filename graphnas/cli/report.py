@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import graphnas
 from graphnas.cli.studies import Outcome
 from graphnas.cli.text import count, figure, table
+from graphnas.files import replacing
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 
@@ -91,9 +91,8 @@ def write_results(
         },
         **extra,
     }
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # the same search may run twice
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:  # the same search may run twice
+        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def draw(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.errors import CorruptData, InvalidArgument
+from graphnas.files import replacing
 from graphnas.training.loop import EpochResult, Training
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
@@ -111,9 +112,8 @@ class Checkpoints:
             },
         )
         if better:
-            part = self.directory / f"{BEST}.{os.getpid()}.part"
-            shutil.copyfile(last, part)
-            os.replace(part, self.directory / BEST)
+            with replacing(self.directory / BEST) as part:
+                shutil.copyfile(last, part)
         self._write_curve()
         self.log(
             f"epoch {result.epoch}/{training.config.epochs}: loss {result.train_loss:.4f}, "
@@ -132,10 +132,9 @@ class Checkpoints:
         names = list(vars(self.history[0]))
         writer.writerow(names)
         for row in self.history:
-            writer.writerow(["" if _missing(value) else value for value in vars(row).values()])
-        part = self.directory / f"{CURVE}.{os.getpid()}.part"
-        part.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(part, self.directory / CURVE)
+            writer.writerow(["" if math.isnan(value) else value for value in vars(row).values()])
+        with replacing(self.directory / CURVE) as part:
+            part.write_text(text.getvalue(), encoding="utf-8")
 
 
 def read_curve(directory: str | os.PathLike[str]) -> list[dict[str, float]]:
@@ -150,10 +149,6 @@ def read_curve(directory: str | os.PathLike[str]) -> list[dict[str, float]]:
         return [{name: float(value or "nan") for name, value in row.items()} for row in rows]
     except (TypeError, ValueError) as error:
         raise CorruptData(f"{path} is not the curve of a training: {error}") from error
-
-
-def _missing(value: float) -> bool:
-    return math.isnan(value)
 
 
 def _short(value: object) -> str:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from graphnas.configuration import replaced
 from graphnas.errors import InvalidArgument
+from graphnas.files import replacing
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
@@ -274,9 +275,8 @@ def _write_metrics(output: Path, trained: TrainedModel, size: Size) -> None:
         "seconds": evaluation.seconds,
         "training": dict(trained.training),
     }
-    part = output / f"{METRICS}.{os.getpid()}.part"
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, output / METRICS)
+    with replacing(output / METRICS) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _progress(result: EpochResult) -> str:

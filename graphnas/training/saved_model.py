@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.files import replacing
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
@@ -31,9 +32,8 @@ def save_model(directory: str | os.PathLike[str], trained: TrainedModel) -> Path
 
     The JSON file holds the space and its arguments, the architecture, the arguments of ``space.build``, the
     shape and the normalisation of the images, the class names, how the network was trained, and the result
-    of the evaluation. A space that
-    :func:`search_spaces.get_space` does not know is stored by name only, and must be passed to
-    :func:`load_model`.
+    of the evaluation. A space that :func:`search_spaces.get_space` does not know is stored by name only, and
+    must be passed to :func:`load_model`.
 
     Args:
         directory: Created if it does not exist; a model in it is replaced.
@@ -50,8 +50,10 @@ def save_model(directory: str | os.PathLike[str], trained: TrainedModel) -> Path
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     # Each file appears complete or not at all; the description comes last, after its weights.
-    _replace(path / WEIGHTS, lambda part: torch.save(trained.module.state_dict(), part))
-    _replace(path / DESCRIPTION, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    with replacing(path / WEIGHTS) as part:
+        torch.save(trained.module.state_dict(), part)
+    with replacing(path / DESCRIPTION) as part:
+        part.write_text(text + "\n", encoding="utf-8")
     return path
 
 
@@ -139,9 +141,3 @@ def _from_description(content: dict[str, Any], space: GraphSpace) -> TrainedMode
         class_names=tuple(content["class_names"]),
         training=content["training"],
     )
-
-
-def _replace(path: Path, write: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)

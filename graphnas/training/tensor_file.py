@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from graphnas.errors import CorruptData, DataNotFound
+from graphnas.files import replacing
 
 
 def write_tensor_file(
@@ -24,9 +25,8 @@ def write_tensor_file(
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    torch.save({"format": kind, "version": version, **content}, part)
-    os.replace(part, target)
+    with replacing(target) as part:
+        torch.save({"format": kind, "version": version, **content}, part)
     return target
 
 
