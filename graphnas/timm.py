@@ -29,7 +29,7 @@ from graphnas.training.tensor_file import check_format
 from graphnas.training.torchvision_compat import import_torchvision
 from search_spaces import get_space
 from search_spaces.backbone import Backbone
-from search_spaces.gemnet_imagenet import STEM_STRIDE, WIDTHS, gemnet_cell
+from search_spaces.gemnet_imagenet import NAMES, gemnet_parts
 
 if importlib.util.find_spec("timm") is None:
     raise MissingExtra('timm is not installed; run: pip install "graphnas[timm]"')
@@ -39,8 +39,6 @@ from timm.models import build_model_with_cfg, register_model  # noqa: E402
 CONFIG, SAFETENSORS = "config.json", "model.safetensors"
 OF_TIMM = ("num_classes", "in_chans", "drop_rate", "global_pool")
 """Arguments that timm knows; all others are for the space's ``build``."""
-
-NAMED = {"gemnet-a": "GEMNet-A", "gemnet-b": "GEMNet-B"}
 
 
 @dataclass(frozen=True)
@@ -214,10 +212,8 @@ def describe(
         return _alone(architecture, home)
     if isinstance(architecture, Mapping):
         return _of_content(architecture, home, "the description", None)
-    if architecture in NAMED:
-        cell, name = gemnet_cell(), NAMED[str(architecture)]
-        shape = {"widths": WIDTHS[name], "stem_stride": STEM_STRIDE}
-        return Described(get_space("gemnet", num_nodes=cell.num_nodes), cell, shape)
+    if architecture in NAMES:
+        return Described(*gemnet_parts(str(architecture)))
     text, path = str(architecture), Path(architecture)
     if text.lstrip().startswith("|") and home is not None and hasattr(home, "from_string"):
         return _alone(home.from_string(text), home)
@@ -228,7 +224,7 @@ def describe(
         raise DataNotFound(f"neither {DESCRIPTION} nor {CONFIG} in {path}: it is no folder of a model")
     if path.is_file():
         return _of_file(path, home)
-    raise DataNotFound(f"{text!r} is no file, no folder of a model, and none of {', '.join(NAMED)}")
+    raise DataNotFound(f"{text!r} is no file, no folder of a model, and none of {', '.join(NAMES)}")
 
 
 def _of_file(path: Path, space: GraphSpace | None) -> Described:

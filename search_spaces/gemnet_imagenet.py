@@ -14,7 +14,7 @@ most evenly from stage to stage, with both counts within 1 %.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,9 @@ WIDTHS = {
 """Channels of each node in the stages of stride 4, 8, 16 and 32."""
 
 STEM_STRIDE = 4
+
+NAMES = tuple(name.lower() for name in TARGETS)
+"""What the networks are called on the command line and in timm."""
 
 CELL = (
     ("input", ()),
@@ -116,8 +119,12 @@ def gemnet_b(num_classes: int = 1000, *, in_channels: int = 3) -> GEMNetNetwork:
     return _network("GEMNet-B", num_classes, in_channels)
 
 
+def gemnet_parts(name: str) -> tuple[GEMNet, Architecture, dict[str, Any]]:
+    """Space, cell and the arguments of ``space.build`` of one of :data:`TARGETS`, in upper or lower case."""
+    widths = {known.lower(): widths for known, widths in WIDTHS.items()}[name.lower()]
+    return GEMNet(len(CELL)), gemnet_cell(), {"widths": widths, "stem_stride": STEM_STRIDE}
+
+
 def _network(name: str, num_classes: int, in_channels: int) -> GEMNetNetwork:
-    space = GEMNet(len(CELL))
-    return space.build(
-        gemnet_cell(), num_classes, in_channels=in_channels, widths=WIDTHS[name], stem_stride=STEM_STRIDE
-    )
+    space, cell, shape = gemnet_parts(name)
+    return space.build(cell, num_classes, in_channels=in_channels, **shape)

@@ -19,15 +19,15 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
 from search_spaces import get_space
+from search_spaces.gemnet_imagenet import NAMES, gemnet_parts
 
 MODEL = "graphnas.model"
 RESULTS = "graphnas.results"
-NAMED = ("gemnet-a", "gemnet-b")
 
 WHAT = (
     "the output directory of a search, a database or journal of studies (a file or a URL), a results.json, "
     "the directory of a saved model, the file of a distribution, a JSON file of an architecture, the text "
-    f"itself (JSON, or the official string form of the space), or {' or '.join(NAMED)}"
+    f"itself (JSON, or the official string form of the space), or {' or '.join(NAMES)}"
 )
 """Help of an argument that :func:`find_architecture` reads."""
 
@@ -66,8 +66,9 @@ def find_architecture(args: argparse.Namespace) -> Found:
         InvalidArchitecture: The architecture is not in its space.
     """
     what = str(args.what)
-    if what in NAMED:
-        return _named(what)
+    if what in NAMES:
+        space, cell, shape = gemnet_parts(what)
+        return Found(space, cell, what, shape)
     path = Path(what)
     if is_file(path) and is_tensor_file(path):
         raise InvalidArgument(f"{path} is a distribution: give --samples")
@@ -86,15 +87,6 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _named(name: str) -> Found:
-    from search_spaces.gemnet_imagenet import STEM_STRIDE, WIDTHS, gemnet_cell
-
-    cell = gemnet_cell()
-    widths = WIDTHS[{"gemnet-a": "GEMNet-A", "gemnet-b": "GEMNet-B"}[name]]
-    space = get_space("gemnet", num_nodes=cell.num_nodes)
-    return Found(space, cell, name, {"widths": widths, "stem_stride": STEM_STRIDE})
 
 
 # ---------------------------------------------------------------- studies

@@ -18,7 +18,7 @@ from graphnas.evaluate.network_evaluator import NetworkEvaluator
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.seeds import derived_seed
-from graphnas.training.failures import network_errors
+from graphnas.training.failures import network_errors, network_errors_in
 from graphnas.training.final import train_network
 from graphnas.training.loop import EpochResult, Training, train_epochs
 from graphnas.training.network import Size, built_network
@@ -193,12 +193,7 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
                 validation=self.validation_indices,
                 validated=validated,
             )
-        while True:
-            with network_errors():
-                result = next(results, None)
-            if result is None:
-                return
-            yield result
+        return network_errors_in(results)
 
     def _validated(self, watched: bool) -> Callable[[int], bool]:
         """Whether an epoch counts: always those of the value, others only if somebody watches them."""

@@ -18,7 +18,8 @@ from graphnas.graph.architecture import Architecture
 from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training.augment import lightly_augmented
 from graphnas.training.images import ImageSet, Normalisation
-from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite, device_of
+from graphnas.training.loop import STEPS_BETWEEN_CHECKS, check_finite
+from graphnas.training.measuring import device_of
 from graphnas.training.randomness import SeededRandomness
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphnas.data_directory import data_directory, find_data
-from graphnas.errors import CorruptData, DataNotFound
-from graphnas.training.cifar_batches import BYTES_PER_IMAGE, SIDE, download_cifar, read_batch
+from graphnas.data_directory import find_data
+from graphnas.errors import CorruptData
+from graphnas.training.cifar_batches import BYTES_PER_IMAGE, SIDE, found_or_downloaded, read_batch
 from graphnas.training.images import ImageData, MemoryImages, Normalisation
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -64,13 +64,7 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None, *, download: bo
         DataNotFound: It is not in the data directory.
         CorruptData: A file is truncated or damaged, or is not a part of CIFAR-10.
     """
-    try:
-        path = find_cifar10(data_dir)
-    except DataNotFound:
-        if not download:
-            raise
-        download_cifar("CIFAR10", data_directory(data_dir))
-        path = find_cifar10(data_dir)
+    path = found_or_downloaded(find_cifar10, "CIFAR10", data_dir, download)
     read = _read_shards if path.suffix == ".xz" else _read_batches
     train = read(path.parent, "train")
     return ImageData("cifar10", train, partial(read, path.parent, "test"), 10, NORMALISATION, CLASSES)

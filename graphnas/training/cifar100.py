@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from graphnas.data_directory import data_directory, find_data
-from graphnas.errors import CorruptData, DataNotFound
-from graphnas.training.cifar_batches import download_cifar, read_batch, read_pickle
+from graphnas.data_directory import find_data
+from graphnas.errors import CorruptData
+from graphnas.training.cifar_batches import found_or_downloaded, read_batch, read_pickle
 from graphnas.training.images import ImageData, MemoryImages, Normalisation
 
 CLASSES = 100
@@ -55,13 +55,7 @@ def load_cifar100(data_dir: str | os.PathLike[str] | None = None, *, download: b
         DataNotFound: It is not in the data directory.
         CorruptData: A file is truncated or damaged, or is not a part of CIFAR-100.
     """
-    try:
-        directory = find_cifar100(data_dir).parent
-    except DataNotFound:
-        if not download:
-            raise
-        download_cifar("CIFAR100", data_directory(data_dir))
-        directory = find_cifar100(data_dir).parent
+    directory = found_or_downloaded(find_cifar100, "CIFAR100", data_dir, download).parent
     train = _read(directory, "train")
     load_test = partial(_read, directory, "test")
     return ImageData("cifar100", train, load_test, CLASSES, NORMALISATION, _class_names(directory))

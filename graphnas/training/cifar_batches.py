@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphnas.data_directory import data_directory
 from graphnas.errors import CorruptData, DataNotFound
 
 SIDE = 32
@@ -70,6 +72,33 @@ def read_batch(
     if labels.shape != (len(images),) or labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
         raise CorruptData(f"{path} is not a CIFAR batch: {len(images)} images, labels {labels.shape}")
     return images, labels
+
+
+DataDirectory = str | os.PathLike[str] | None
+
+
+def found_or_downloaded(
+    find: Callable[[DataDirectory], Path], name: str, data_dir: DataDirectory, download: bool
+) -> Path:
+    """What ``find`` finds in the data directory, after a download if it must and may be downloaded.
+
+    Args:
+        find: ``find(data_dir)`` raises DataNotFound where it is not there.
+        name: torchvision's class, ``CIFAR10`` or ``CIFAR100``.
+        data_dir: The data directory.
+        download: Whether torchvision may download it.
+
+    Raises:
+        DataNotFound: It is not there, or could not be downloaded.
+        MissingExtra: torchvision is needed and not installed.
+    """
+    try:
+        return find(data_dir)
+    except DataNotFound:
+        if not download:
+            raise
+    download_cifar(name, data_directory(data_dir))
+    return find(data_dir)
 
 
 def download_cifar(name: str, directory: Path) -> None:

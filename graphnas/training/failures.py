@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from graphnas.errors import GraphNASError, TrainingFailed
 from graphnas.training.measuring import Diverged
+
+R = TypeVar("R")
 
 
 @contextmanager
@@ -24,6 +27,17 @@ def network_errors() -> Iterator[None]:
         raise
     except Exception as error:
         raise TrainingFailed(reason_of(error)) from error
+
+
+def network_errors_in(results: Iterator[R]) -> Iterator[R]:
+    """``results``, with :func:`network_errors` around the making of each, but not around its use."""
+    while True:
+        with network_errors():
+            try:
+                result = next(results)
+            except StopIteration:
+                return
+        yield result
 
 
 def reason_of(error: Exception) -> str:

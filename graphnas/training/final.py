@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,10 @@ from graphnas.training import processes
 from graphnas.training.arguments import build_arguments, choose_device
 from graphnas.training.checkpoints import Checkpoints
 from graphnas.training.datasets import load_dataset
-from graphnas.training.failures import network_errors
+from graphnas.training.failures import network_errors, network_errors_in
 from graphnas.training.images import ImageData
 from graphnas.training.loop import EpochResult, Training, train_epochs
+from graphnas.training.measuring import measure_accuracy
 from graphnas.training.network import Size, built_network
 from graphnas.training.recipes import get_recipe
 from graphnas.training.saved_model import save_model
@@ -148,7 +148,6 @@ def train_network(
     progress: bool = True,
 ) -> TrainedModel:
     """As :func:`train`, with its arguments made: images, configuration, and the split of the images."""
-    started = time.perf_counter()
     test = data.test  # its errors come before the work
     indices, held = split
     module, size = built_network(
@@ -201,11 +200,7 @@ def train_network(
             validated=lambda epoch: epoch % every == 0 or epoch == config.epochs,
             on_step=bar.update,
         )
-        while True:
-            with network_errors():
-                result = next(epochs, None)
-            if result is None:
-                break
+        for result in network_errors_in(epochs):
             history.append(result)
             if files is not None and first:
                 files.save(training, result)
@@ -213,7 +208,7 @@ def train_network(
     with network_errors():
         if files is not None and held is not None:
             files.load_best(training)
-        metrics = _metrics(training, history, images, held)
+        metrics = _metrics(training, history)
         module = training.finished()
         metrics |= _on_test(training, data, test)
     trained = TrainedModel(
@@ -224,7 +219,7 @@ def train_network(
             value=metrics["test_accuracy"],
             parameters=size.parameters,
             macs=size.macs,
-            seconds=sum(row.seconds for row in history) or time.perf_counter() - started,
+            seconds=sum(row.seconds for row in history),
             metrics=metrics,
         ),
         num_classes=data.num_classes,
@@ -243,24 +238,20 @@ def train_network(
     return trained
 
 
-def _metrics(
-    training: Training, history: list[EpochResult], images: Any, held: torch.Tensor | None
-) -> dict[str, float]:
+def _metrics(training: Training, history: list[EpochResult]) -> dict[str, float]:
     metrics = {
         "train_loss": history[-1].train_loss,
         "epochs": float(len(history)),
         "images_per_second": len(training.indices) * len(history) / sum(row.seconds for row in history),
     }
-    if held is not None:
-        accuracy = training.measure(images, held)
-        metrics["validation_accuracy"] = accuracy.top1
-        metrics["best_epoch"] = float(training.epoch)
+    kept = history[training.epoch - 1]
+    if not math.isnan(kept.validation_accuracy):
+        metrics["validation_accuracy"] = kept.validation_accuracy
+        metrics["best_epoch"] = float(kept.epoch)
     return metrics
 
 
 def _on_test(training: Training, data: ImageData, test: Any) -> dict[str, float]:
-    from graphnas.training.measuring import measure_accuracy
-
     accuracy = measure_accuracy(training.measured, test, torch.arange(len(test)), data.normalisation)
     metrics = {"test_accuracy": accuracy.top1}
     return metrics if math.isnan(accuracy.top5) else {**metrics, "test_top5": accuracy.top5}

@@ -16,7 +16,7 @@ from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training import processes
 from graphnas.training.augment import augmented, check_changes
 from graphnas.training.images import ImageSet, Normalisation
-from graphnas.training.measuring import Accuracy, Diverged, logits, measure_accuracy
+from graphnas.training.measuring import Accuracy, Diverged, device_of, logits, measure_accuracy
 from graphnas.training.mixing import mixed
 from graphnas.training.optimisation import (
     averaged_weights,
@@ -92,7 +92,7 @@ class Training:
         self.normalisation, self.seed = normalisation, seed
         self.num_classes = num_classes or int(images.labels.max()) + 1
         self.device = device_of(module)
-        check_changes(config, images.shape, images.take(indices[:1]).dtype)
+        check_changes(config, images.shape, images.dtype)
         set_drop_path(module, config.drop_path)
         self._half = arithmetic(config.precision, module, self.device)
         self._narrow = widen(module)
@@ -101,8 +101,7 @@ class Training:
         self._optimiser = make_optimiser(module, config, self.device)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._half == torch.float16)
         self._average = averaged_weights(module, config.ema_decay)
-        probe = torch.zeros((2, *images.shape), device=self.device).to(memory_format=self._layout)
-        self._forward = processes.together(module, probe)
+        self._forward = processes.together(module, images.shape)
         if config.compile:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         # No batch of a single image for any process: batch normalisation has no variance of it.
@@ -257,11 +256,6 @@ def train_epochs(
         if validation is not None and validated(training.epoch):
             accuracy = training.measure(training.images, validation)
         yield EpochResult(training.epoch, loss, accuracy.top1, accuracy.top5, seconds)
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Device of the parameters of ``module``; the CPU if it has none."""
-    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def fastest_layout(

@@ -31,6 +31,11 @@ class Accuracy(NamedTuple):
     top5: float
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Device of the parameters of ``module``; the CPU if it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+
 def logits(module: nn.Module, inputs: torch.Tensor, half: torch.dtype | None = None) -> torch.Tensor:
     """Logits ``(B, classes)`` of normalised images ``(B, C, H, W)``, in float32.
 
@@ -65,7 +70,7 @@ def measure_accuracy(
     Raises:
         Diverged: The output is not finite.
     """
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    device = device_of(module)
     module.eval()
     processes.agree_on_buffers(module)
     # Right at first, right among the first five, not finite.

@@ -11,6 +11,7 @@ import torch
 from torch import distributed, nn
 
 from graphnas.errors import InvalidArgument
+from search_spaces.complexity import unused_parameters
 
 
 def rank() -> int:
@@ -78,22 +79,18 @@ def agree_on_buffers(module: nn.Module) -> None:
             distributed.broadcast(buffer, 0)
 
 
-def together(module: nn.Module, inputs: torch.Tensor) -> nn.Module:
+def together(module: nn.Module, input_shape: tuple[int, ...]) -> nn.Module:
     """``module`` such that gradients are averaged over the processes; itself if there is only one.
 
     Args:
         module: The network on its device.
-        inputs: Images to run it on once, since parameters that no output depends on must be known: a cell may
-            have dead edges.
+        input_shape: Shape of one image, for finding the parameters that no output depends on: a cell may have
+            dead edges.
     """
     if count() == 1:
         return module
-    training = module.training
-    module.eval()
-    output = module(inputs)
-    gradients = torch.autograd.grad(
-        output.float().sum(), [p for p in module.parameters() if p.requires_grad], allow_unused=True
-    )
-    module.train(training)
-    unused = any(gradient is None for gradient in gradients)
+    try:
+        unused = bool(unused_parameters(module, input_shape))
+    except Exception:  # a user's network that does not run without weights: then every step looks for them
+        unused = True
     return nn.parallel.DistributedDataParallel(module, find_unused_parameters=unused)

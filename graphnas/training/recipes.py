@@ -31,6 +31,9 @@ class Recipe:
     image_size: int | None = None
 
 
+_RANDWIRE = {"epochs": 300, "batch_size": 256, "learning_rate": 0.1, "weight_decay": 1e-4}
+"""What GraphPNAS states of the training of RandWire networks."""
+
 RECIPES: Mapping[str, Recipe] = {
     "digits": Recipe(
         summary="images of 8x8 in seconds",
@@ -74,10 +77,7 @@ RECIPES: Mapping[str, Recipe] = {
         "batches of 256, weight decay 1e-4, flip and crop, reward from the last 3 epochs",
         open="momentum .9",
         settings={
-            "epochs": 300,
-            "batch_size": 256,
-            "learning_rate": 0.1,
-            "weight_decay": 1e-4,
+            **_RANDWIRE,
             "train_fraction": 0.1,
             "validation_limit": None,
             "validate_every": None,
@@ -89,13 +89,7 @@ RECIPES: Mapping[str, Recipe] = {
         summary="RandWire networks on all of Tiny-ImageNet",
         source="Xu et al., GraphPNAS (TMLR 2023), appendix on RandWire; Xie et al. (ICCV 2019)",
         open="the schedule is that of the oracle, the only one that is stated; label smoothing as Xie et al.",
-        settings={
-            "epochs": 300,
-            "batch_size": 256,
-            "learning_rate": 0.1,
-            "weight_decay": 1e-4,
-            "label_smoothing": 0.1,
-        },
+        settings={**_RANDWIRE, "label_smoothing": 0.1},
         dataset="tinyimagenet",
         image_size=224,
     ),
