@@ -11,13 +11,12 @@ from typing import Any
 
 from graphnas.cli.arguments import make_space
 from graphnas.cli.distributions import is_tensor_file
-from graphnas.cli.storages import existing_file, file_url, open_storage, url_of
-from graphnas.cli.studies import SETTINGS, read_outcome, space_of
+from graphnas.cli.storages import file_url, url_of
+from graphnas.cli.studies import SETTINGS, load_studies, minimizes, read_outcome, search_the_same, space_of
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import FORMAT as ARCHITECTURE
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.optional import require
 from search_spaces import get_space
 from search_spaces.gemnet_imagenet import NAMES, gemnet_parts
 
@@ -43,6 +42,7 @@ class Found:
         shape: Arguments of ``space.build`` that it was measured with.
         dataset: The images that it was measured on; None if it was not trained.
         image_size: The side that those were scaled to.
+        trial: Number of its trial; None if it is of no study.
     """
 
     space: GraphSpace
@@ -51,6 +51,7 @@ class Found:
     shape: Mapping[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     image_size: int | None = None
+    trial: int | None = None
 
 
 def find_architecture(args: argparse.Namespace) -> Found:
@@ -76,7 +77,7 @@ def find_architecture(args: argparse.Namespace) -> Found:
     if url is not None:
         return _of_study(args, url)
     found = described_architecture(args, path)
-    if args.trial is not None and "trial" not in found.where:
+    if args.trial is not None and found.trial is None:
         raise InvalidArgument(f"--trial {args.trial} is for a study, not for {found.where}")
     return found
 
@@ -93,29 +94,18 @@ def is_file(path: Path) -> bool:
 
 
 def _of_study(args: argparse.Namespace, url: str) -> Found:
-    optuna = require("optuna", "optuna")
-    existing_file(url)
-    storage = open_storage(url)
-    names = optuna.get_all_study_names(storage)
-    name = args.study_name
-    if name is None and len(names) > 1:
-        # Those that a search compared are of one space and one measure: the best of all.
-        studies = [optuna.load_study(study_name=n, storage=storage) for n in names]
-        if any(s.user_attrs.get(SETTINGS) != studies[0].user_attrs.get(SETTINGS) for s in studies):
-            raise InvalidArgument(f"several studies; choose one with --study-name: {', '.join(names)}")
-    elif name is not None and name not in names:
-        raise InvalidArgument(f"no study {name!r}; there are: {', '.join(names) or 'none'}")
-    else:
-        studies = [optuna.load_study(study_name=n, storage=storage) for n in ([name] if name else names)]
+    studies = load_studies(url, args.study_name)
     if not studies:
         raise InvalidArgument(f"no study in {url}")
+    names = ", ".join(study.study_name for study in studies)
+    # Those that a search compared are of one space and one measure: the best of all.
+    if not search_the_same(studies):
+        raise InvalidArgument(f"several studies; choose one with --study-name: {names}")
     space = space_of(studies[0], make_space(args) if args.space else None)
     ranked = [(read_outcome(study, space).best, study) for study in studies]
     if args.trial is not None:
         if len(studies) > 1:
-            raise InvalidArgument(
-                f"--trial {args.trial}: choose a study with --study-name: {', '.join(names)}"
-            )
+            raise InvalidArgument(f"--trial {args.trial}: choose a study with --study-name: {names}")
         entries = [(entry, study) for best, study in ranked for entry in best if entry.trial == args.trial]
         if not entries:
             raise InvalidArgument(f"--trial {args.trial} is not an evaluated architecture of this study")
@@ -123,19 +113,32 @@ def _of_study(args: argparse.Namespace, url: str) -> Found:
         entries = [(best[0], study) for best, study in ranked if best]
         if not entries:
             raise InvalidArgument("the study has no evaluated architecture")
-    sign = -1 if studies[0].direction.name == "MINIMIZE" else 1
-    entry, study = max(entries, key=lambda pair: sign * pair[0].value)
-    where = f"trial {entry.trial} of {study.study_name}"
-    return _with_settings(space, entry.architecture, where, study.user_attrs.get(SETTINGS) or {})
+    best_of = min if minimizes(studies[0]) else max
+    entry, study = best_of(entries, key=lambda pair: pair[0].value)
+    settings = study.user_attrs.get(SETTINGS) or {}
+    return _of_trial(space, entry.architecture, entry.trial, study.study_name, settings)
 
 
-def _with_settings(
-    space: GraphSpace, architecture: Architecture, where: str, settings: Mapping[str, Any]
+def _of_trial(
+    space: GraphSpace, architecture: Architecture, trial: int, study: str, settings: Mapping[str, Any]
 ) -> Found:
+    where = f"trial {trial} of {study}"
     if settings.get("evaluator") != "train":
-        return Found(space, architecture, where)
-    shape = {name: value for name, value in settings.get("shape", {}).items() if name != "in_channels"}
-    return Found(space, architecture, where, shape, settings.get("dataset"), settings.get("image_size"))
+        return Found(space, architecture, where, trial=trial)
+    return Found(
+        space,
+        architecture,
+        where,
+        _typed(settings.get("shape", {})),
+        settings.get("dataset"),
+        settings.get("image_size"),
+        trial,
+    )
+
+
+def _typed(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``space.build`` without the one that the images decide."""
+    return {name: value for name, value in shape.items() if name != "in_channels"}
 
 
 # ---------------------------------------------------------------- files and texts
@@ -184,10 +187,9 @@ def described_architecture(args: argparse.Namespace, path: Path) -> Found:
 def _of_model(args: argparse.Namespace, content: dict[str, Any]) -> Found:
     home = content["space"]
     space = make_space(args) if args.space else get_space(home["name"], **(home["arguments"] or {}))
-    shape = {name: value for name, value in content["shape"].items() if name != "in_channels"}
     where = f"a model trained on {content['dataset']}"
     architecture = Architecture.from_dict(content["architecture"])
-    return Found(space, architecture, where, shape, content["dataset"])
+    return Found(space, architecture, where, _typed(content["shape"]), content["dataset"])
 
 
 def _of_results(args: argparse.Namespace, content: dict[str, Any]) -> Found:
@@ -204,7 +206,7 @@ def _of_results(args: argparse.Namespace, content: dict[str, Any]) -> Found:
         raise InvalidArgument("these results have no such study, trial or evaluated architecture")
     entry, method = max(entries, key=lambda pair: pair[0]["value"])
     architecture = Architecture.from_dict(entry["architecture"])
-    return _with_settings(space, architecture, f"trial {entry['trial']} of {method}", content["settings"])
+    return _of_trial(space, architecture, entry["trial"], method, content["settings"])
 
 
 def _alone(args: argparse.Namespace, content: dict[str, Any]) -> Found:

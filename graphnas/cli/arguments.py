@@ -41,6 +41,13 @@ def assignment(text: str) -> tuple[str, Any]:
     return name, value
 
 
+def add_assignments(parser: argparse._ActionsContainer, option: str, description: str) -> None:
+    """An option that may be given several times, each time with one ``NAME=VALUE``."""
+    parser.add_argument(
+        option, type=assignment, action="append", default=[], metavar="NAME=VALUE", help=description
+    )
+
+
 def add_space_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """``--space``, ``--nodes`` and ``--space-option``."""
     parser.add_argument(
@@ -49,13 +56,10 @@ def add_space_arguments(parser: argparse.ArgumentParser, *, required: bool) -> N
     parser.add_argument(
         "--nodes", type=integer(1), metavar="N", help="nodes of a graph, where the space leaves that open"
     )
-    parser.add_argument(
+    add_assignments(
+        parser,
         "--space-option",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help='further argument of the space, such as operations=\'["conv1x1","conv3x3"]\' of gemnet',
+        'further argument of the space, such as operations=\'["conv1x1","conv3x3"]\' of gemnet',
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnas.cli.arguments import assignment, integer
+from graphnas.cli.arguments import add_assignments, integer
 from graphnas.configuration import close_match
 from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.graph.space import GraphSpace
@@ -61,21 +61,15 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=integer(1), metavar="N", help="epochs of each training")
     add_data_arguments(training)
     training.add_argument("--device", metavar="DEVICE", help="auto (CUDA where there is one), cpu, cuda, ...")
-    training.add_argument(
+    add_assignments(
+        training,
         "--training",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="other training settings, such as train_fraction=0.3 or batch_size=64",
+        "other training settings, such as train_fraction=0.3 or batch_size=64",
     )
-    training.add_argument(
+    add_assignments(
+        training,
         "--shape",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="arguments of the space's build, such as width=8",
+        "arguments of the space's build, such as width=8",
     )
 
 

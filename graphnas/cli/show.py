@@ -10,8 +10,8 @@ from graphnas.cli.architectures import described_architecture, is_file
 from graphnas.cli.arguments import add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file, show_distribution
 from graphnas.cli.report import TOP, print_comparison
-from graphnas.cli.storages import existing_file, file_url, open_storage, url_of, without_password
-from graphnas.cli.studies import SETTINGS, minimizes, read_outcome, space_of
+from graphnas.cli.storages import file_url, url_of, without_password
+from graphnas.cli.studies import SETTINGS, load_studies, minimizes, read_outcome, search_the_same, space_of
 from graphnas.cli.text import architecture_text, figure, table
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -90,18 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, GraphSpace] | None:
     """Print the best of a study, or of all if they search the same; otherwise the list of them."""
-    optuna = require("optuna", "optuna")
-    existing_file(url)
-    storage = open_storage(url)
-    names = optuna.get_all_study_names(storage)
-    if args.study_name is not None and args.study_name not in names:
-        raise InvalidArgument(f"no study {args.study_name!r}; there are: {', '.join(names) or 'none'}")
-    studies = [
-        optuna.load_study(study_name=name, storage=storage)
-        for name in ([args.study_name] if args.study_name is not None else names)
-    ]
-    settings = [study.user_attrs.get(SETTINGS) for study in studies]
-    if not studies or any(other != settings[0] for other in settings):
+    studies = load_studies(url, args.study_name)
+    if not studies or not search_the_same(studies):
         rows = [[study.study_name, str(len(study.get_trials(deepcopy=False)))] for study in studies]
         print(f"{len(studies)} studies in {without_password(url)}; choose one with --study-name\n")
         print(table(["study", "trials"], rows, right=[False, True]))
@@ -110,15 +100,16 @@ def _show_study(args: argparse.Namespace, url: str) -> tuple[Architecture, Graph
     outcomes = [read_outcome(study, space) for study in studies]
     leaders = [outcome.best[0] for outcome in outcomes if outcome.best]
     if not leaders:
-        print(f"no trial of {', '.join(names)} has given a value yet")
+        print(f"no trial of {', '.join(study.study_name for study in studies)} has given a value yet")
         return None
     title = f"Best architectures of {space.name}"
     best = (min if minimizes(studies[0]) else max)(leaders, key=lambda leader: leader.value)
-    if settings[0] is None:  # a user's own study: we do not know what its values are
+    settings = studies[0].user_attrs.get(SETTINGS)
+    if settings is None:  # a user's own study: we do not know what its values are
         title, unit = f"{title} by value", ""
     else:
-        metric, unit = str(settings[0]["metric"]).replace("_", " "), str(settings[0]["unit"])
-        title = f"{title} by {metric} ({unit}) on {settings[0]['dataset']}"
+        metric, unit = str(settings["metric"]).replace("_", " "), str(settings["unit"])
+        title = f"{title} by {metric} ({unit}) on {settings['dataset']}"
     print_comparison(outcomes, title=title, unit=unit, top=args.top)
     print(f"\nThe best, {f'{figure(best.value, unit)} {unit}'.strip()} in trial {best.trial}:")
     return best.architecture, space

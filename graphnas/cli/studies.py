@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from graphnas.cli.storages import existing_file, open_storage
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
@@ -125,6 +126,29 @@ def _way_on(key: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
     if key != "space" or (stored.get(key) or {}).get("name") != wanted[key]["name"]:
         return ""
     return ", or copy its trials into a study of the larger space with optuna_graphnas.continue_study"
+
+
+def load_studies(url: str, name: str | None) -> list[optuna.Study]:
+    """The studies in the database or journal at ``url``: the one called ``name``, or all of them.
+
+    Raises:
+        DataNotFound: There is no such file.
+        InvalidArgument: There is no study of that name.
+    """
+    optuna = require("optuna", "optuna")
+    existing_file(url)
+    storage = open_storage(url)
+    names = optuna.get_all_study_names(storage)
+    if name is not None and name not in names:
+        raise InvalidArgument(f"no study {name!r}; there are: {', '.join(names) or 'none'}")
+    wanted = names if name is None else [name]
+    return [optuna.load_study(study_name=each, storage=storage) for each in wanted]
+
+
+def search_the_same(studies: Sequence[optuna.Study]) -> bool:
+    """Whether all were made with the same settings, as those are that one search compares."""
+    settings = [study.user_attrs.get(SETTINGS) for study in studies]
+    return all(other == settings[0] for other in settings)
 
 
 def minimizes(study: optuna.Study) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.cli.architectures import WHAT, Found, find_architecture, is_file
-from graphnas.cli.arguments import add_space_arguments, assignment, integer, make_space
+from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file
 from graphnas.cli.evaluators import add_data_arguments
 from graphnas.cli.text import architecture_text, count, table
@@ -42,21 +42,15 @@ def add_parser(commands: Any) -> None:
     add_data_arguments(parser)
     parser.add_argument("--data-dir", metavar="DIR", help="image sets (default: $GRAPHNAS_DATA)")
     parser.add_argument("--epochs", type=integer(1), metavar="N", help="epochs (default: the recipe's)")
-    parser.add_argument(
+    add_assignments(
+        parser,
         "--training",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="other settings of the recipe, such as batch_size=64, mixup=0.2, compile=true",
+        "other settings of the recipe, such as batch_size=64, mixup=0.2, compile=true",
     )
-    parser.add_argument(
+    add_assignments(
+        parser,
         "--shape",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="arguments of the space's build, such as width=36 (default: those of the search)",
+        "arguments of the space's build, such as width=36 (default: those of the search)",
     )
     parser.add_argument(
         "--holdout",
