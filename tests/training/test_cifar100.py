@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
-from graphnas.training import cifar10, cifar100
+from graphnas.training import cifar_batches
 from graphnas.training.datasets import load_dataset
 
 NAMES = [f"class {k:02d}" for k in range(100)]
@@ -89,7 +89,7 @@ def test_it_is_downloaded_only_if_asked_for_and_missing(tmp_path, monkeypatch, n
         if name == "cifar100":
             write(directory / "torchvision" / "cifar-100-python")
 
-    monkeypatch.setattr({"cifar10": cifar10, "cifar100": cifar100}[name], "download_cifar", download)
+    monkeypatch.setattr(cifar_batches, "download_cifar", download)
     with pytest.raises(DataNotFound, match=r"cifar-10.*-python\.tar\.gz .*--download"):
         load_dataset(name, data_dir=tmp_path)
     assert asked == []
