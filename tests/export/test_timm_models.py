@@ -11,9 +11,10 @@ import pytest
 import torch
 from trained_models import SPACES
 
+import graphnas.timm  # noqa: F401  registers the model
 from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, InvalidArgument
-from graphnas.timm import describe
 from graphnas.training import save_model
+from graphnas.training.described import describe
 from search_spaces import GEMNet, NASBench201
 from search_spaces.complexity import unused_parameters
 
