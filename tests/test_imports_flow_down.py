@@ -55,11 +55,19 @@ ALLOWED: dict[str, set[str]] = {
     "graphnas.methods": SEARCHING | {f"graphnas.methods.{method}" for method in METHODS},
     "graphnas.plots": DOORS,
     "graphnas.timm": MEASURING,
+    "graphnas.detection": MEASURING | {"graphnas.evaluate", "graphnas.plots"},
     "graphnas.export": MEASURING | {"graphnas.plots", "graphnas.timm"},
     "optuna_graphnas": DOORS,
     "nni_graphnas": DOORS,
     "graphnas.cli": DOORS
-    | {"graphnas", "graphnas.export", "graphnas.plots", "optuna_graphnas", "nni_graphnas"},
+    | {
+        "graphnas",
+        "graphnas.detection",
+        "graphnas.export",
+        "graphnas.plots",
+        "optuna_graphnas",
+        "nni_graphnas",
+    },
     "graphnas.__main__": {"graphnas.cli"},
     # The package itself only re-exports.
     "graphnas": {"graphnas.graph", "graphnas.lazy", "graphnas.methods"},

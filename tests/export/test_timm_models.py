@@ -168,7 +168,7 @@ def test_what_is_wrong_is_named(saved, small, tmp_path):
         ({"architecture": cell, "space": NASBench201()}, InvalidArchitecture, "nasbench201"),
         ({"architecture": cell, "space": GEMNet(5), "pretrained": True}, InvalidArgument, "no weights"),
         ({"architecture": "gemnet-c"}, DataNotFound, "gemnet-a, gemnet-b"),
-        ({"architecture": saved, "pretrained_path": tmp_path / "no"}, DataNotFound, "pretrained_path"),
+        ({"architecture": saved, "pretrained_path": tmp_path / "no"}, DataNotFound, "no file of weights"),
         ({"architecture": saved, "space": NASBench201()}, InvalidArgument, "not 'nasbench201'"),
         ({"architecture": saved, "depth": 3}, InvalidArgument, "depth"),
         ({"architecture": saved, "drop_rate": 1.5}, InvalidArgument, "1.5"),

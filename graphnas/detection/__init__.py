@@ -1,0 +1,1 @@
+"""Found networks in object detectors: those of mmdet and those of torchvision."""
