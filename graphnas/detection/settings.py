@@ -33,7 +33,7 @@ class DetectorSettings:
         normalisation: How the found network normalises. ``"frozen"``: running statistics of the weights are
             kept, for weights that were trained on large batches; ``"group"``: for training from scratch, or
             with few images per device; ``"batch"``: statistics of each batch, from about 8 images per
-            device; ``"sync"``: the same over several devices. None takes ``"frozen"`` with weights and ``"group"``
+            device; ``"sync"``: the same over several. None takes ``"frozen"`` with weights and ``"group"``
             without.
         frozen_stages: How many maps, from the finest, are not trained.
         flip: Probability to mirror a training image.
