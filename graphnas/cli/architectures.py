@@ -17,7 +17,7 @@ from graphnas.errors import CorruptData, DataNotFound, InvalidArchitecture, Inva
 from graphnas.graph.architecture import FORMAT as ARCHITECTURE
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from search_spaces import get_space
+from graphnas.training.saved_space import described_space
 from search_spaces.gemnet_imagenet import NAMES, gemnet_parts
 
 MODEL = "graphnas.model"
@@ -185,16 +185,15 @@ def described_architecture(args: argparse.Namespace, path: Path) -> Found:
 
 
 def _of_model(args: argparse.Namespace, content: dict[str, Any]) -> Found:
-    home = content["space"]
-    space = make_space(args) if args.space else get_space(home["name"], **(home["arguments"] or {}))
     where = f"a model trained on {content['dataset']}"
+    space = described_space(content["space"], make_space(args) if args.space else None, where)
     architecture = Architecture.from_dict(content["architecture"])
     return Found(space, architecture, where, _typed(content["shape"]), content["dataset"])
 
 
 def _of_results(args: argparse.Namespace, content: dict[str, Any]) -> Found:
-    home = content["settings"]["space"]
-    space = make_space(args) if args.space else get_space(home["name"], **(home["arguments"] or {}))
+    given = make_space(args) if args.space else None
+    space = described_space(content["settings"]["space"], given, "the search")
     entries = [
         (entry, method)
         for method, outcome in content["methods"].items()

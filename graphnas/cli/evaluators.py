@@ -148,7 +148,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
         {"budget": args.budget, "metric": args.metric}, "values from a table, but the networks are trained"
     )
     training = dict(args.training)
-    _check_training(training)
+    check_training(training)
     if args.epochs is not None:
         training["epochs"] = args.epochs
     evaluator = OracleEvaluator(
@@ -177,7 +177,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
     return evaluator, {**_space_settings(space), **settings}
 
 
-def _check_training(given: dict[str, Any]) -> None:
+def check_training(given: dict[str, Any]) -> None:
     """Refuse what belongs elsewhere or is unknown, by the name of the option that it belongs to."""
     from graphnas.training import TrainingConfig
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from graphnas.cli.architectures import WHAT, Found, find_architecture, is_file
 from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file
-from graphnas.cli.evaluators import add_data_arguments
+from graphnas.cli.evaluators import add_data_arguments, check_training
 from graphnas.cli.text import architecture_text, count, table
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -126,9 +125,9 @@ def _train(
     if recipe is None:
         recipe = dataset if dataset in RECIPES else "cifar10"
     settings = dict(args.training)
+    check_training(settings)
     if epochs is not None:
         settings["epochs"] = epochs
-    _check_settings(settings)
     return train(
         found.space,
         found.architecture,
@@ -144,17 +143,6 @@ def _train(
         device=device,
         **settings,
     )
-
-
-def _check_settings(given: dict[str, Any]) -> None:
-    from graphnas.training import TrainingConfig
-
-    known = {field.name for field in dataclasses.fields(TrainingConfig)}
-    for name in given:
-        if name not in known:
-            raise InvalidArgument(
-                f"--training {name}: not a setting of a recipe; see graphnas train --recipes"
-            )
 
 
 def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from graphnas.configuration import Configuration, check_choices, check_integers, check_numbers
 from graphnas.errors import InvalidArgument
 
 DETECTORS = ("retinanet", "faster-rcnn")
@@ -16,7 +16,7 @@ FINEST = {"retinanet": 8, "faster-rcnn": 4}
 
 
 @dataclass(frozen=True)
-class DetectorSettings:
+class DetectorSettings(Configuration):
     """Of a detector and its training; the defaults are mmdet's 1x schedule.
 
     Attributes:
@@ -60,27 +60,11 @@ class DetectorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise InvalidArgument(f"detector must be one of {', '.join(DETECTORS)}, got {self.detector!r}")
-        if self.normalisation is not None and self.normalisation not in NORMALISATIONS:
-            known = ", ".join(NORMALISATIONS)
-            raise InvalidArgument(f"normalisation must be one of {known}, got {self.normalisation!r}")
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("warmup", 0),
-            ("frozen_stages", 0),
-            ("workers", 0),
-            ("validate_every", 1),
-            ("seed", 0),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidArgument(f"{name} must be an integer of at least {least}, got {value!r}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise InvalidArgument(f"learning_rate must be positive, got {self.learning_rate!r}")
-        if not 0 <= self.flip <= 1:
-            raise InvalidArgument(f"flip must be from 0 to 1, got {self.flip!r}")
+        check_choices(self, {"detector": DETECTORS, "normalisation": (None, *NORMALISATIONS)})
+        check_integers(self, {"epochs": 1, "batch_size": 1, "validate_every": 1})
+        check_integers(self, {"warmup": 0, "frozen_stages": 0, "workers": 0, "seed": 0})
+        check_numbers(self, {"learning_rate": "(0, inf)"}, optional=True)
+        check_numbers(self, {"flip": "[0, 1]"})
         if len(self.image_size) != 2 or not 32 <= self.image_size[0] <= self.image_size[1]:
             raise InvalidArgument(
                 f"image_size must be a short and a long side of at least 32 pixels, got {self.image_size!r}"

@@ -98,8 +98,8 @@ class Checkpoints:
         """Write everything after an epoch."""
         self.history.append(result)
         value = result.validation_accuracy
-        better = math.isnan(value) or value > self.best
-        self.best = max(self.best, value) if not math.isnan(value) else self.best
+        better = value > self.best or self.best == -math.inf  # without held out images every epoch
+        self.best = value if value > self.best else self.best
         last = write_tensor_file(
             self.directory / LAST,
             FORMAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -168,6 +169,7 @@ def train_network(
         )
     files = None
     history: list[EpochResult] = []
+    best, weights = -math.inf, training.state_dict()
     if output is not None:
         identity = {
             "space": describe_space(space)["name"],
@@ -202,12 +204,19 @@ def train_network(
         )
         for result in network_errors_in(epochs):
             history.append(result)
-            if files is not None and first:
+            if files is None:
+                if result.validation_accuracy > best:  # NaN in epochs without a measurement
+                    best, weights = result.validation_accuracy, copy.deepcopy(training.state_dict())
+            elif first:
                 files.save(training, result)
             bar.set_postfix_str(_progress(result), refresh=False)
     with network_errors():
-        if files is not None and held is not None:
-            files.load_best(training)
+        if held is not None:
+            if files is None:
+                training.load_state_dict(weights)
+            else:
+                processes.wait_for_all()  # the first one writes the file that all read
+                files.load_best(training)
         metrics = _metrics(training, history)
         module = training.finished()
         metrics |= _on_test(training, data, test)

@@ -60,6 +60,12 @@ def joined(device: str) -> Iterator[str]:
         distributed.destroy_process_group()
 
 
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    if count() > 1:
+        distributed.barrier()
+
+
 def share(batch: torch.Tensor) -> torch.Tensor:
     """The part of a batch of indices that this process takes."""
     return batch.tensor_split(count())[rank()]

@@ -71,7 +71,7 @@ def test_a_named_network(tmp_path):
         (["{study}", "--trial", "77"], "--trial 77 is not an evaluated architecture"),
         (["{study}", "--study-name", "other"], "no study 'other'; there are: gemnet-digits-random"),
         (["{study}", "--samples", "3"], "--samples is for the file of a learned distribution"),
-        (["{study}", "--training", "rate=3"], "--training rate: not a setting of a recipe"),
+        (["{study}", "--training", "rate=3"], "--training rate: rate is not a training setting"),
         (["gemnet-a", "--dataset", "digits"], "add --output DIR"),
         ([], "give WHAT to train"),
     ],

@@ -96,8 +96,11 @@ def test_what_is_written(tmp_path):
     assert loaded.image_shape == (1, 8, 8)
 
 
-def test_the_best_epoch_on_held_out_images_is_kept(tmp_path, monkeypatch):
-    scores = iter([30.0, 90.0, 50.0, 40.0])
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("files", [True, False])
+def test_the_best_epoch_on_held_out_images_is_kept(tmp_path, monkeypatch, files, every):
+    """Epochs that were not measured never are the best."""
+    scores = iter([30.0, 90.0, 50.0, 40.0][every - 1 :: every])
     measure = Training.measure
     weights = {}
 
@@ -109,7 +112,8 @@ def test_the_best_epoch_on_held_out_images_is_kept(tmp_path, monkeypatch):
         return accuracy
 
     monkeypatch.setattr(Training, "measure", scripted)
-    trained = train(SPACE, CELL, output=tmp_path, holdout=0.2, **ARGUMENTS)
+    output = tmp_path if files else None
+    trained = train(SPACE, CELL, output=output, holdout=0.2, validate_every=every, **ARGUMENTS)
     for name, kept in trained.module.state_dict().items():
         assert torch.equal(kept, weights[2][name]), name
     assert trained.evaluation.metrics["best_epoch"] == 2

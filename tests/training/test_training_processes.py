@@ -47,10 +47,10 @@ with processes.joined("cpu"):
 """
 
 
-def _run(tmp_path, count: int) -> dict:
+def _run(tmp_path, count: int, program: str = SCRIPT) -> dict:
     """Run the script in so many processes, which find each other as those of torchrun do."""
     script, output = tmp_path / "script.py", tmp_path / f"{count}.json"
-    script.write_text(SCRIPT)
+    script.write_text(program)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -85,3 +85,36 @@ def test_two_processes_give_what_one_gives(tmp_path):
         assert shared == pytest.approx(alone, rel=1e-4)
     for alone, shared in zip(one["w"], two["w"], strict=True):
         assert shared == pytest.approx(alone, abs=1e-5)
+
+
+SLOW_FIRST = """
+import sys, time
+from graphnas.training import processes, train
+from graphnas.training.checkpoints import Checkpoints
+from search_spaces import GEMNet
+import numpy as np
+
+save = Checkpoints.save
+def late(self, training, result):
+    time.sleep(2 * (result.epoch == 2))
+    save(self, training, result)
+Checkpoints.save = late
+space = GEMNet(4)
+with processes.joined("cpu") as device:
+    trained = train(
+        space, space.sample(np.random.default_rng(0)), output=sys.argv[1] + "-files", holdout=0.5, epochs=2,
+        recipe="digits", shape={"width": 2, "stages": 1}, batch_size=256, device=device, progress=False,
+    )
+    weights = sum(float(p.double().sum()) for p in trained.module.parameters())
+    with open(f"{sys.argv[1]}-{processes.rank()}", "w") as file:
+        file.write(f"[{weights}]")
+    if processes.rank() == 0:
+        open(sys.argv[1], "w").write("{}")
+"""
+
+
+@pytest.mark.slow
+def test_all_processes_keep_the_epoch_that_the_first_one_writes(tmp_path):
+    _run(tmp_path, 2, SLOW_FIRST)
+    first, second = ((tmp_path / f"2.json-{rank}").read_text() for rank in (0, 1))
+    assert first == second
