@@ -45,7 +45,9 @@ class FeatureVAEConfig(AutoencoderConfig):
     estimates: int = 4
     estimate_epochs: int = 20
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(epochs=20, batch_size=128, learning_rate=3e-3)
+        default_factory=lambda: TrainingConfig(
+            epochs=20, batch_size=128, optimizer="adam", learning_rate=3e-3
+        )
     )
 
     def __post_init__(self) -> None:

@@ -19,12 +19,13 @@ from tqdm.auto import tqdm
 
 from graphnas.autoencoders.config import TrainingConfig
 from graphnas.autoencoders.model import GraphModel
+from graphnas.autoencoders.optimisers import make_optimizers
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.autoencoder.checkpoint"
-VERSION = 2
+VERSION = 3
 
 Model = TypeVar("Model", bound=GraphModel)
 Schedule = OneCycleLR | ReduceLROnPlateau | ConstantLR
@@ -171,8 +172,8 @@ class _Round:
         self.config = model.config.training
         self.epoch = 0
         updates = self.config.epochs * math.ceil(len(graphs) / self.config.batch_size)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=self.config.learning_rate, fused=True)
-        self.schedule = make_schedule(self.optimizer, self.config, updates)
+        self.optimizers = make_optimizers(model, self.config.optimizer, self.config.learning_rate)
+        self.schedules = [make_schedule(optimizer, self.config, updates) for optimizer in self.optimizers]
         self.order = model.generator(2, number)
         self.noise = model.generator(3, number)
 
@@ -186,14 +187,15 @@ class _Round:
         for index in torch.split(order, config.batch_size):
             with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                 losses = model.batch_losses(self.graphs[index], self.noise)
-            self.optimizer.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             if config.clip is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            self.optimizer.step()
-            rate = self.optimizer.param_groups[0]["lr"]
-            if not isinstance(self.schedule, ReduceLROnPlateau):
-                self.schedule.step()
+            rate = self.optimizers[0].param_groups[0]["lr"]
+            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+                optimizer.step()
+                if not isinstance(schedule, ReduceLROnPlateau):
+                    schedule.step()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0) + value.detach().double() * len(index)
         model.eval()
@@ -204,8 +206,9 @@ class _Round:
             raise TrainingFailed(
                 f"the loss of epoch {self.epoch} is {loss}; a smaller learning_rate or a clip may help"
             )
-        if isinstance(self.schedule, ReduceLROnPlateau):
-            self.schedule.step(loss)
+        for schedule in self.schedules:
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedule.step(loss)
         return {"epoch": self.epoch, **means, "learning_rate": rate}
 
     def state(self) -> dict[str, Any]:
@@ -213,8 +216,8 @@ class _Round:
         return {
             "epoch": self.epoch,
             "weights": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
             "order": self.order.get_state(),
             "noise": self.noise.get_state(),
         }
@@ -227,8 +230,10 @@ class _Round:
             return
         self.epoch = saved["epoch"]
         self.model.load_state_dict(saved["weights"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.schedule.load_state_dict(saved["schedule"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        for schedule, state in zip(self.schedules, saved["schedules"], strict=True):
+            schedule.load_state_dict(state)
         self.order.set_state(saved["order"])
         self.noise.set_state(saved["noise"])
 

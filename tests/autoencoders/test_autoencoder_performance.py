@@ -15,7 +15,7 @@ from graphnas.errors import CorruptData, DataNotFound, InvalidArgument, Training
 from search_spaces import ENASMacro6, NASBench101, NASBench201, RandWire
 
 SPACE = NASBench101()
-BRIEF = TrainingConfig(epochs=4, batch_size=32, learning_rate=3e-3)
+BRIEF = TrainingConfig(epochs=4, batch_size=32, optimizer="adam", learning_rate=3e-3)
 
 
 def small(**changes):
