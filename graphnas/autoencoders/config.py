@@ -12,6 +12,7 @@ from graphnas.errors import InvalidArgument
 OPTIMIZERS = ("muon", "adam")
 SCHEDULES = ("one_cycle", "plateau", "constant")
 PRECISIONS = ("float32", "bfloat16")
+MESSAGES = ("state", "number", "type")
 PROPAGATIONS = ("in_place", "simultaneous")
 
 
@@ -128,19 +129,22 @@ class VertexConfig(AutoencoderConfig):
     """Settings that D-VAE and its GCN variant have in common.
 
     Attributes:
-        vertex_ids: Whether a message carries the sender's number, as in the released code for ENAS. Without
-            it, D-VAE encodes isomorphic graphs alike. GCN has messages in the decoder only.
+        message: What a message is computed from besides the sender's state: ``"number"``, its number in the
+            graph, as in the released code for ENAS; ``"type"``, the input row of its type, as in the papers
+            (eq. 4 and 10 of the embeddings' paper); ``"state"``, nothing. Without numbers, D-VAE encodes
+            isomorphic graphs alike. GCN has messages in the decoder only.
         embedding: Dimensions of an operation embedding that encoder and decoder share; None: one-hot types.
         rounds: How often the model is trained, each time from new weights except for the embedding.
     """
 
-    vertex_ids: bool = True
+    message: str = "number"
     embedding: int | None = None
     rounds: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integers(self, {"rounds": 1})
+        check_choices(self, {"message": MESSAGES})
         check_integers(self, {"embedding": 1}, optional=True)
         if self.rounds > 1 and self.embedding is None:
             raise InvalidArgument(f"rounds={self.rounds} needs an embedding to carry from round to round")

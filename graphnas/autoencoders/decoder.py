@@ -136,13 +136,13 @@ class DVAEDecoder(nn.Module):
         plan = plan_decisions(graphs, self.num_types)
         edges, types = graphs.adjacency > 0, graphs.operations.long()
         count, longest = len(types), int(graphs.num_nodes.max())
-        table, recurrence, product = self.gru.table(features), self.gru.recurrence(), message.product()
+        table, recurrence, send = self.gru.table(features), self.gru.recurrence(), message.prepared(features)
         finals = [self.gru(table[START].expand(count, -1), torch.tanh(self.start(z)), recurrence)]
         messages: list[Tensor] = []
         sums, inputs = [], []
         for v in range(1, longest):
             sender = torch.tensor(v - 1, device=z.device)
-            messages.append(message(finals[-1], sender, product))
+            messages.append(send(finals[-1], sender, types[:, v - 1]))
             accepted = edges[:, :v, v].flip(1)
             totals = (torch.stack(messages[::-1], 1) * accepted[:, :, None]).cumsum(1)
             inputs.append(table[types[:, v]])
@@ -170,15 +170,16 @@ class DVAEDecoder(nn.Module):
 
     def generate(self, z: Tensor, drawing: GraphDrawing, features: Tensor, message: GatedMessage) -> None:
         """Draw a graph for each row of ``z`` into ``drawing``."""
-        table = self.gru.table(features)
+        table, send = self.gru.table(features), message.prepared(features)
         empty = self.gru.from_zero(table)
         empty_targets = self.edge_scorer.target(empty)
         states = [self.gru(table[START].expand(len(z), -1), torch.tanh(self.start(z)))]
         messages: list[Tensor] = []
         sources: list[Tensor] = []
         graph_state = states[0]
+        types = torch.full((len(z),), START, device=z.device)
         for v in range(1, drawing.adapter.max_vertices):
-            messages.append(message(states[-1], torch.tensor(v - 1, device=z.device)))
+            messages.append(send(states[-1], torch.tensor(v - 1, device=z.device), types))
             sources.append(self.edge_scorer.source(states[-1]))
             types = drawing.draw_types(v, self.type_scorer(graph_state))
             inputs, state, target = table[types], empty[types], empty_targets[types]

@@ -2,8 +2,8 @@
 
 Sources: Zhang et al., "D-VAE: A Variational Autoencoder for Directed Acyclic Graphs" (NeurIPS 2019); the
 operation embedding: Chatzianastasis et al., "Graph-based Neural Architecture Search with Operation
-Embeddings" (ICCV Workshops 2021). Where the papers and their code differ, this follows the code: a message is
-computed from the sender's state and number rather than its type (eq. 4 and 10 of the second paper).
+Embeddings" (ICCV Workshops 2021). Where the papers and their code differ, the default follows the code: a
+message is computed from the sender's state and number rather than its type (eq. 4 and 10 of the second one).
 """
 
 from __future__ import annotations
@@ -36,12 +36,21 @@ class VertexAutoencoder(StepwiseAutoencoder):
     def _build(self) -> None:
         config, types = self.config, self.adapter.num_types
         self.embedding = None if config.embedding is None else nn.Embedding(types, config.embedding)
-        self.message = GatedMessage(config.hidden, self.adapter.max_vertices if config.vertex_ids else 0)
+        self.message = self._new_message()
         self.decoder = DVAEDecoder(
             config.hidden, config.latent, self.num_features, types, summed=self.summed_graph_state
         )
         self.mean = nn.Linear(config.hidden, config.latent)
         self.log_variance = nn.Linear(config.hidden, config.latent)
+
+    def _new_message(self) -> GatedMessage:
+        return GatedMessage(self.config.hidden, self.config.message, self.num_labels)
+
+    @property
+    def num_labels(self) -> int:
+        """Length of what a message is computed from besides the sender's state."""
+        lengths = {"state": 0, "number": self.adapter.max_vertices, "type": self.num_features}
+        return lengths[self.config.message]
 
     @property
     def num_features(self) -> int:
@@ -100,8 +109,8 @@ class DVAE(VertexAutoencoder):
     and, with a second GRU and second messages, from end to start; a linear layer combines the states of the
     last vertex of each sweep. The decoder is :class:`.decoder.DVAEDecoder`.
 
-    With ``vertex_ids=False`` isomorphic graphs have the same encoding (the paper's theorem 1). With vertex
-    numbers in the messages, as in the released code for ENAS, it depends on the order of the vertices.
+    Without numbers in the messages isomorphic graphs have the same encoding (the paper's theorem 1). With
+    them, as in the released code for ENAS, it depends on the order of the vertices.
     """
 
     config_class = DVAEConfig
@@ -113,9 +122,8 @@ class DVAE(VertexAutoencoder):
         config = self.config
         self.encoder = GRUStep(self.num_features, config.hidden)
         if config.bidirectional:
-            ids = self.adapter.max_vertices if config.vertex_ids else 0
             self.backward_encoder = GRUStep(self.num_features, config.hidden)
-            self.backward_message = GatedMessage(config.hidden, ids)
+            self.backward_message = self._new_message()
             self.unite = nn.Linear(2 * config.hidden, config.hidden)
 
     def _encode(self, graphs: ArchitectureBatch) -> tuple[Tensor, Tensor]:
@@ -147,8 +155,8 @@ class DVAEEmb(DVAE):
 def unused_sweeps(model: VertexAutoencoder, *, forward: bool) -> dict[str, int]:
     """Sizes of the encoder sweeps of the released code that a model does not have."""
     hidden, features = model.config.hidden, model.num_features
-    ids = model.adapter.max_vertices if model.config.vertex_ids else 0
+    labels = model.num_labels
     cell = 3 * hidden * (features + hidden) + 6 * hidden
-    gate, mapper = (hidden + ids + 1) * hidden, (hidden + ids) * hidden
+    gate, mapper = (hidden + labels + 1) * hidden, (hidden + labels) * hidden
     unused = {"grue_backward": cell, "gate_backward": gate, "mapper_backward": mapper}
     return {"grue_forward": cell, **unused} if forward else unused

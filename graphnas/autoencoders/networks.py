@@ -60,32 +60,56 @@ class GRUStep(nn.Module):
 
 
 class GatedMessage(nn.Module):
-    """``g([h; id]) * m([h; id])``: the gated message of D-VAE (section 3.2; g has a sigmoid, m no bias).
+    """``g([h; x]) * m([h; x])``: the gated message of D-VAE (section 3.2; g has a sigmoid, m no bias).
 
-    Gate and mapper are one matrix, and the columns of the sender's one-hot number ``id`` are looked up.
+    ``x`` is nothing, the one-hot number of the sender, or the input row of its type. Gate and mapper are one
+    matrix, and what ``x`` adds is looked up, since it takes few values.
 
     Args:
         hidden: Size ``H`` of a state.
-        max_vertices: Largest number of vertices if messages carry the sender's number, otherwise 0.
+        reads: ``"state"``, ``"number"`` or ``"type"``: what ``x`` is.
+        labels: Length of ``x``, 0 for ``"state"``.
     """
 
-    def __init__(self, hidden: int, max_vertices: int) -> None:
+    def __init__(self, hidden: int, reads: str, labels: int) -> None:
         super().__init__()
+        self.reads = reads
         self.weight = nn.Parameter(torch.empty(2 * hidden, hidden))
-        self.id_weight = nn.Parameter(torch.empty(max_vertices, 2 * hidden)) if max_vertices else None
+        self.label_weight = nn.Parameter(torch.empty(labels, 2 * hidden)) if labels else None
         self.bias = nn.Parameter(torch.empty(hidden))
 
-    def product(self) -> RepeatedLinear:
-        """Gate and mapper before the sender's number, for the many messages of one pass."""
-        return RepeatedLinear(self.weight)
+    def prepared(self, features: Tensor) -> PreparedMessage:
+        """The message for one pass, with what is the same for all of it computed once.
 
-    def forward(self, state: Tensor, senders: Tensor, product: RepeatedLinear | None = None) -> Tensor:
-        """Messages ``(B, H)`` from states ``(B, H)``, or ``(1, H)`` for all, of senders ``(B,)``."""
-        both = (product or self.product())(state)
-        if self.id_weight is not None:
-            both = both + self.id_weight[senders]
+        Args:
+            features: ``(T, F)``, the input row of each type.
+        """
+        table: Tensor | None = self.label_weight
+        if table is not None and self.reads == "type":
+            table = features @ table
+        return PreparedMessage(self, table)
+
+
+class PreparedMessage:
+    """A :class:`GatedMessage` for the many messages of one pass."""
+
+    def __init__(self, message: GatedMessage, table: Tensor | None) -> None:
+        self._product, self._bias = RepeatedLinear(message.weight), message.bias
+        self._table, self._of_type = table, message.reads == "type"
+
+    def __call__(self, state: Tensor, numbers: Tensor, types: Tensor) -> Tensor:
+        """Messages ``(B, H)`` of senders.
+
+        Args:
+            state: ``(B, H)``, or ``(1, H)`` for all.
+            numbers: The senders' numbers in their graphs, ``(B,)`` or one for all.
+            types: The senders' types ``(B,)``.
+        """
+        both = self._product(state)
+        if self._table is not None:
+            both = both + self._table[types if self._of_type else numbers]
         gate, mapped = both.chunk(2, -1)
-        return torch.sigmoid(gate + self.bias) * mapped
+        return torch.sigmoid(gate + self._bias) * mapped
 
 
 class EdgeScorer(nn.Module):
@@ -147,8 +171,8 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
         elif isinstance(part, nn.GRU):
             _fill(own, generator, part.hidden_size)
         elif isinstance(part, GatedMessage):
-            ids = 0 if part.id_weight is None else len(part.id_weight)
-            _fill(own, generator, part.weight.shape[1] + ids)
+            labels = 0 if part.label_weight is None else len(part.label_weight)
+            _fill(own, generator, part.weight.shape[1] + labels)
         else:
             raise TypeError(f"initialise does not know {type(part).__name__}")
     # The two halves of an edge scorer's first layer form one layer with twice as many inputs.

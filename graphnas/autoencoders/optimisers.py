@@ -44,4 +44,4 @@ def _muon(matrices: list[nn.Parameter], learning_rate: float) -> torch.optim.Opt
 def _embeddings(model: nn.Module) -> set[int]:
     """Weights of which a graph reads single rows: a step on all rows at once would not be theirs."""
     found = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    return found | {id(module.id_weight) for module in model.modules() if isinstance(module, GatedMessage)}
+    return found | {id(module.label_weight) for module in model.modules() if isinstance(module, GatedMessage)}

@@ -61,10 +61,10 @@ def sweep(order: Order, features: Tensor, gru: GRUStep, message: GatedMessage) -
         gru: Its state is the gated sum, its input the vertex's row.
         message: The gated message of a vertex.
     """
-    table, recurrence, product = gru.table(features), gru.recurrence(), message.product()
+    table, recurrence, send = gru.table(features), gru.recurrence(), message.prepared(features)
     first = gru.from_zero(table[order.types[0, 0]])[None]
     states = [first.expand(len(order.types), -1)]
-    messages = [message(first, order.ids[:, 0], product).expand(len(order.types), -1)]
+    messages = [send(first, order.ids[:, 0], order.types[:, 0]).expand(len(order.types), -1)]
     longest = int(order.sizes.max())
     for v in range(1, longest):
         sent = torch.stack(messages, 1)
@@ -72,6 +72,6 @@ def sweep(order: Order, features: Tensor, gru: GRUStep, message: GatedMessage) -
         state = gru(table[order.types[:, v]], incoming, recurrence)
         states.append(state)
         if v + 1 < longest:
-            messages.append(message(state, order.ids[:, v], product))
+            messages.append(send(state, order.ids[:, v], order.types[:, v]))
     rows = torch.arange(len(order.types), device=order.types.device)
     return torch.stack(states, 1)[rows, order.sizes - 1]

@@ -51,15 +51,18 @@ def type_row(model, t: int) -> Tensor:
     return one_hot(t, model.adapter.num_types) if table is None else table.weight[t]
 
 
-def gated(part, h: Tensor, vertex: int) -> Tensor:
+def gated(model, part, h: Tensor, graph: Graph, u: int) -> Tensor:
+    """The message of vertex ``u`` with state ``h``: ``g(x) * m(x)`` of one vector ``x``."""
     size = len(h)
-    gate_weight, map_weight = part.weight[:size], part.weight[size:]
-    x = h
-    if part.id_weight is not None:
-        x = torch.cat([h, one_hot(vertex, len(part.id_weight))])
-        gate_weight = torch.cat([gate_weight, part.id_weight[:, :size].T], 1)
-        map_weight = torch.cat([map_weight, part.id_weight[:, size:].T], 1)
-    return torch.sigmoid(gate_weight @ x + part.bias) * (map_weight @ x)
+    labels = {
+        "state": torch.zeros(0),
+        "number": one_hot(u, model.adapter.max_vertices),
+        "type": type_row(model, graph.types[u]),
+    }
+    label = labels[model.config.message]
+    weight = part.weight if part.label_weight is None else torch.cat([part.weight, part.label_weight.T], 1)
+    both = weight @ torch.cat([h, label])
+    return torch.sigmoid(both[:size] + part.bias) * both[size:]
 
 
 def zero_state(model) -> Tensor:
@@ -74,7 +77,7 @@ def encode_dvae(model, graph: Graph) -> Tensor:
     for v in range(graph.size):
         total = zero_state(model)
         for u in graph.predecessors(v):
-            total = total + gated(model.message, forward[u], u)
+            total = total + gated(model, model.message, forward[u], graph, u)
         forward.append(gru_cell(model.encoder, type_row(model, graph.types[v]), total))
     if not model.config.bidirectional:
         return forward[-1]
@@ -82,7 +85,7 @@ def encode_dvae(model, graph: Graph) -> Tensor:
     for v in reversed(range(graph.size)):
         total = zero_state(model)
         for w in graph.successors(v):
-            total = total + gated(model.backward_message, backward[w], w)
+            total = total + gated(model, model.backward_message, backward[w], graph, w)
         backward[v] = gru_cell(model.backward_encoder, type_row(model, graph.types[v]), total)
     return model.unite(torch.cat([forward[-1], backward[0]]))
 
@@ -144,7 +147,7 @@ def loss_dvae(model, graph: Graph, z: Tensor) -> Tensor:
     def updated(v: int, accepted: list[int]) -> Tensor:
         total = zero_state(model)
         for u in accepted:
-            total = total + gated(model.message, states[u], u)
+            total = total + gated(model, model.message, states[u], graph, u)
         return gru_cell(decoder.gru, type_row(model, graph.types[v]), total)
 
     states = [gru_cell(decoder.gru, type_row(model, START), torch.tanh(decoder.start(z)))]

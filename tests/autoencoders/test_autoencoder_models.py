@@ -39,10 +39,12 @@ def small(name, space, **changes):
 
 VARIANTS = [
     *[(name, {}) for name in RELEASED],
-    ("DVAE", {"vertex_ids": False}),
+    ("DVAE", {"message": "state"}),
+    ("DVAE", {"message": "type"}),
+    ("DVAEEmb", {"message": "type"}),
     ("DVAE", {"bidirectional": False}),
     ("GCN", {"propagation": "simultaneous"}),
-    ("GCN", {"levels": 1, "vertex_ids": False}),
+    ("GCN", {"levels": 1, "message": "type"}),
 ]
 
 
@@ -174,9 +176,10 @@ def relabelled_pairs(count):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("DVAE", {"vertex_ids": False}),
-        ("DVAE", {"vertex_ids": False, "bidirectional": False}),
-        ("DVAEEmb", {"vertex_ids": False}),
+        ("DVAE", {"message": "state"}),
+        ("DVAE", {"message": "state", "bidirectional": False}),
+        ("DVAEEmb", {"message": "state"}),
+        ("DVAEEmb", {"message": "type"}),
         ("GCN", {}),  # vertices are updated in topological order, whichever it is
         ("GCN", {"propagation": "simultaneous"}),
     ],
@@ -200,7 +203,7 @@ def test_different_graphs_have_different_encodings():
     space = NASBench101()
     cells = [space.prune(space.sample(np.random.default_rng(k))) for k in range(60)]
     distinct = list({space.key(cell): cell for cell in cells}.values())
-    means, _ = small("DVAE", space, vertex_ids=False).encode(distinct)
+    means, _ = small("DVAE", space, message="state").encode(distinct)
     distance = torch.cdist(means.double(), means.double()) + torch.eye(len(means))
     assert distance.min() > 1e-6
 

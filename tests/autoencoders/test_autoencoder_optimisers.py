@@ -26,7 +26,7 @@ def test_muon_steps_matrices_and_adam_the_rest():
     assert muon | adam == set(dict(model.named_parameters()))
     assert all(model.get_parameter(name).ndim == 2 for name in muon)
     others = {name for name in adam if model.get_parameter(name).ndim == 2}
-    assert others == {n for n in others if "embedding" in n or n.endswith("id_weight")} != set()
+    assert others == {n for n in others if "embedding" in n or n.endswith("label_weight")} != set()
     (only,) = make_optimizers(model, "adam", 0.01)
     assert named(model, only) == set(dict(model.named_parameters()))
 
