@@ -23,12 +23,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.autoencoders.measures import abilities, latent_regression
+from benchmarks.autoencoders.variational_gp import VariationalGP
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted, spread
 from graphnas import ArchitectureBatch, autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig, same_graphs
+from graphnas.autoencoders.measures import abilities, latent_regression
 from graphnas.files import replacing
+from graphnas.surrogate import SparseGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
 
@@ -155,12 +157,12 @@ class Run:
                 latents=self.options.latents,
             )
             measures: dict[str, Any] = measured.to_dict()
-            measures.update(self.regression("collapsed", self.options.gp_seeds))
+            measures.update(self.regression(SparseGP, self.options.gp_seeds))
             measures["seconds"] = time.perf_counter() - start
             self.notes["measures"] = measures
             self.write_notes()
         if len(self.notes.get("gpytorch", {}).get("rmse_of_seeds", [])) < self.options.gpytorch_seeds:
-            self.notes["gpytorch"] = self.regression("variational", self.options.gpytorch_seeds)
+            self.notes["gpytorch"] = self.regression(VariationalGP, self.options.gpytorch_seeds)
             self.write_notes()
         return {
             "config": self.model.config.to_dict(),
@@ -170,7 +172,7 @@ class Run:
             **{key: value for key, value in self.notes.items() if key != "settings"},
         }
 
-    def regression(self, process: str, seeds: int) -> dict[str, Any]:
+    def regression(self, process: type[Any], seeds: int) -> dict[str, Any]:
         """RMSE and Pearson's r of a process with 500 inducing points on the latent means."""
         return latent_regression(
             self.latents(self.data.train),

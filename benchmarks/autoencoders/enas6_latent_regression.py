@@ -25,12 +25,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
-from benchmarks.autoencoders.measures import abilities, errors_of
 from benchmarks.autoencoders.variational_gp import VariationalGP
 from benchmarks.harness.records import PACKAGES, publish, run_on_one_thread, script_parser, write_record
 from benchmarks.harness.sections import Section, Table, mean_and_deviation, spread
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
+from graphnas.autoencoders.measures import abilities, errors_of
 from graphnas.surrogate import SparseGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table

@@ -67,6 +67,7 @@ __all__ = [
     "DVAE",
     "ELBO",
     "GCN",
+    "MODELS",
     "SVAE",
     "VSGAE",
     "AutoencoderConfig",
@@ -90,5 +91,17 @@ __all__ = [
     "load_autoencoder",
     "same_graphs",
 ]
+
+MODELS = {
+    "features": "FeatureVAE",
+    "dvae": "DVAE",
+    "dvae_emb": "DVAEEmb",
+    "gcn": "GCN",
+    "gcn_emb": "GCNEmb",
+    "svae": "SVAE",
+    "graphrnn": "GraphRNN",
+    "vsgae": "VSGAE",
+}
+"""The class of each model by its name in configurations and on the command line."""
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

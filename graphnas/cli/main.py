@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import graphnas
-from graphnas.cli import bench, data, doctor, export, import_results, nni_tools, search, show, spaces, train
+from graphnas.cli import (
+    autoencoder,
+    bench,
+    data,
+    doctor,
+    export,
+    import_results,
+    nni_tools,
+    search,
+    show,
+    spaces,
+    train,
+)
 from graphnas.errors import DataNotFound, GraphNASError, StorageFailed
 
 BAD_ARGUMENTS = 2
@@ -30,7 +42,20 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="graphnas", description="Graph-based neural architecture search.")
     parser.add_argument("--version", action="version", version=f"graphnas {graphnas.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in (search, train, export, import_results, spaces, show, data, nni_tools, bench, doctor):
+    actions = (
+        search,
+        train,
+        export,
+        autoencoder,
+        import_results,
+        spaces,
+        show,
+        data,
+        nni_tools,
+        bench,
+        doctor,
+    )
+    for command in actions:
         command.add_parser(commands)
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from graphnas.autoencoders import MODELS
 from graphnas.configuration import Configuration, Presets, check_choices, check_integers, check_numbers
 
 if TYPE_CHECKING:
@@ -12,17 +13,6 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("candidates", "rounds")
 SURROGATES = ("exact", "sparse")
-MODELS = {
-    "features": "FeatureVAE",
-    "dvae": "DVAE",
-    "dvae_emb": "DVAEEmb",
-    "gcn": "GCN",
-    "gcn_emb": "GCNEmb",
-    "svae": "SVAE",
-    "graphrnn": "GraphRNN",
-    "vsgae": "VSGAE",
-}
-"""The class in :mod:`graphnas.autoencoders` of each ``LatentBOConfig.model``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,7 @@ class LatentBOConfig(Configuration):
     Attributes:
         strategy: ``"candidates"`` scores the encodings of real architectures, and of architectures decoded
             from a trust region around the best; ``"rounds"`` optimises over the box and decodes.
-        model: The autoencoder, one of :data:`MODELS`, such as ``"features"``
+        model: The autoencoder, one of :data:`graphnas.autoencoders.MODELS`, such as ``"features"``
             (:class:`graphnas.autoencoders.FeatureVAE`) or ``"dvae"``.
         model_config: Its settings; None means its defaults.
         training_size: Random architectures to train it on before the search, without accuracies.

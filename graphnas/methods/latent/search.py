@@ -11,7 +11,7 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
-from graphnas.methods.latent.config import MODELS, LatentBOConfig
+from graphnas.methods.latent.config import LatentBOConfig
 from graphnas.methods.latent.pool import LatentPool
 from graphnas.methods.latent.rounds import Rounds, make_process
 from graphnas.methods.latent.trained import trained_autoencoder, training_architectures
@@ -62,7 +62,7 @@ class LatentBO(ModelBasedSearch):
         super().__init__(
             space, seed=seed, n_startup_trials=config.n_startup_trials, batch_size=config.batch_size
         )
-        kind = getattr(autoencoders, MODELS[config.model]).config_class
+        kind = getattr(autoencoders, autoencoders.MODELS[config.model]).config_class
         if autoencoder is None and not isinstance(config.model_config, kind | None):
             raise InvalidArgument(
                 f"model {config.model!r} needs a {kind.__name__}, got {type(config.model_config).__name__}"

@@ -13,7 +13,7 @@ from graphnas.autoencoders import GraphAutoencoder
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.candidates import whole_space
-from graphnas.methods.latent.config import MODELS, LatentBOConfig
+from graphnas.methods.latent.config import LatentBOConfig
 
 _Known = dict[tuple[Any, ...], tuple[GraphAutoencoder, ArchitectureBatch]]
 _known: weakref.WeakKeyDictionary[GraphSpace, _Known] = weakref.WeakKeyDictionary()
@@ -39,6 +39,6 @@ def trained_autoencoder(
         known = _known.setdefault(space, {})
         if key not in known:
             architectures = training_architectures(space, config.training_size, seed)
-            make = getattr(autoencoders, MODELS[config.model])
+            make = getattr(autoencoders, autoencoders.MODELS[config.model])
             known[key] = make(space, config.model_config, seed=seed).fit(architectures), architectures
         return known[key]

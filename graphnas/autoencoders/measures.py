@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,19 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.autoencoders.variational_gp import VariationalGP
-from graphnas import ArchitectureBatch
-from graphnas.autoencoders import GraphAutoencoder, same_graphs
+from graphnas.autoencoders.base import GraphAutoencoder
 from graphnas.autoencoders.model import Graphs
-from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START
+from graphnas.autoencoders.vertices import END, FIRST_OPERATION, START, same_graphs
 from graphnas.errors import InvalidArgument
+from graphnas.graph.batch import ArchitectureBatch
 from graphnas.surrogate import SparseGP
 
 ROWS = 20_000
 """Latents decoded at a time, so that memory stays bounded."""
-
-PROCESSES = {"collapsed": SparseGP, "variational": VariationalGP}
-"""Sparse Gaussian processes: ours, fitted whole, and GPyTorch's, trained in minibatches as published."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,7 @@ def abilities(
     latents: int = 1000,
     decodings: int = 10,
     constrained: bool = False,
+    stochastic: bool = True,
 ) -> Abilities:
     """Measure a trained model by D-VAE's protocol, as its code has it.
 
@@ -77,6 +74,9 @@ def abilities(
         latents: Latents drawn from the scaled prior.
         decodings: Decodings of each of them.
         constrained: Decode with masks, see :meth:`GraphAutoencoder.decode`; the papers do not.
+        stochastic: Draw types and edges, as the papers' tests do; otherwise take the likeliest type, and
+            edges with a probability above one half: the decodings of one latent are then the same, and only
+            one is made.
 
     Raises:
         InvalidArgument: A count that is not positive.
@@ -88,15 +88,15 @@ def abilities(
     ):
         if count < 1:
             raise InvalidArgument(f"{name} must be at least 1, got {count}")
-    accuracy = reconstruction_accuracy(model, test, reconstructions, seed, constrained=constrained)
+    if not stochastic:
+        reconstructions = decodings = 1
+    how = {"constrained": constrained, "stochastic": stochastic}
+    accuracy = reconstruction_accuracy(model, test, reconstructions, seed, **how)
     known = model.encode(train)[0]
     rng = torch.Generator().manual_seed(seed)
     noise = torch.randn(latents, known.shape[1], generator=rng).to(known)
     z = (noise * known.std(0) + known.mean(0)).repeat_interleave(decodings, 0)
-    parts = [
-        model.decode(z[start : start + ROWS], rng, constrained=constrained)
-        for start in range(0, len(z), ROWS)
-    ]
+    parts = [model.decode(z[start : start + ROWS], rng, **how) for start in range(0, len(z), ROWS)]
     graphs = ArchitectureBatch.cat([part.graphs for part in parts])
     valid = np.concatenate([part.valid for part in parts])
     distinct = _rows(graphs)[valid]
@@ -112,16 +112,23 @@ def abilities(
 
 
 def reconstruction_accuracy(
-    model: GraphAutoencoder, test: Graphs, decodings: int, seed: int = 0, *, constrained: bool = False
+    model: GraphAutoencoder,
+    test: Graphs,
+    decodings: int,
+    seed: int = 0,
+    *,
+    constrained: bool = False,
+    stochastic: bool = True,
 ) -> float:
-    """Fraction of ``decodings`` stochastic decodings of each posterior mean that equal the encoded graph."""
+    """Fraction of ``decodings`` decodings of each posterior mean that equal the encoded graph."""
     means = model.encode(test)[0]
     wanted = model.adapter.to_vertices(test)
     rng = torch.Generator().manual_seed(seed + 1)
     step, exact = max(ROWS // decodings, 1), 0.0
     for start in range(0, len(means), step):
         rows = torch.arange(start, min(start + step, len(means))).repeat_interleave(decodings)
-        decoded = model.decode(means[rows.to(means.device)], rng, constrained=constrained)
+        z = means[rows.to(means.device)]
+        decoded = model.decode(z, rng, constrained=constrained, stochastic=stochastic)
         exact += float(same_graphs(decoded.graphs, wanted[rows]).double().sum())
     return exact / (len(means) * decodings)
 
@@ -176,7 +183,7 @@ def latent_regression(
     *,
     seeds: Iterable[int] = range(10),
     inducing: int = 500,
-    process: str = "collapsed",
+    process: Callable[..., Any] = SparseGP,
 ) -> Regression:
     """Regression with a sparse Gaussian process of ``inducing`` points (D-VAE, section 4.2; 10 seeds).
 
@@ -191,14 +198,12 @@ def latent_regression(
         test_targets: (m,).
         seeds: Seeds of the process.
         inducing: Number of inducing points.
-        process: One of :data:`PROCESSES`.
+        process: Makes a process from the number of inducing points and ``seed``, with the methods of
+            :class:`~graphnas.surrogate.SparseGP`.
 
     Raises:
-        InvalidArgument: An unknown process, or shapes that do not fit.
-        MissingExtra: ``"variational"`` without GPyTorch.
+        InvalidArgument: Shapes that do not fit.
     """
-    if process not in PROCESSES:
-        raise InvalidArgument(f"process must be one of {tuple(PROCESSES)}, got {process!r}")
     x, targets = np.asarray(train_latents, float), np.asarray(train_targets, float)
     test_x, test_y = np.asarray(test_latents, float), np.asarray(test_targets, float)
     if test_x.ndim != 2 or test_x.shape[1:] != x.shape[1:] or test_y.shape != test_x.shape[:1]:
@@ -209,7 +214,7 @@ def latent_regression(
     wanted = (test_y - mean) / deviation
     errors, correlations = [], []
     for seed in seeds:
-        fitted = PROCESSES[process](inducing, seed=seed).fit([x], (targets - mean) / deviation)
+        fitted = process(inducing, seed=seed).fit([x], (targets - mean) / deviation)
         predicted = fitted.predict([test_x])
         rmse, pearson = errors_of(predicted[0], wanted)
         errors.append(rmse)
