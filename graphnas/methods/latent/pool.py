@@ -31,6 +31,10 @@ def latent_means(model: GraphAutoencoder, architectures: Graphs) -> Matrix:
     return model.encode(architectures)[0].double().cpu().numpy()
 
 
+NEAREST = 50
+"""Architectures that a point stands for where it decodes to none of a restricted space."""
+
+
 class LatentPool:
     """Latents of architectures, and candidates with theirs.
 
@@ -62,6 +66,18 @@ class LatentPool:
         if new:
             self._latents.update(zip(new, latent_means(self.model, new), strict=True))
         return np.array([self._latents[a] for a in architectures]).reshape(len(architectures), len(self.low))
+
+    def nearest(self, point: Matrix) -> list[Architecture]:
+        """The known architectures whose latents are nearest to a point ``(d,)``, the nearest first.
+
+        Empty but for a space that was restricted to known architectures, of which there are not too many to
+        encode: there a decoder trained on the few hardly ever gives one of them.
+        """
+        if self._whole is None or self.space.whole is self.space:
+            return []
+        batch, latents = self._whole
+        order = np.argsort(((latents - point) ** 2).sum(1), kind="stable")[:NEAREST]
+        return batch[torch.from_numpy(order)].to_architectures()
 
     def candidates(
         self, data: TrainingSet, latents: Matrix, score: Score, rng: np.random.Generator

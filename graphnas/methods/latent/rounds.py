@@ -46,6 +46,9 @@ class Rounds:
     the data is the point as selected, not the encoding of what it decoded to; a point that decodes to nothing
     valid enters with the worst score. Architectures from other sources enter with their encoding.
 
+    In a space that was restricted to the rows of a table, a point that decodes to none of them stands for the
+    known architecture whose encoding is nearest; the paper has no such case.
+
     Args:
         config: Counts, and which surrogate.
         seed: Seed of the search.
@@ -105,8 +108,9 @@ class Rounds:
         for k, point in enumerate(points):
             part = decoded[k * self.config.decodings : (k + 1) * self.config.decodings]
             counts = Counter(architecture for architecture in part if architecture is not None)
-            ranked.append([architecture for architecture, _ in counts.most_common()])
-            if counts:
+            options = [architecture for architecture, _ in counts.most_common()]
+            ranked.append(options or self.pool.nearest(point))
+            if ranked[-1]:
                 self._selected.setdefault(self.key(ranked[-1][0]), point)
             else:
                 self._undecodable.append(point)

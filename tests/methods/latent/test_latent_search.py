@@ -11,6 +11,7 @@ from graphnas.errors import DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.evaluation import Observation
+from graphnas.graph.restricted import RestrictedSpace
 from graphnas.methods import LatentBO, LatentBOConfig, RandomSearch
 from graphnas.methods.latent.pool import LatentPool, latent_means
 from graphnas.methods.latent.rounds import Rounds, make_process, select_points
@@ -299,6 +300,28 @@ def test_a_search_in_rounds_decodes_once_per_round_and_is_rebuilt_from_its_histo
     for architecture in told:
         rebuilt.tell(architecture, edges(architecture))
     assert rebuilt.ask(3) == method.ask(3)
+
+
+def test_a_point_that_decodes_to_no_row_of_a_table_stands_for_the_nearest_one():
+    """Of a few known cells the decoder never draws one: without the nearest, rounds are random search."""
+    whole = NASBench101()
+    cells = list(whole.sample_batch(np.random.default_rng(3), 30))
+    space = RestrictedSpace(whole, cells)
+    config = paper()
+    pool = LatentPool(space, config, *trained_autoencoder(space, config, 0))
+    row = pool.encode([cells[4]])[0]
+    assert space.key(pool.nearest(row)[0]) == space.key(cells[4])
+    assert LatentPool(whole, config, *trained_autoencoder(whole, config, 0)).nearest(row) == []
+    rounds = Rounds(config, 0, pool, space.key)
+    known = cells[:8]
+    rounds.plan(
+        observations(known, np.arange(8.0)), training_set(known, np.arange(8.0)), np.random.default_rng(0)
+    )
+    assert rounds._undecodable == []
+    assert (
+        len({space.key(a) for a in rounds.proposals(0)} - {space.key(a) for a in known}) >= config.batch_size
+    )
+    assert all(space.is_valid(architecture) for architecture in rounds.proposals(0))
 
 
 # ---------------------------------------------------------------- does it work
