@@ -22,7 +22,7 @@ from graphnas.training.saved_space import describe_space, described_space
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "graphnas.autoencoder"
-VERSION = 1
+VERSION = 2
 CHUNK = 4096
 """Graphs encoded or decoded at once."""
 
