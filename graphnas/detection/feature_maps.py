@@ -67,7 +67,7 @@ class FeatureMaps(nn.Module):
     Args:
         architecture: What :func:`graphnas.training.described.describe` reads: the folder of a model, a
             search or an export, a JSON file, its content, an architecture, or a name such as "gemnet-a".
-        space: The space of an architecture alone, or its name.
+        space: The space of an architecture alone, its name, or its name and arguments as a dictionary.
         shape: Arguments of the space's ``build``, over those of the description, such as
             ``{"stem_stride": 4}`` for a network that was trained on small images.
         out_indices: Which maps, from 0 for the finest; None gives all of them.
@@ -94,7 +94,7 @@ class FeatureMaps(nn.Module):
         self,
         architecture: Architecture | Mapping[str, Any] | str | os.PathLike[str],
         *,
-        space: GraphSpace | str | None = None,
+        space: GraphSpace | Mapping[str, Any] | str | None = None,
         shape: Mapping[str, Any] | None = None,
         out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,

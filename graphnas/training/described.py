@@ -83,9 +83,11 @@ class Described:
 
 def describe(
     architecture: Architecture | Mapping[str, Any] | str | os.PathLike[str],
-    space: GraphSpace | str | None = None,
+    space: GraphSpace | Mapping[str, Any] | str | None = None,
 ) -> Described:
     """What a text, a path, a description or an architecture names.
+
+    ``space`` may be a name, or what :func:`.saved_space.describe_space` gives.
 
     Raises:
         DataNotFound: There is no such file.
@@ -93,7 +95,10 @@ def describe(
         InvalidArgument: The space is needed and missing, or is another one.
         InvalidArchitecture: The architecture is not in its space.
     """
-    home = get_space(space) if isinstance(space, str) else space
+    if isinstance(space, Mapping):
+        home: GraphSpace | None = described_space(dict(space), None, "the architecture")
+    else:
+        home = get_space(space) if isinstance(space, str) else space
     if isinstance(architecture, Architecture):
         return _alone(architecture, home)
     if isinstance(architecture, Mapping):
