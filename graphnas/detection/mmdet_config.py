@@ -22,6 +22,8 @@ from search_spaces.gemnet_imagenet import NAMES
 COARSEST = {"retinanet": 128, "faster-rcnn": 64}
 """Stride of the coarsest level: P7 of RetinaNet, P6 of Faster R-CNN."""
 
+WARMUP = """
+    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end={settings.warmup}),"""
 WIDTH = 100
 """Columns of the file."""
 
@@ -113,6 +115,7 @@ def write_config(
         "val_images": _inside(data.root, data.val.images) + "/",
         "val_file": str(data.val.annotations.resolve()),
         "scale": (settings.image_size[1], settings.image_size[0]),
+        "warmup": WARMUP.format(settings=settings) if settings.warmup else "",
         "milestones": list(settings.milestones),
     }
     model = RETINANET if settings.detector == "retinanet" else FASTER_RCNN

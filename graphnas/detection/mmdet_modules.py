@@ -19,7 +19,6 @@ from mmengine.model import BaseModule
 from mmengine.registry import HOOKS, MODELS
 
 from graphnas.detection.feature_maps import FeatureMaps
-from graphnas.detection.mmengine_compat import checkpoint_classes
 from graphnas.errors import InvalidArgument
 
 _latest: ContextVar[tuple[int, ...] | None] = ContextVar("channels of the backbone built last", default=None)
@@ -97,26 +96,26 @@ class GraphNASFPN(FPN):  # type: ignore[misc]
 
 @HOOKS.register_module()
 class ExactResumption(Hook):  # type: ignore[misc]
-    """Keeps the random numbers in checkpoints and lets ``torch.load`` read them.
+    """Keeps the random numbers in checkpoints, and out of them what ``torch.load`` refuses by default.
 
     mmengine stores no random numbers, so that a training which was interrupted goes on with others than one
-    that was not; and its checkpoints hold classes that ``torch.load`` refuses by default.
+    that was not. Its checkpoints hold the smoothed curves of the log and numbers of NumPy, for which torch
+    from 2.6 on refuses the whole file.
     """
 
     priority = "VERY_HIGH"
 
-    def before_run(self, runner: Any) -> None:
-        """Allow what the checkpoint to resume from holds."""
-        torch.serialization.add_safe_globals(checkpoint_classes())
-
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Add the states."""
+        """Add the states, leave out the curves."""
         kind, keys, position, has_gauss, gauss = np.random.get_state()
         checkpoint[STATE] = {
             "torch": torch.random.get_rng_state(),
             "python": random.getstate(),
             "numpy": (kind, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, gauss),
         }
+        hub = checkpoint["message_hub"]
+        hub["log_scalars"] = {}
+        hub["runtime_info"] = _plain(hub["runtime_info"])
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Note the states; they are set when the next epoch begins."""
@@ -132,3 +131,12 @@ class ExactResumption(Hook):  # type: ignore[misc]
         random.setstate((version, tuple(numbers), gauss))
         kind, keys, *rest = state["numpy"]
         np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with Python's numbers in place of NumPy's."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value

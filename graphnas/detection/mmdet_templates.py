@@ -234,8 +234,7 @@ optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr={settings.rate}, momentum=0.9, weight_decay=0.0001),
 )
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end={settings.warmup}),
+param_scheduler = [{warmup}
     dict(
         type="MultiStepLR", begin=0, end={settings.epochs}, by_epoch=True, milestones={milestones}, gamma=0.1
     ),

@@ -53,22 +53,13 @@ def operators_work() -> str:
     return "" if kept == [0, 2] else f"its nms keeps the boxes {kept} instead of [0, 2]"
 
 
-def checkpoint_classes() -> list[Any]:
-    """What mmengine's checkpoints hold besides tensors; ``torch.load`` refuses it unless it is allowed."""
-    history = require("mmengine.logging.history_buffer", "detection").HistoryBuffer
-    kinds = [np.dtype(name) for name in ("float64", "float32", "int64", "bool", "uint32", "uint8")]
-    reconstruct = np.ndarray((0,)).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    return [history, np.ndarray, np.dtype, reconstruct, scalar, *{type(kind) for kind in kinds}]
-
-
 @contextlib.contextmanager
 def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
     """What mmengine's ``Runner`` changes in this process is as before when the block ends.
 
     These are the random numbers of Python, NumPy and torch, the numbers of threads of torch and OpenCV, the
     way processes are started, cuDNN's switches, environment variables, logging levels and mmengine's default
-    scope. Inside of the block, its checkpoints can be read.
+    scope.
 
     Args:
         threads: Threads of torch inside of the block; None leaves them.
@@ -93,8 +84,7 @@ def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with torch.serialization.safe_globals(checkpoint_classes()):
-            yield
+        yield
     finally:
         devices.DEVICE = device
         random.setstate(state[0])
