@@ -204,8 +204,8 @@ CATALOG = (
             "--fresh --folder runs/bench/cifar10_final"
         },
         full={
-            "cifar10_final_enas": "enas --images 10000 --epochs 2",
-            "cifar10_final_gemnet": "gemnet --images 10000 --epochs 2",
+            "cifar10_final_enas": "enas --images 50000 --epochs 4",
+            "cifar10_final_gemnet": "gemnet --images 50000 --epochs 4",
         },
         images=True,
     ),

@@ -214,7 +214,9 @@ def section(record: dict[str, Any]) -> Section:
         [
             f"The search: {counted(len(values), 'training')} of {counted(record['search_epochs'], 'epoch')} "
             f"on 5,000 images, validated on 2,000; the first gave {values[0]:.2f} %, the best "
-            f"{max(values):.2f} %. All on one core."
+            f"{max(values):.2f} %. All on one core.",
+            "timm's network has as many parameters as the found one, not as many multiply-accumulates; the "
+            "random ones have whatever their architecture gives at these widths.",
         ],
     )
 

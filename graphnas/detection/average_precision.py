@@ -1,0 +1,40 @@
+"""COCO's average precision by pycocotools, in percent and without its prints."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphnas.detection.coco import CocoSplit
+from graphnas.detection.report import NAMES
+from graphnas.optional import require
+
+
+def average_precision(split: CocoSplit, detections: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """The six figures of COCO by the names of :data:`.report.NAMES`, in percent.
+
+    Args:
+        split: The images and their boxes.
+        detections: ``image_id``, ``category_id``, ``bbox`` as left, top, width and height in pixels of the
+            image's file, and ``score``.
+
+    Returns:
+        0 for all if nothing was detected; None for a size of which the images have no object.
+
+    Raises:
+        MissingExtra: pycocotools is not installed.
+    """
+    coco = require("pycocotools.coco", "detection")
+    cocoeval = require("pycocotools.cocoeval", "detection")
+    if not detections:
+        return dict.fromkeys(NAMES, 0.0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco.COCO(str(split.annotations))
+        evaluation = cocoeval.COCOeval(truth, truth.loadRes([dict(d) for d in detections]), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    figures = [float(value) for value in evaluation.stats[:6]]
+    return {name: None if value < 0 else 100 * value for name, value in zip(NAMES, figures, strict=True)}
