@@ -12,13 +12,16 @@ from graphnas.detection.report import NAMES
 from graphnas.optional import require
 
 
-def average_precision(split: CocoSplit, detections: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def average_precision(
+    split: CocoSplit, detections: Sequence[Mapping[str, Any]], categories: Sequence[int] | None = None
+) -> dict[str, float | None]:
     """The six figures of COCO by the names of :data:`.report.NAMES`, in percent.
 
     Args:
         split: The images and their boxes.
         detections: ``image_id``, ``category_id``, ``bbox`` as left, top, width and height in pixels of the
             image's file, and ``score``.
+        categories: The categories to average over; by default all that the images have objects of.
 
     Returns:
         0 for all if nothing was detected; None for a size of which the images have no object.
@@ -33,6 +36,8 @@ def average_precision(split: CocoSplit, detections: Sequence[Mapping[str, Any]])
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco.COCO(str(split.annotations))
         evaluation = cocoeval.COCOeval(truth, truth.loadRes([dict(d) for d in detections]), "bbox")
+        if categories is not None:
+            evaluation.params.catIds = list(categories)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -121,7 +121,7 @@ class FeatureMaps(nn.Module):
         self.out_channels = tuple(self.network.out_channels[i] for i in self.out_indices)
         self.strides = tuple(self.network.strides[i] for i in self.out_indices)
         if normalisation == "group":
-            _replace_batch_norm(self.network)
+            use_group_norm(self.network)
         elif normalisation == "sync":
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
         self.frozen_stages, self.norm_eval = min(frozen_stages, len(self.network.out_channels)), norm_eval
@@ -200,7 +200,7 @@ class _First(nn.Module):
         return torch.stack([m.sum() for m in maps[: self.count]]).sum()
 
 
-def _replace_batch_norm(network: nn.Module) -> None:
+def use_group_norm(network: nn.Module) -> None:
     """Put group normalisation, with the same scales and shifts, in the place of batch normalisation."""
     for module in list(network.modules()):
         for name, child in module.named_children():

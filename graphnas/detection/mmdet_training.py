@@ -61,6 +61,7 @@ def train_mmdet(
         settings = _read(config)
         settings.work_dir, settings.resume, settings.launcher = str(output), True, "none"
         settings.log_level = "WARNING"
+        settings.val_evaluator.outfile_prefix = str(output / "detections")
         with network_errors():
             runner = require("mmengine.runner", "detection").Runner.from_cfg(settings)
             watch = _watcher(report, progress)

@@ -58,40 +58,53 @@ def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
     """What mmengine's ``Runner`` changes in this process is as before when the block ends.
 
     These are the random numbers of Python, NumPy and torch, the numbers of threads of torch and OpenCV, the
-    way processes are started, cuDNN's switches, environment variables, logging levels and mmengine's default
-    scope.
+    way processes are started, cuDNN's switches, environment variables, the level of the root logger, and
+    mmengine's loggers, visualisers and scopes, which it keeps by name for later runners.
 
     Args:
         threads: Threads of torch inside of the block; None leaves them.
         cpu: Train on the CPU even if there is a card.
     """
     import_mmdet()
-    cv2 = require("cv2", "detection")
-    registry = require("mmengine.registry", "detection")
     devices: Any = require("mmengine.device.utils", "detection")
+    device = devices.DEVICE
+    with _random_numbers(), _switches(), _instances():
+        if cpu:
+            devices.DEVICE = "cpu"
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            devices.DEVICE = device
+
+
+@contextlib.contextmanager
+def _random_numbers() -> Iterator[None]:
     state = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     cards = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    try:
+        yield
+    finally:
+        random.setstate(state[0])
+        np.random.set_state(state[1])
+        torch.random.set_rng_state(state[2])
+        if cards is not None:
+            torch.cuda.set_rng_state_all(cards)
+
+
+@contextlib.contextmanager
+def _switches() -> Iterator[None]:
+    cv2 = require("cv2", "detection")
     numbers = torch.get_num_threads(), cv2.getNumThreads()
     method = torch.multiprocessing.get_start_method(allow_none=True)
     cudnn = torch.backends.cudnn
     flags = cudnn.benchmark, cudnn.deterministic, torch.are_deterministic_algorithms_enabled()
     environment = dict(os.environ)
     level = logging.getLogger().level
-    device = devices.DEVICE
-    scopes = dict(registry.DefaultScope._instance_dict)
-    if cpu:
-        devices.DEVICE = "cpu"
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
         yield
     finally:
-        devices.DEVICE = device
-        random.setstate(state[0])
-        np.random.set_state(state[1])
-        torch.random.set_rng_state(state[2])
-        if cards is not None:
-            torch.cuda.set_rng_state_all(cards)
         torch.set_num_threads(numbers[0])
         cv2.setNumThreads(numbers[1])
         torch.multiprocessing.set_start_method(method, force=True)
@@ -101,5 +114,27 @@ def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
             del os.environ[name]
         os.environ.update(environment)
         logging.getLogger().setLevel(level)
-        registry.DefaultScope._instance_dict.clear()
-        registry.DefaultScope._instance_dict.update(scopes)
+
+
+@contextlib.contextmanager
+def _instances() -> Iterator[None]:
+    """A fresh start for what mmengine keeps by name: a runner would take the visualiser of another one."""
+    saved = {kind: dict(kind._instance_dict) for kind in _managers()}
+    for kind in saved:
+        kind._instance_dict.clear()
+    try:
+        yield
+    finally:
+        for kind in _managers():
+            for instance in kind._instance_dict.values():
+                for handler in getattr(instance, "handlers", ()):
+                    handler.close()
+            kind._instance_dict.clear()
+            kind._instance_dict.update(saved.get(kind, {}))
+
+
+def _managers() -> list[Any]:
+    found = [require("mmengine.utils", "detection").ManagerMixin]
+    for kind in found:
+        found.extend(kind.__subclasses__())
+    return found

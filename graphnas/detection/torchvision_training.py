@@ -23,6 +23,7 @@ from graphnas.detection.settings import DetectorSettings
 from graphnas.detection.torchvision_detectors import feature_maps, sizes, torchvision_detector
 from graphnas.detection.torchvision_operators import operators
 from graphnas.errors import InvalidArgument, TrainingFailed
+from graphnas.files import replacing
 from graphnas.optional import require
 from graphnas.seeds import derived_seed
 from graphnas.training.arguments import choose_device
@@ -31,7 +32,7 @@ from graphnas.training.randomness import SeededRandomness
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT, VERSION = "graphnas.detector.checkpoint", 1
-CHECKPOINT = "last.pt"
+CHECKPOINT, DETECTIONS = "last.pt", "detections.bbox.json"
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 WARMUP_FACTOR = 0.001
 
@@ -133,7 +134,7 @@ def train_detector(
                 run.train_epoch(bar)
                 last = run.epoch == settings.epochs
                 if last or run.epoch % settings.validate_every == 0:
-                    run.figures = run.evaluate()
+                    run.figures = run.evaluate(None if output is None else output / DETECTIONS)
             if path is not None:
                 run.save(path, identity)
             if run.figures and report is not None and report(run.epoch, run.figures["ap"] or 0.0):
@@ -214,8 +215,8 @@ class _Run:
             group["lr"] = rate
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float | None]:
-        """COCO's figures on the validation images."""
+    def evaluate(self, file: Path | None = None) -> dict[str, float | None]:
+        """COCO's figures on the validation images; what was detected in them is written to ``file``."""
         started = time.perf_counter()
         self.detector.eval()
         found = []
@@ -231,7 +232,10 @@ class _Run:
                 found.append(
                     {"image_id": target["image_id"], "category_id": category, "bbox": box, "score": score}
                 )
-        figures = average_precision(self.data.val, found)
+        figures = average_precision(self.data.val, found, self.data.categories)
+        if file is not None:
+            with replacing(file) as part:
+                part.write_text(json.dumps(found), encoding="utf-8")
         self.seconds += time.perf_counter() - started
         return figures
 

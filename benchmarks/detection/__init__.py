@@ -1,0 +1,1 @@
+"""Detectors with found networks as their backbones."""

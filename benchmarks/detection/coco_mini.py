@@ -1,0 +1,187 @@
+"""A found network, MobileNetV2 and ResNet-18 as backbones of RetinaNet, on the persons in 156 images of COCO.
+
+The found network is the one that a search by GraphBO on GEMNet found with CIFAR-10 (the study of
+benchmarks.training.cifar10_final), from scratch and from weights of its training there. All are trained alike
+and evaluated on the 66 validation images. One class, since 90 images do not teach 80. It can be stopped at
+any time: finished trainings are kept.
+
+    python -m benchmarks.detection.coco_mini --model runs/cifar10_final/gemnet/4-epochs/found-0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from benchmarks.harness.records import (
+    RESULTS,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
+from benchmarks.harness.sections import Section, Table, counted, mean_sd
+from graphnas.detection import CocoData, DetectorSettings, FeatureMaps, load_coco, torchvision_detector
+from graphnas.detection.coco import CocoSplit
+from graphnas.detection.feature_maps import use_group_norm
+from graphnas.detection.torchvision_training import train_detector
+from graphnas.seeds import derived_seed
+from graphnas.training.randomness import SeededRandomness
+from graphnas.training.torchvision_compat import import_torchvision
+from search_spaces.complexity import count_complexity
+
+PACKAGES = ("graphnas", "torch", "torchvision", "timm", "pycocotools")
+ARMS = ("found", "found, CIFAR-10 weights", "MobileNetV2", "ResNet-18")
+PERSON = 1
+MOBILE = ("mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_075", "mobilenetv2_100")
+FIGURES = ("ap", "ap50", "backbone_parameters", "backbone_macs", "parameters", "macs", "seconds")
+
+
+class TimmMaps(nn.Module):
+    """The maps of a network of timm at strides 8, 16 and 32."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import_torchvision()
+        import timm
+
+        network = timm.create_model(name, features_only=True)
+        info = network.feature_info
+        chosen = [index for index, stride in enumerate(info.reduction()) if stride >= 8]
+        self.network = timm.create_model(name, features_only=True, out_indices=chosen)
+        self.out_channels = tuple(info.channels()[index] for index in chosen)
+        self.strides = tuple(info.reduction()[index] for index in chosen)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """One map per stride."""
+        return tuple(self.network(images))
+
+
+def persons(data: CocoData) -> CocoData:
+    """Only the boxes of persons, and all images."""
+
+    def kept(split: CocoSplit) -> CocoSplit:
+        boxes = {
+            number: tuple(box for box in found if box["category_id"] == PERSON)
+            for number, found in split.boxes.items()
+        }
+        return dataclasses.replace(split, boxes=boxes)
+
+    return dataclasses.replace(
+        data, train=kept(data.train), val=kept(data.val), categories=(PERSON,), classes=("person",)
+    )
+
+
+def backbone(arm: str, model: Path, image_size: tuple[int, int]) -> nn.Module:
+    """The network of an arm, with group normalisation unless it has trained weights."""
+    shape = {"stem_stride": 4}
+    if arm.startswith("found"):
+        trained = arm != "found"
+        maps = FeatureMaps(
+            str(model),
+            shape=shape,
+            out_indices=(1, 2),
+            norm_eval=trained,
+            normalisation="batch" if trained else "group",
+        )
+        if trained:
+            print(maps.load_weights())
+        return maps
+    if arm == "ResNet-18":
+        network: nn.Module = TimmMaps("resnet18")
+    else:
+        wanted = FeatureMaps(str(model), shape=shape, out_indices=(1, 2))
+        macs = count_complexity(lambda: wanted, (3, *image_size)).macs
+        sizes = {name: count_complexity(lambda n=name: TimmMaps(n), (3, *image_size)).macs for name in MOBILE}
+        network = TimmMaps(min(sizes, key=lambda name: abs(sizes[name] - macs)))
+    use_group_norm(network)
+    return network
+
+
+def section(record: dict[str, Any]) -> Section:
+    """Average precision and sizes of the four."""
+    rows = []
+    for arm in ARMS:
+        runs = [run for run in record["runs"] if run["arm"] == arm]
+        if not runs:
+            continue
+        first = runs[0]
+        rows.append(
+            [
+                arm,
+                str(len(runs)),
+                mean_sd([run["ap"] for run in runs]),
+                mean_sd([run["ap50"] for run in runs]),
+                f"{first['backbone_parameters'] / 1e3:,.0f} k",
+                f"{first['backbone_macs'] / 1e6:,.0f} M",
+                f"{first['macs'] / 1e9:.2f} G",
+                f"{np.mean([run['seconds'] for run in runs]):.0f}",
+            ]
+        )
+    short, long = record["image_size"]
+    return Section(
+        "Found networks in a detector: persons in a small part of COCO",
+        [
+            Table(
+                f"RetinaNet of torchvision, {counted(record['epochs'], 'epoch')} at {short} x {long} pixels; AP "
+                "and AP50 in percent on 66 images, mean ± deviation over seeds.",
+                ("backbone", "seeds", "AP", "AP50", "parameters", "MACs", "MACs of all", "seconds"),
+                rows,
+            )
+        ],
+        "NASGEM trains on all of COCO at 800 x 1333 from ImageNet's weights and prints 35.7 AP. Here 90 images "
+        "at a sixth of the side, from nothing or from a few minutes of CIFAR-10.",
+        [
+            "This shows that found networks train in a detector, with their weights, as others do. It cannot "
+            "show which backbone is better for COCO: such differences on 66 images change with the split."
+        ],
+    )
+
+
+def main() -> int:
+    """Train what the record does not hold, and store it after each training."""
+    parser = script_parser(__doc__)
+    parser.add_argument(
+        "--model", type=Path, required=True, help="folder of the found network, trained on CIFAR-10"
+    )
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--image-size", type=int, nargs=2, default=(128, 213))
+    parser.add_argument("--fresh", action="store_true", help="train again what the record holds")
+    options = parser.parse_args()
+    output = options.output or RESULTS / "detection_coco_mini.json"
+    size = tuple(options.image_size)
+    data = persons(load_coco("coco_mini"))
+    settings = {"epochs": options.epochs, "image_size": list(size)}
+    runs = stored_runs(output, settings, "trainings", fresh=options.fresh)
+    done = {(run["arm"], run["seed"]) for run in runs}
+    todo = [(arm, seed) for seed in range(options.seeds) for arm in options.arms if (arm, seed) not in done]
+    for arm, seed in tqdm(todo, unit="training", disable=None):
+        config = DetectorSettings(
+            epochs=options.epochs,
+            batch_size=4,
+            learning_rate=0.01,
+            warmup=50,
+            image_size=size,
+            validate_every=options.epochs,
+            seed=seed,
+        )
+        with SeededRandomness(derived_seed(seed, "weights")):
+            detector = torchvision_detector(backbone(arm, options.model, size), config, 1)
+        report = train_detector(detector, config, data, {"arm": arm}, device="cpu", progress=False)
+        runs.append({"arm": arm, "seed": seed, **{name: getattr(report, name) for name in FIGURES}})
+        write_record(output, {**settings, "runs": runs}, PACKAGES, quiet=True)
+    publish(output, {**settings, "runs": runs}, section, PACKAGES)
+    return 0
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run_on_one_thread(main)
