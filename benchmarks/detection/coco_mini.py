@@ -5,7 +5,7 @@ benchmarks.training.cifar10_final), from scratch and from weights of its trainin
 and evaluated on the 66 validation images. One class, since 90 images do not teach 80. It can be stopped at
 any time: finished trainings are kept.
 
-    python -m benchmarks.detection.coco_mini --model runs/cifar10_final/gemnet/4-epochs/found-0
+    python -m benchmarks.detection.coco_mini
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from search_spaces.complexity import count_complexity
 PACKAGES = ("graphnas", "torch", "torchvision", "timm", "pycocotools")
 ARMS = ("found", "found, CIFAR-10 weights", "MobileNetV2", "ResNet-18")
 PERSON = 1
+MODEL = Path("runs/cifar10_final/gemnet/4-epochs/found-0")
+"""Where benchmarks.training.cifar10_final leaves the first network that it trains."""
 MOBILE = ("mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_075", "mobilenetv2_100")
 FIGURES = ("ap", "ap50", "backbone_parameters", "backbone_macs", "parameters", "macs", "seconds")
 
@@ -130,14 +132,14 @@ def section(record: dict[str, Any]) -> Section:
         "Found networks in a detector: persons in a small part of COCO",
         [
             Table(
-                f"RetinaNet of torchvision, {counted(record['epochs'], 'epoch')} at {short} x {long} pixels; AP "
-                "and AP50 in percent on 66 images, mean ± deviation over seeds.",
+                f"RetinaNet of torchvision, {counted(record['epochs'], 'epoch')} at {short} x {long} pixels; "
+                "AP and AP50 in percent on 66 images, mean ± deviation over seeds.",
                 ("backbone", "seeds", "AP", "AP50", "parameters", "MACs", "MACs of all", "seconds"),
                 rows,
             )
         ],
-        "NASGEM trains on all of COCO at 800 x 1333 from ImageNet's weights and prints 35.7 AP. Here 90 images "
-        "at a sixth of the side, from nothing or from a few minutes of CIFAR-10.",
+        "NASGEM trains on all of COCO at 800 x 1333 from ImageNet's weights and prints 35.7 AP. Here 90 "
+        "images at a sixth of the side, from nothing or from a few minutes of CIFAR-10.",
         [
             "This shows that found networks train in a detector, with their weights, as others do. It cannot "
             "show which backbone is better for COCO: such differences on 66 images change with the split."
@@ -148,10 +150,9 @@ def section(record: dict[str, Any]) -> Section:
 def main() -> int:
     """Train what the record does not hold, and store it after each training."""
     parser = script_parser(__doc__)
-    parser.add_argument(
-        "--model", type=Path, required=True, help="folder of the found network, trained on CIFAR-10"
-    )
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the found and trained network")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="only these")
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, nargs=2, default=(128, 213))
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")

@@ -21,7 +21,7 @@ class Benchmark:
         full: The same for the figures of the report, one entry for each stored record.
         gpu: As ``full``, for records that need a CUDA device; without one they are left as they are.
         tables: Search spaces whose tables of results it needs; if one is missing, it cannot be run.
-        images: Whether it needs CIFAR-10.
+        needs: What else it needs: ``"cifar10"``, ``"coco_mini"``, ``"mmdet"``.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Benchmark:
     full: Mapping[str, str]
     gpu: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
-    images: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -207,14 +207,34 @@ CATALOG = (
             "cifar10_final_enas": "enas --images 50000 --epochs 4",
             "cifar10_final_gemnet": "gemnet --images 50000 --epochs 4",
         },
-        images=True,
+        needs=("cifar10",),
     ),
     Benchmark(
         "images_per_second",
         "training.images_per_second",
         quick={"images_per_second": "--images 512 --turns 1"},
         full={"images_per_second": "--images 1024 --turns 3"},
-        images=True,
+        needs=("cifar10",),
     ),
-    Benchmark("training_gpu", "training.gpu", quick={}, full={}, gpu={"training_gpu": ""}, images=True),
+    Benchmark(
+        "training_gpu", "training.gpu", quick={}, full={}, gpu={"training_gpu": ""}, needs=("cifar10",)
+    ),
+    # Detectors with found networks.
+    Benchmark(
+        "detector_sizes",
+        "detection.detector_sizes",
+        quick={"detector_sizes": "--step 20"},
+        full={"detector_sizes": ""},
+        needs=("coco_mini", "mmdet"),
+    ),
+    Benchmark(
+        "detection_coco_mini",
+        "detection.coco_mini",
+        quick={
+            "detection_coco_mini": "--model runs/bench/cifar10_final/gemnet/1-epochs/found-0 --epochs 1 "
+            "--seeds 1 --fresh"
+        },
+        full={"detection_coco_mini": ""},
+        needs=("cifar10", "coco_mini"),
+    ),
 )

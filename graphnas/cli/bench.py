@@ -15,7 +15,7 @@ from typing import Any
 
 import graphnas
 from graphnas.cli.text import table
-from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
+from graphnas.errors import CorruptData, DataNotFound, InvalidArgument, MissingExtra
 from search_spaces import get_space
 from search_spaces.tables import open_table
 
@@ -102,22 +102,31 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool:
-    """Run its command lines; return whether all of them worked."""
+def _check_needs(benchmark: Any) -> None:
+    """Raise what says which of the data or packages that a benchmark needs is missing."""
     for space in benchmark.tables:
-        try:
-            open_table(get_space(space))
-        except (DataNotFound, CorruptData) as error:
-            print(f"== {benchmark.name}: left out. {error}", flush=True)
-            return True
-    if benchmark.images:
+        open_table(get_space(space))
+    if "cifar10" in benchmark.needs:
         from graphnas.training.cifar10 import find_cifar10
 
-        try:
-            find_cifar10()
-        except DataNotFound as error:
-            print(f"== {benchmark.name}: left out. {error}", flush=True)
-            return True
+        find_cifar10()
+    if "coco_mini" in benchmark.needs:
+        from graphnas.detection.coco import unpacked_mini
+
+        unpacked_mini()
+    if "mmdet" in benchmark.needs:
+        from graphnas.detection.mmengine_compat import import_mmdet
+
+        import_mmdet()
+
+
+def _run_benchmark(root: Path, benchmark: Any, folder: Path, full: bool) -> bool:
+    """Run its command lines; return whether all of them worked."""
+    try:
+        _check_needs(benchmark)
+    except (DataNotFound, CorruptData, MissingExtra) as error:
+        print(f"== {benchmark.name}: left out. {error}", flush=True)
+        return True
     commands = dict(benchmark.full if full else benchmark.quick)
     if full and benchmark.gpu:
         import torch

@@ -57,7 +57,7 @@ from types import SimpleNamespace
 def one(name, **other):
     full = {name: "", name + "_more": "more"}
     base = {"name": name, "module": "benchmarks.made.up", "quick": {name: "'a b' c"}, "full": full}
-    nothing = {"gpu": {}, "tables": (), "images": False}
+    nothing = {"gpu": {}, "tables": (), "needs": ()}
     return SimpleNamespace(**{**base, **nothing, "records": tuple(full), **other})
 CATALOG = (one("first"), one("second"), one("broken", quick={"broken": "fail"}))
 """
