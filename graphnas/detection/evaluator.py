@@ -6,13 +6,13 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from graphnas.configuration import check_choices, replaced
 from graphnas.detection.coco import load_coco
-from graphnas.detection.report import NAMES, DetectionReport
+from graphnas.detection.report import NAMES, DetectionReport, Watch
 from graphnas.detection.settings import DetectorSettings
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.architecture import Architecture
@@ -22,8 +22,6 @@ from graphnas.training.arguments import choose_device
 from graphnas.training.saved_space import describe_space
 
 LIBRARIES = ("torchvision", "mmdet")
-
-Report = Callable[[int, float], bool]
 
 _logger = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class DetectionEvaluator:
         self.device, self.progress = device, progress
         self.data = load_coco(data)
 
-    def evaluate(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
+    def evaluate(self, architecture: Architecture, *, report: Watch | None = None) -> Evaluation:
         """Train the detector and measure it.
 
         A detector that diverges, or whose network raises an error, is a failed evaluation that says why.
@@ -116,7 +114,7 @@ class DetectionEvaluator:
             },
         )
 
-    def _train(self, architecture: Architecture, report: Report | None) -> DetectionReport:
+    def _train(self, architecture: Architecture, report: Watch | None) -> DetectionReport:
         if self.library == "torchvision":
             from graphnas.detection.torchvision_training import train_torchvision
 

@@ -5,6 +5,7 @@ Both kinds of detectors build on :class:`FeatureMaps`: those of mmdet and those 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.training.described import SAFETENSORS, describe, weights_file
+from graphnas.training.described import SAFETENSORS, Described, describe, weights_file
 from search_spaces.complexity import unused_parameters
 
 NORMALISATIONS = ("batch", "group", "sync")
@@ -30,6 +31,26 @@ PREFIXES = ("backbone.network.", "backbone.body.network.", "module.", "network."
 """Before the names of the network's weights in checkpoints of detectors and of torch's wrappers."""
 
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+
+
+Weights = str | os.PathLike[str] | bool | None
+"""A file or folder to start from; None: what lies beside the architecture, if anything; False: nothing."""
+
+_logger = logging.getLogger(__name__)
+
+
+def starting_weights(found: Described, weights: Weights) -> Path | None:
+    """The file that ``weights`` means for a network, None for new weights.
+
+    Raises:
+        DataNotFound: There is no such file.
+        InvalidArgument: True, but no weights lie beside the architecture.
+    """
+    if weights is True and found.weights is None:
+        raise InvalidArgument("weights=True, but no weights lie beside the architecture")
+    if isinstance(weights, bool) or weights is None:
+        return None if weights is False else found.weights
+    return weights_file(Path(weights))
 
 
 class Loaded(NamedTuple):
@@ -180,6 +201,13 @@ class FeatureMaps(nn.Module):
         if not fitting:
             raise CorruptData(f"{file}: none of its {len(given)} tensors fits the network")
         self.network.load_state_dict(fitting, strict=False)
+        new = [name for name in own if name.endswith("running_mean") and name not in fitting]
+        if self.norm_eval and new:
+            _logger.warning(
+                "%s has no statistics of %s, and they are kept as they are: normalise by 'batch' or 'group'",
+                file,
+                ", ".join(new),
+            )
         return Loaded(
             len(fitting),
             tuple(name for name in own if name not in given),

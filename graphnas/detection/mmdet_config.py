@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.detection.coco import CocoData
+from graphnas.detection.feature_maps import Weights, starting_weights
 from graphnas.detection.mmdet_templates import FASTER_RCNN, HEAD, RETINANET, TRAINING
 from graphnas.detection.settings import DetectorSettings
 from graphnas.errors import InvalidArgument
 from graphnas.files import replacing
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
-from graphnas.training.described import describe, weights_file
+from graphnas.training.described import describe
 from graphnas.training.saved_space import describe_space
 from search_spaces.gemnet_imagenet import NAMES
 
@@ -26,9 +27,6 @@ WARMUP = """
     dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end={settings.warmup}),"""
 WIDTH = 100
 """Columns of the file."""
-
-Weights = str | os.PathLike[str] | bool | None
-"""A file or folder to start from; None: what lies beside the architecture, if anything; False: nothing."""
 
 
 def write_config(
@@ -72,10 +70,8 @@ def write_config(
         if written["arguments"] is None:
             raise InvalidArgument(f"the space {space.name!r} is not one of graphnas: no file can name it")
     found = describe(architecture, space)
-    weights_at = found.weights if weights is None or weights is True else weights
-    if weights_at:
-        weights_at = str(weights_file(Path(weights_at)).resolve())
-    normalisation = settings.normalisation_with(bool(weights_at))
+    weights_at = starting_weights(found, weights)
+    normalisation = settings.normalisation_with(weights_at is not None)
     backbone: dict[str, Any] = {
         "type": "GraphNAS",
         "architecture": architecture.to_dict() if isinstance(architecture, Architecture) else architecture,
@@ -92,7 +88,7 @@ def write_config(
         "frozen_stages": settings.frozen_stages,
         "norm_eval": normalisation == "frozen",
         "normalisation": "batch" if normalisation == "frozen" else normalisation,
-        "pretrained": weights_at or False,
+        "pretrained": False if weights_at is None else str(weights_at.resolve()),
     }
     levels = levels_of(strides, COARSEST[settings.detector])
     values = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from graphnas.detection.mmengine_compat import import_mmdet, session
-from graphnas.detection.report import NAMES, DetectionReport
+from graphnas.detection.report import NAMES, REGIONS, DetectionReport, Watch
 from graphnas.errors import CorruptData, TrainingFailed
 from graphnas.optional import require
 from graphnas.training.failures import network_errors
@@ -22,19 +21,13 @@ from search_spaces.complexity import Complexity, count_complexity
 KEYS = dict(zip(NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
 """What mmdet's CocoMetric calls COCO's figures; it rounds them to a thousandth, so to .1 %."""
 
-REGIONS = 1000
-"""Regions for which the second stage of Faster R-CNN is counted: what its test configuration keeps."""
-
-Report = Callable[[int, float], bool]
-"""Told the epoch and AP; True ends the training."""
-
 
 def train_mmdet(
     config: Path,
     output: Path,
     *,
     device: str = "auto",
-    report: Report | None = None,
+    report: Watch | None = None,
     progress: bool = True,
     threads: int | None = None,
 ) -> DetectionReport:
@@ -100,7 +93,7 @@ def _percent(value: float) -> float | None:
     return None if value < 0 else 100 * float(value)
 
 
-def _watcher(report: Report | None, progress: bool) -> Any:
+def _watcher(report: Watch | None, progress: bool) -> Any:
     """A hook that shows progress, keeps the figures, and ends a training whose loss is not finite."""
     hook = require("mmengine.hooks", "detection").Hook
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from graphnas.files import replacing
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 """COCO's figures, in the order of its own evaluation."""
 REPORT = "report.json"
+REGIONS = 1000
+"""Regions for which the second stage of Faster R-CNN is counted: what its test configuration keeps."""
+
+Watch = Callable[[int, float], bool | None]
+"""Told the epoch and AP after each evaluation; True ends the training."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphnas.detection.feature_maps import FeatureMaps, Loaded
+from graphnas.detection.feature_maps import FeatureMaps, Loaded, Weights, starting_weights
+from graphnas.detection.report import REGIONS
 from graphnas.detection.settings import DetectorSettings
-from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
@@ -23,9 +23,6 @@ from search_spaces.complexity import Complexity, count_complexity
 
 CHANNELS = 256
 """Of every level of the pyramid (Lin et al., "Feature pyramid networks", CVPR 2017)."""
-
-REGIONS = 1000
-"""Regions for which the second stage of Faster R-CNN is counted: what its test configuration keeps."""
 
 
 class Pyramid(nn.Module):
@@ -123,7 +120,7 @@ def feature_maps(
     *,
     space: GraphSpace | str | None = None,
     shape: Mapping[str, Any] | None = None,
-    weights: str | os.PathLike[str] | bool | None = None,
+    weights: Weights = None,
 ) -> tuple[FeatureMaps, Described, Loaded | None]:
     """The maps of a found network as ``settings`` ask for them, with their weights if there are some.
 
@@ -142,10 +139,8 @@ def feature_maps(
         GraphNASError: The architecture or the weights cannot be read, or do not fit.
     """
     found = describe(architecture, space)
-    weights_at = found.weights if weights is None or weights is True else weights
-    if weights is True and weights_at is None:
-        raise InvalidArgument("weights=True, but no weights lie beside the architecture")
-    normalisation = settings.normalisation_with(bool(weights_at))
+    weights_at = starting_weights(found, weights)
+    normalisation = settings.normalisation_with(weights_at is not None)
     everything = FeatureMaps(architecture, space=space, shape=shape)
     maps = FeatureMaps(
         architecture,

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from graphnas.detection.average_precision import average_precision
 from graphnas.detection.coco import CocoData
 from graphnas.detection.coco_images import CocoImages
-from graphnas.detection.report import NAMES, DetectionReport
+from graphnas.detection.report import NAMES, DetectionReport, Watch
 from graphnas.detection.settings import DetectorSettings
 from graphnas.detection.torchvision_detectors import feature_maps, sizes, torchvision_detector
 from graphnas.detection.torchvision_operators import operators
@@ -36,9 +36,6 @@ CHECKPOINT, DETECTIONS = "last.pt", "detections.bbox.json"
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 WARMUP_FACTOR = 0.001
 
-Report = Callable[[int, float], bool]
-"""Told the epoch and AP; True ends the training."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -49,7 +46,7 @@ def train_torchvision(
     *,
     output: Path | None = None,
     device: str = "auto",
-    report: Report | None = None,
+    report: Watch | None = None,
     progress: bool = True,
     **network: Any,
 ) -> DetectionReport:
@@ -97,7 +94,7 @@ def train_detector(
     *,
     output: Path | None = None,
     device: str = "auto",
-    report: Report | None = None,
+    report: Watch | None = None,
     progress: bool = True,
 ) -> DetectionReport:
     """Train any detector of torchvision; arguments as for :func:`train_torchvision`.

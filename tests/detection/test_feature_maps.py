@@ -119,6 +119,16 @@ def test_what_did_not_load_is_said(tmp_path):
     assert "1 not in the checkpoint" in str(loaded)
 
 
+def test_kept_statistics_that_no_weights_have_are_warned_of(tmp_path, caplog):
+    """A network of small images has another stem."""
+    network = GEMNet(6).build(cell(), 7, widths=(8, 8, 16, 16), stem_stride=1)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    make().load_weights(tmp_path / "model.pt")
+    assert not caplog.records
+    make(norm_eval=True).load_weights(tmp_path / "model.pt")
+    assert "has no statistics of stem.1.1.running_mean" in caplog.text
+
+
 def test_what_is_wrong_is_named(tmp_path):
     with pytest.raises(InvalidArgument, match="normalisation must be one of batch, group, sync, got 'layer'"):
         make(normalisation="layer")
