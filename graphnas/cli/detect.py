@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             write_config(config, network.pop("architecture"), settings, data, **network)
             print(f"Written to {config}")
         else:
-            print(f"{config} is there and is used as it is")
+            print(f"{config} is there and is used as it is; remove it for other arguments to count")
         if args.config_only:
             return 0
         from graphnas.detection.mmdet_training import train_mmdet

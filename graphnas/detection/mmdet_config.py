@@ -61,9 +61,10 @@ def write_config(
     Raises:
         GraphNASError: The architecture cannot be read, or does not fit the detector.
     """
-    named = str(architecture) in NAMES
-    if isinstance(architecture, str | os.PathLike) and not named:
-        architecture = str(Path(architecture).resolve())
+    if isinstance(architecture, str | os.PathLike):
+        text = str(architecture)
+        by_itself = text in NAMES or text.lstrip().startswith("|")
+        architecture = text if by_itself else str(Path(text).resolve())
     written: dict[str, Any] | str | None = space if isinstance(space, str) else None
     if isinstance(space, GraphSpace):
         written = describe_space(space)

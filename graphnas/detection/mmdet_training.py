@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from graphnas.detection.mmengine_compat import import_mmdet, session
 from graphnas.detection.report import NAMES, REGIONS, DetectionReport, Watch
+from graphnas.detection.settings import IMAGE_SIZE
 from graphnas.errors import CorruptData, TrainingFailed
 from graphnas.optional import require
 from graphnas.training.failures import network_errors
@@ -148,11 +149,12 @@ def detector_sizes(config: Any, image_size: tuple[int, int] | None = None) -> tu
     import_mmdet()
     settings = _read(Path(config)) if isinstance(config, str | Path) else config
     shape = (3, *(image_size or _image_size(settings)))
-    require("mmdet.utils", "detection").register_all_modules(init_default_scope=True)
-    models = require("mmdet.registry", "detection").MODELS
-    with torch.device("meta"):
-        detector = models.build(settings.model)
-    return _counted(detector.backbone, shape), _counted(_Counted(detector), shape)
+    with session():
+        require("mmdet.utils", "detection").register_all_modules(init_default_scope=True)
+        models = require("mmdet.registry", "detection").MODELS
+        with torch.device("meta"):
+            detector = models.build(settings.model)
+        return _counted(detector.backbone, shape), _counted(_Counted(detector), shape)
 
 
 def _counted(module: nn.Module, shape: tuple[int, ...]) -> Complexity:
@@ -161,7 +163,8 @@ def _counted(module: nn.Module, shape: tuple[int, ...]) -> Complexity:
 
 
 def _image_size(settings: Any) -> tuple[int, int]:
-    scale = next(step.scale for step in settings.test_pipeline if step.type == "Resize")
+    steps = settings.val_dataloader.dataset.pipeline
+    scale = next((step.scale for step in steps if step.type == "Resize"), IMAGE_SIZE)
     return min(scale), max(scale)
 
 

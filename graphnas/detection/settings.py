@@ -8,6 +8,9 @@ from graphnas.configuration import Configuration, check_choices, check_integers,
 from graphnas.errors import InvalidArgument
 
 DETECTORS = ("retinanet", "faster-rcnn")
+IMAGE_SIZE = (800, 1333)
+"""Short and long side of COCO's images in papers."""
+
 NORMALISATIONS = ("frozen", "batch", "group", "sync")
 RATES = {"retinanet": 0.01, "faster-rcnn": 0.02}
 """Learning rates for 16 images a step, of mmdet's 1x schedules."""
@@ -50,7 +53,7 @@ class DetectorSettings(Configuration):
     batch_size: int = 2
     learning_rate: float | None = None
     warmup: int = 500
-    image_size: tuple[int, int] = (800, 1333)
+    image_size: tuple[int, int] = IMAGE_SIZE
     out_indices: tuple[int, ...] | None = None
     normalisation: str | None = None
     frozen_stages: int = 0

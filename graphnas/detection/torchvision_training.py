@@ -80,6 +80,7 @@ def train_torchvision(
         "architecture": found.architecture.to_dict(),
         "settings": dataclasses.asdict(settings),
         "images": str(data.root),
+        "network": {name: str(value) for name, value in sorted(network.items()) if name != "space"},
     }
     return train_detector(
         detector, settings, data, identity, output=output, device=device, report=report, progress=progress
