@@ -17,6 +17,9 @@ WITH_PRESETS = ("graphbo", "nasgem", "graphpnas", "latentbo")
 WITH_STARTUP = (*WITH_PRESETS, "tpe")
 """Methods that begin with a number of random trials."""
 
+WITH_MODEL = ("latentbo",)
+"""Methods that search in the latent space of an autoencoder."""
+
 WITH_PRIOR = ("graphbo",)
 """Methods that can use prior tasks."""
 
@@ -34,7 +37,13 @@ METHODS = (*SAMPLERS, "tpe")
 
 
 def make_sampler(
-    method: str, space: GraphSpace, *, seed: int, preset: str | None = None, startup: int | None = None
+    method: str,
+    space: GraphSpace,
+    *,
+    seed: int,
+    preset: str | None = None,
+    startup: int | None = None,
+    model: str | None = None,
 ) -> BaseSampler:
     """The sampler of ``method``.
 
@@ -44,6 +53,7 @@ def make_sampler(
         seed: Seed of everything random.
         preset: A preset of the configuration, for a method in :data:`WITH_PRESETS`.
         startup: Random trials at the beginning, for a method in :data:`WITH_STARTUP`.
+        model: The autoencoder of latentbo; see :data:`graphnas.autoencoders.MODELS`.
 
     Raises:
         InvalidArgument: An unknown method, or an option that the method does not have.
@@ -55,11 +65,18 @@ def make_sampler(
     for option, value, name, methods in (
         ("--preset", preset, "preset", WITH_PRESETS),
         ("--startup", startup, "n_startup_trials", WITH_STARTUP),
+        ("--model", model, "model", WITH_MODEL),
     ):
         if value is not None and method not in methods:
             raise InvalidArgument(f"{option} {value} is for {', '.join(methods)}, not for {method}")
         if value is not None:
             options[name] = value
+    if model is not None:
+        from graphnas.methods import LatentBOConfig
+
+        options["config"] = LatentBOConfig.preset(
+            options.pop("preset", "default"), model=options.pop("model")
+        )
     samplers = require("optuna.samplers", "optuna")
     import optuna_graphnas
 

@@ -58,6 +58,11 @@ def add_parser(commands: Any) -> None:
         help="random trials at the beginning, for methods with a model (default: the method's own)",
     )
     parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="autoencoder of latentbo: features (default), dvae, dvae_emb, gcn, svae, graphrnn, vsgae ...",
+    )
+    parser.add_argument(
         "--prior",
         action="append",
         default=[],
@@ -132,8 +137,17 @@ def run(args: argparse.Namespace) -> int:
         score = EfficiencyScore(args.score_weight)
         settings |= {"score_weight": args.score_weight, "metric": "efficiency_score", "unit": "points"}
     space = known_part(space, evaluator)
-    # --preset and --startup are for --method alone; --compare runs with its defaults.
-    samplers = [make_sampler(args.method, space, seed=args.seed, preset=args.preset, startup=args.startup)]
+    # --preset, --startup and --model are for --method alone; --compare runs with its defaults.
+    samplers = [
+        make_sampler(
+            args.method,
+            space,
+            seed=args.seed,
+            preset=args.preset,
+            startup=args.startup,
+            model=args.model,
+        )
+    ]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
     prior = [prior_file(text, space) for text in args.prior]
     if prior and args.method not in WITH_PRIOR:

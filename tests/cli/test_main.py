@@ -38,6 +38,8 @@ def test_python_m_graphnas_is_the_same_command():
         (["search", "--space", "gemnet", "--method", "random", "--preset", "paper"], "--preset paper"),
         (["search", "--space", "gemnet", "--method", "random", "--startup", "3"], "--startup 3"),
         (["search", "--space", "gemnet", "--preset", "best"], "'best'"),
+        (["search", "--space", "gemnet", "--model", "dvae"], "--model dvae is for latentbo"),
+        (["search", "--space", "gemnet", "--method", "latentbo", "--model", "dvea"], "model must be one of"),
         (["search", "--space", "gemnet", "--method", "latentbo", "--preset", "best"], "'best'"),
         (["search", "--space", "gemnet", "--nodes", "1"], "num_nodes must be at least 2"),
         (["search", "--space", "nasbench201", "--nodes", "4"], "--nodes 4"),

@@ -321,3 +321,10 @@ def test_the_efficiency_score_can_be_searched_for(command, tmp_path):
     done = command(*line, "--score-weight", 0.03, "--output", tmp_path)
     assert done.code == 2
     assert "was made with score_weight 0.02, not 0.03" in done.err
+
+
+def test_the_autoencoder_of_latentbo_and_the_papers_rounds_go_together():
+    sampler = make_sampler("latentbo", NASBench201(), seed=0, preset="paper", startup=7, model="dvae_emb")
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    config = sampler.method_of(study).config
+    assert (config.model, config.strategy, config.n_startup_trials) == ("dvae_emb", "rounds", 7)
