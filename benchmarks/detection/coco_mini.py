@@ -152,7 +152,7 @@ def main() -> int:
     parser = script_parser(__doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the found and trained network")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="only these")
-    parser.add_argument("--epochs", type=int, default=72)
+    parser.add_argument("--epochs", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, nargs=2, default=(96, 160))
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")
@@ -167,9 +167,9 @@ def main() -> int:
     for arm, seed in tqdm(todo, unit="training", disable=None):
         config = DetectorSettings(
             epochs=options.epochs,
-            batch_size=2,
+            batch_size=4,
             learning_rate=0.01,
-            warmup=50,
+            warmup=100,
             image_size=size,
             validate_every=options.epochs,
             seed=seed,
