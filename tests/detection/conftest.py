@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 
 from graphnas.detection.coco import load_coco
-from graphnas.errors import DataNotFound
+from graphnas.errors import DataNotFound, MissingExtra
+from graphnas.training.torchvision_compat import import_torchvision
 from search_spaces import GEMNet
+
+with contextlib.suppress(MissingExtra):  # before any test imports it as it is, which its build may not allow
+    import_torchvision()
 
 SPACE = GEMNet(6)
 CELL = SPACE.sample(np.random.default_rng(0))
