@@ -1,4 +1,4 @@
-"""A found network, MobileNetV2 and ResNet-18 as backbones of Faster R-CNN, on the persons in 156 images of COCO.
+"""A found network, MobileNetV2 and ResNet-18 in Faster R-CNN, on the persons in 156 images of COCO.
 
 The found network is the one that a search by GraphBO on GEMNet found with CIFAR-10 (the study of
 benchmarks.training.cifar10_final), from scratch and from weights of its training there. All are trained alike
@@ -132,8 +132,8 @@ def section(record: dict[str, Any]) -> Section:
         "Found networks in a detector: persons in a small part of COCO",
         [
             Table(
-                f"Faster R-CNN of torchvision, {counted(record['epochs'], 'epoch')} at {short} x {long} pixels; "
-                "AP and AP50 in percent on 66 images, mean ± deviation over seeds.",
+                f"Faster R-CNN of torchvision, {counted(record['epochs'], 'epoch')} at {short} x {long} "
+                "pixels; AP and AP50 in percent on 66 images, mean ± deviation over seeds.",
                 ("backbone", "seeds", "AP", "AP50", "parameters", "MACs", "MACs of all", "seconds"),
                 rows,
             )
