@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import importlib.util
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from graphnas.detection.coco import CocoSplit
@@ -29,17 +29,32 @@ def average_precision(
     Raises:
         MissingExtra: pycocotools is not installed.
     """
-    coco = require("pycocotools.coco", "detection")
-    cocoeval = require("pycocotools.cocoeval", "detection")
+    coco, cocoeval = _quiet("pycocotools.coco"), _quiet("pycocotools.cocoeval")
     if not detections:
         return dict.fromkeys(NAMES, 0.0)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco.COCO(str(split.annotations))
-        evaluation = cocoeval.COCOeval(truth, truth.loadRes([dict(d) for d in detections]), "bbox")
-        if categories is not None:
-            evaluation.params.catIds = list(categories)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
+    truth = coco.COCO(str(split.annotations))
+    evaluation = cocoeval.COCOeval(truth, truth.loadRes([dict(d) for d in detections]), "bbox")
+    if categories is not None:
+        evaluation.params.catIds = list(categories)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
     figures = [float(value) for value in evaluation.stats[:6]]
     return {name: None if value < 0 else 100 * value for name, value in zip(NAMES, figures, strict=True)}
+
+
+@cache
+def _quiet(module: str) -> Any:
+    """A copy of a module, for us alone, whose ``print`` does nothing.
+
+    To redirect the process's output instead would swallow what other threads print, and two evaluations at
+    once would leave it redirected for ever.
+    """
+    require(module, "detection")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.loader is not None
+    copy: Any = importlib.util.module_from_spec(spec)
+    copy.print = lambda *_values, **_options: None
+    spec.loader.exec_module(copy)
+    return copy
