@@ -125,7 +125,10 @@ def _split(root: Path, split: str) -> tuple[CocoSplit, dict[int, str]]:
         raise CorruptData(f"{annotations} must be an object with images, annotations and categories")
     categories = {}
     for where, entry in _entries(content, "categories", annotations):
-        categories[_number(entry, "id", where)] = str(_of(entry, "name", where))
+        number = _number(entry, "id", where)
+        if number in categories:
+            raise CorruptData(f"{where}: the id {number} occurs twice")
+        categories[number] = str(_of(entry, "name", where))
     if not categories:
         raise CorruptData(f"{annotations}: categories is empty")
     present = {file.name for file in images.iterdir()}
@@ -144,13 +147,25 @@ def _split(root: Path, split: str) -> tuple[CocoSplit, dict[int, str]]:
     if not found:
         raise CorruptData(f"{annotations}: images is empty")
     boxes: dict[int, list[Mapping[str, Any]]] = {number: [] for number in found}
+    ids: set[int] = set()
     for where, entry in _entries(content, "annotations", annotations):
         image, category = _number(entry, "image_id", where), _number(entry, "category_id", where)
         if image not in found:
             raise CorruptData(f"{where}: there is no image with the id {image}")
         if category not in categories:
             raise CorruptData(f"{where}: there is no category with the id {category}")
+        number = _number(entry, "id", where)
+        if number in ids:  # pycocotools would keep one of them and count the other as missed
+            raise CorruptData(f"{where}: the id {number} occurs twice")
+        ids.add(number)
         _check_box(_of(entry, "bbox", where), where)
+        area = _of(entry, "area", where)
+        if not _is_size(area):
+            raise CorruptData(f"{where}: area must be a number of at least 0, got {area!r}")
+        # pycocotools needs it of the images that it evaluates; for training, none means no crowd.
+        crowd = _of(entry, "iscrowd", where) if split == "val" else entry.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            raise CorruptData(f"{where}: iscrowd must be 0 or 1, got {crowd!r}")
         boxes[image].append(entry)
     kept = {number: tuple(entries) for number, entries in boxes.items()}
     return CocoSplit(annotations, images, tuple(found.values()), kept), categories
@@ -188,7 +203,14 @@ def _number(entry: Mapping[str, Any], name: str, where: str) -> int:
 
 
 def _check_box(box: Any, where: str) -> None:
-    good = isinstance(box, list) and len(box) == 4
-    good = good and all(isinstance(v, int | float) and math.isfinite(v) for v in box)
+    good = isinstance(box, list) and len(box) == 4 and all(map(_is_finite, box))
     if not good or box[2] < 0 or box[3] < 0:
         raise CorruptData(f"{where}: bbox must be [x, y, width, height], sizes of at least 0, got {box!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_size(value: Any) -> bool:
+    return _is_finite(value) and bool(value >= 0)

@@ -32,9 +32,9 @@ def test_other_names_of_folders_and_files(few_images, tmp_path):
     assert len(load_coco(tmp_path).train.entries) == 8
 
 
-def edited(few_images, tmp_path, change) -> None:
+def edited(few_images, tmp_path, change, split: str = "train") -> None:
     shutil.copytree(few_images, tmp_path, symlinks=True, dirs_exist_ok=True)
-    path = tmp_path / "annotations" / "instances_train2017.json"
+    path = tmp_path / "annotations" / f"instances_{split}2017.json"
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
@@ -53,6 +53,16 @@ def edited(few_images, tmp_path, change) -> None:
         ),
         (lambda c: c["annotations"][1].update(category_id=0), r"annotations\[1\]: there is no category"),
         (lambda c: c["annotations"][1].pop("category_id"), r"annotations\[1\] has no 'category_id'"),
+        (lambda c: c["annotations"][4].pop("id"), r"annotations\[4\] has no 'id'"),
+        (
+            lambda c: c["annotations"][4].update(id=c["annotations"][2]["id"]),
+            r"annotations\[4\]: the id \d+ occurs twice",
+        ),
+        (lambda c: c["annotations"][5].pop("area"), r"annotations\[5\] has no 'area'"),
+        (lambda c: c["annotations"][5].update(area=-1), r"annotations\[5\]: area must be"),
+        (lambda c: c["annotations"][5].update(iscrowd="no"), r"annotations\[5\]: iscrowd must be 0 or 1"),
+        (lambda c: c["annotations"][5].update(bbox=[1, 2, True, 4]), r"annotations\[5\]: bbox must be"),
+        (lambda c: c["categories"].append(c["categories"][0]), r"categories\[80\]: the id 1 occurs twice"),
         (lambda c: c["images"][1].pop("file_name"), r"images\[1\] has no 'file_name'"),
         (
             lambda c: c["images"][1].update(height="tall"),
@@ -68,6 +78,14 @@ def test_a_malformed_entry_is_named(few_images, tmp_path, change, message):
     edited(few_images, tmp_path, change)
     with pytest.raises(CorruptData, match=message):
         load_coco(tmp_path)
+
+
+def test_only_what_is_evaluated_must_say_whether_it_is_a_crowd(few_images, tmp_path):
+    edited(few_images, tmp_path / "a", lambda c: c["annotations"][0].pop("iscrowd"))
+    load_coco(tmp_path / "a")
+    edited(few_images, tmp_path / "b", lambda c: c["annotations"][0].pop("iscrowd"), "val")
+    with pytest.raises(CorruptData, match=r"val2017\.json: annotations\[0\] has no 'iscrowd'"):
+        load_coco(tmp_path / "b")
 
 
 def test_what_is_missing_is_named(few_images, tmp_path):
