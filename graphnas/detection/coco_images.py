@@ -19,8 +19,9 @@ Target = dict[str, Any]
 class CocoImages(torch.utils.data.Dataset[tuple[Tensor, Target]]):
     """Images ``(3, H, W)`` in 0..1, with boxes as left, top, right, bottom and labels from 1.
 
-    Boxes of crowds and without an area are left out. An image is mirrored with a probability, by random
-    numbers that depend on the seed, the epoch and the image only.
+    Boxes of crowds, those smaller than a pixel and those outside of the image are left out, as mmdet does:
+    torchvision refuses to train on boxes that its arithmetic makes empty. An image is mirrored with a
+    probability, by random numbers that depend on the seed, the epoch and the image only.
 
     Args:
         data: The data set, for its categories.
@@ -35,9 +36,8 @@ class CocoImages(torch.utils.data.Dataset[tuple[Tensor, Target]]):
     ) -> None:
         self.split, self.flip, self.seed, self.epoch = split, flip, seed, 0
         self._label = {category: number + 1 for number, category in enumerate(data.categories)}
-        usable = {number: [b for b in boxes if _usable(b)] for number, boxes in split.boxes.items()}
-        self._boxes = usable
-        self.entries = [entry for entry in split.entries if empty or usable[entry["id"]]]
+        self._boxes = {e["id"]: [b for b in split.boxes[e["id"]] if _usable(b, e)] for e in split.entries}
+        self.entries = [entry for entry in split.entries if empty or self._boxes[entry["id"]]]
         if not self.entries:
             raise CorruptData(f"{split.annotations}: no image has a box")
 
@@ -72,5 +72,9 @@ def read_image(split: CocoSplit, entry: Mapping[str, Any]) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
-def _usable(box: Mapping[str, Any]) -> bool:
-    return not box.get("iscrowd", 0) and box["bbox"][2] > 0 and box["bbox"][3] > 0
+def _usable(box: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    left, top, width, height = box["bbox"]
+    inside = min(left + width, entry["width"]) > max(left, 0) and min(top + height, entry["height"]) > max(
+        top, 0
+    )
+    return not box.get("iscrowd", 0) and box["area"] > 0 and width >= 1 and height >= 1 and inside
