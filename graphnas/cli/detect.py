@@ -88,10 +88,12 @@ def run(args: argparse.Namespace) -> int:
             '--config-only writes a configuration of mmdet; run: pip install "graphnas[detection]"'
         )
     from graphnas.detection.coco import load_coco
+    from graphnas.training.checkpoints import make_folder
 
     settings = _settings(args)
     data = load_coco(args.data)
     network = _network(args)
+    make_folder(args.output)
     if library == "mmdet":
         from graphnas.detection.mmdet_config import write_config
 

@@ -27,6 +27,7 @@ from graphnas.files import replacing
 from graphnas.optional import require
 from graphnas.seeds import derived_seed
 from graphnas.training.arguments import choose_device
+from graphnas.training.checkpoints import make_folder
 from graphnas.training.failures import network_errors
 from graphnas.training.randomness import SeededRandomness
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
@@ -67,11 +68,12 @@ def train_torchvision(
         Figures of the last epoch.
 
     Raises:
-        InvalidArgument: The folder holds another training.
-        TrainingFailed: The loss is not finite, memory ran out, or a module raised an error.
+        InvalidArgument: The folder cannot be written to, or holds another training.
+        TrainingFailed: The loss is not finite, memory ran out, or the network raised an error when it was
+            built or run.
         GraphNASError: The architecture, its weights or an image cannot be read.
     """
-    with SeededRandomness(derived_seed(settings.seed, "weights")):
+    with network_errors(), SeededRandomness(derived_seed(settings.seed, "weights")):
         maps, found, loaded = feature_maps(architecture, settings, **network)
         detector = torchvision_detector(maps, settings, len(data.classes), mean=found.mean, std=found.std)
     if loaded is not None:
@@ -111,11 +113,13 @@ def train_detector(
         progress: Show a bar.
     """
     require("pycocotools", "detection")
+    if output is not None:
+        make_folder(output)
     run = _Run(detector, settings, data, choose_device(device))
-    counted = sizes(detector, settings.image_size)
+    with network_errors():
+        counted = sizes(detector, settings.image_size)
     path = None if output is None else output / CHECKPOINT
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         run.resume(path, identity)
     with (
         operators(),

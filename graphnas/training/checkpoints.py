@@ -46,12 +46,7 @@ class Checkpoints:
         self.identity = json.loads(json.dumps(identity))
         self.history: list[EpochResult] = []
         self.best = -math.inf
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidArgument(f"cannot create the folder {directory}: {error}") from error
-        if not os.access(directory, os.W_OK):
-            raise InvalidArgument(f"cannot write into the folder {directory}")
+        make_folder(directory)
 
     def resume(self, training: Training) -> bool:
         """Continue ``training`` from the last checkpoint, if there is one.
@@ -135,6 +130,20 @@ class Checkpoints:
             writer.writerow(["" if math.isnan(value) else value for value in vars(row).values()])
         with replacing(self.directory / CURVE) as part:
             part.write_text(text.getvalue(), encoding="utf-8")
+
+
+def make_folder(directory: Path) -> None:
+    """Create a folder to write to, unless it is there.
+
+    Raises:
+        InvalidArgument: It cannot be created or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(f"cannot create the folder {directory}: {error}") from error
+    if not os.access(directory, os.W_OK):
+        raise InvalidArgument(f"cannot write into the folder {directory}")
 
 
 def read_curve(directory: str | os.PathLike[str]) -> list[dict[str, float]]:

@@ -65,6 +65,7 @@ def test_only_the_config(few_images, tmp_path, capsys):
         (["--backbone", "gemnet-a", "--setting", "normalisation=layer"], "normalisation must be one of"),
         (["--backbone", "gemnet-a", "--data", "no/folder"], "there is no folder no/folder"),
         (["--backbone", "gemnet-a", "--weights", "no.pt"], "no.pt is no file of weights"),
+        (["--backbone", "gemnet-a", "--output", __file__], "cannot create the folder"),
     ],
 )
 def test_what_is_wrong_is_named(few_images, tmp_path, words, message, capsys):

@@ -71,6 +71,47 @@ def test_a_diverging_detector_is_a_failed_evaluation(few_images, library):
     assert "the loss of epoch 1 is" in found.reason
 
 
+class Unbuildable(GEMNet):
+    def build(self, *args, **options):
+        raise RuntimeError("a layer is broken")
+
+
+class Unrunnable(GEMNet):
+    def build(self, *args, **options):
+        network = super().build(*args, **options)
+        network.features = lambda images: images.no_such_method()
+        return network
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(Unbuildable, "a layer is broken"), (Unrunnable, "no_such_")])
+def test_a_broken_network_is_a_failed_trial_and_the_study_goes_on(few_images, kind, reason):
+    import optuna
+
+    from optuna_graphnas import GraphBOSampler, Objective
+
+    space = kind(6)
+    evaluator = DetectionEvaluator(space, few_images, shape=SHAPE, progress=False, device="cpu", **QUICK)
+    study = optuna.create_study(sampler=GraphBOSampler(space, seed=0), direction="maximize")
+    study.optimize(Objective(space, evaluator), n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 2
+    assert all(reason in trial.user_attrs["reason"] for trial in study.trials)
+
+
+def test_a_trial_is_pruned_by_its_precision(few_images):
+    import optuna
+
+    from optuna_graphnas import GraphBOSampler, Objective
+
+    class Second(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            return trial.number == 1
+
+    study = optuna.create_study(sampler=GraphBOSampler(SPACE, seed=0), direction="maximize", pruner=Second())
+    study.optimize(Objective(SPACE, make(few_images, epochs=2)), n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
+    assert [list(trial.intermediate_values) for trial in study.trials] == [[1, 2], [1]]
+
+
 def test_arguments_are_checked_before_any_work(few_images):
     with pytest.raises(InvalidArgument, match="library must be one of"):
         make(few_images, library="detectron")

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections import UserDict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -65,6 +67,17 @@ def test_images_and_boxes(few_images):
     assert (turned["boxes"][:, 2] > turned["boxes"][:, 0]).all()
     assert int(target["labels"].min()) >= 1
     assert int(target["labels"].max()) <= 80
+
+
+def test_boxes_that_mmdet_leaves_out_are_left_out(few_images):
+    data = load_coco(few_images)
+    entry = data.train.entries[0]
+    good = {"bbox": [5.0, 5.0, 9.0, 9.0], "area": 81.0, "iscrowd": 0, "category_id": 1}
+    outside = [entry["width"] + 3.0, 5.0, 9.0, 9.0]
+    bad = ({"bbox": [300.0, 5, 1e-6, 9]}, {"bbox": outside}, {"area": 0}, {"iscrowd": 1})
+    boxes = (good, *({**good, **change} for change in bad))
+    split = replace(data.train, boxes={**data.train.boxes, entry["id"]: boxes})
+    assert CocoImages(data, split, empty=False)[0][1]["boxes"].tolist() == [[5, 5, 14, 14]]
 
 
 def test_an_image_that_cannot_be_read_is_named(few_images, tmp_path):
@@ -167,3 +180,23 @@ def test_average_precision_of_the_truth_is_everything(few_images):
     halved = average_precision(data.val, perfect[::2])
     assert 0 < halved["ap"] < 100
     assert set(average_precision(data.val, []).values()) == {0.0}
+
+
+@pytest.mark.detection
+def test_evaluation_neither_prints_nor_redirects_what_others_print(few_images, capsys):
+    pytest.importorskip("pycocotools")
+    from graphnas.detection.average_precision import average_precision
+
+    data = load_coco(few_images)
+    seen = []
+
+    class Watched(UserDict):
+        def keys(self):
+            seen.append(sys.stdout)
+            return super().keys()
+
+    box = next(box for boxes in data.val.boxes.values() for box in boxes)
+    found = {name: box[name] for name in ("image_id", "category_id", "bbox")} | {"score": 1.0}
+    average_precision(data.val, [Watched(found)])
+    assert seen == [sys.stdout]
+    assert capsys.readouterr().out == ""
