@@ -152,7 +152,7 @@ def main() -> int:
     parser = script_parser(__doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the found and trained network")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="only these")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, nargs=2, default=(96, 160))
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")

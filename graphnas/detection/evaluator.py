@@ -19,6 +19,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
 from graphnas.training.arguments import choose_device
+from graphnas.training.failures import network_errors
 from graphnas.training.saved_space import describe_space
 
 LIBRARIES = ("torchvision", "mmdet")
@@ -96,7 +97,8 @@ class DetectionEvaluator:
         self.space.validate(architecture)
         started = time.perf_counter()
         try:
-            found = self._train(architecture, report)
+            with network_errors():
+                found = self._train(architecture, report)
         except TrainingFailed as failure:
             _logger.warning("%s: an evaluation failed: %s", self.space.name, failure)
             return Evaluation.failure(str(failure), seconds=time.perf_counter() - started)
