@@ -81,6 +81,7 @@ class DetectionEvaluator:
         """Train the detector and measure it.
 
         A detector that diverges, or whose network raises an error, is a failed evaluation that says why.
+        Interrupts and errors of ``report`` are raised.
 
         Args:
             architecture: A member of the space.
@@ -97,8 +98,7 @@ class DetectionEvaluator:
         self.space.validate(architecture)
         started = time.perf_counter()
         try:
-            with network_errors():
-                found = self._train(architecture, report)
+            found = self._train(architecture, report)
         except TrainingFailed as failure:
             _logger.warning("%s: an evaluation failed: %s", self.space.name, failure)
             return Evaluation.failure(str(failure), seconds=time.perf_counter() - started)
@@ -134,14 +134,15 @@ class DetectionEvaluator:
         from graphnas.detection.mmdet_training import train_mmdet
 
         with tempfile.TemporaryDirectory() as folder:
-            config = write_config(
-                Path(folder) / "config.py",
-                architecture,
-                self.settings,
-                self.data,
-                space=self.space,
-                shape=self.shape,
-            )
+            with network_errors():
+                config = write_config(
+                    Path(folder) / "config.py",
+                    architecture,
+                    self.settings,
+                    self.data,
+                    space=self.space,
+                    shape=self.shape,
+                )
             return train_mmdet(
                 config, Path(folder), device=self.device, report=report, progress=self.progress
             )

@@ -63,6 +63,8 @@ def train_mmdet(
             runner.train()
             if watch.figures is None:
                 runner.val_loop.run()
+        if watch.error is not None:  # no error of the network
+            raise watch.error
         figures = watch.figures or {}
         sizes = detector_sizes(settings)
         epochs = runner.epoch
@@ -100,6 +102,7 @@ def _watcher(report: Watch | None, progress: bool) -> Any:
 
     class Watcher(hook):  # type: ignore[misc, valid-type]
         figures: dict[str, float] | None = None
+        error: Exception | None = None
         bar: Any = None
 
         def before_train(self, runner: Any) -> None:
@@ -126,7 +129,13 @@ def _watcher(report: Watch | None, progress: bool) -> Any:
         def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
             self.figures = dict(metrics or {})
             ap = 100 * self.figures.get("coco/bbox_mAP", 0.0)
-            if report is not None and report(runner.epoch, ap):
+            if report is None:
+                return
+            try:
+                ended = report(runner.epoch, ap)
+            except Exception as error:
+                self.error, ended = error, True
+            if ended:
                 runner.train_loop.stop_training = True
 
     return Watcher()

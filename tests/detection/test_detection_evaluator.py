@@ -97,7 +97,10 @@ def test_a_broken_network_is_a_failed_trial_and_the_study_goes_on(few_images, ki
     assert all(reason in trial.user_attrs["reason"] for trial in study.trials)
 
 
-def test_a_trial_is_pruned_by_its_precision(few_images):
+@pytest.mark.parametrize("library", ["torchvision", "mmdet"])
+def test_a_trial_is_pruned_by_its_precision(few_images, library):
+    if library == "mmdet":
+        pytest.importorskip("mmcv.ops")
     import optuna
 
     from optuna_graphnas import GraphBOSampler, Objective
@@ -107,7 +110,7 @@ def test_a_trial_is_pruned_by_its_precision(few_images):
             return trial.number == 1
 
     study = optuna.create_study(sampler=GraphBOSampler(SPACE, seed=0), direction="maximize", pruner=Second())
-    study.optimize(Objective(SPACE, make(few_images, epochs=2)), n_trials=2)
+    study.optimize(Objective(SPACE, make(few_images, epochs=2, library=library)), n_trials=2)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
     assert [list(trial.intermediate_values) for trial in study.trials] == [[1, 2], [1]]
 
