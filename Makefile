@@ -107,14 +107,15 @@ clean:
 .venv/.ready-detection: .venv/.ready-test
 	@echo "[1/2] $(MMCV) with its operators: built from source unless $(WHEELS) has it"
 	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) wheel ninja psutil mmengine==0.10.7
-	@ls "$(WHEELS)"/mmcv-*cp$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')*.whl >/dev/null 2>&1 || { \
+	@ls "$(WHEELS)/$(subst ==,-,$(MMCV))"-cp"$$($(BIN)/python -c 'import sys; print("%d%d" % sys.version_info[:2])')"-*.whl >/dev/null 2>&1 || { \
 		mkdir -p "$(WHEELS)" && \
 		MMCV_WITH_OPS=1 MAX_JOBS=2 CFLAGS="-O1 -g0 -DNDEBUG -fPIC -w" $(PIP) wheel --no-build-isolation --no-deps \
 			--no-cache-dir --wheel-dir "$(WHEELS)" $(MMCV); }
 	@$(PIP) install $(QUIET) --no-deps --no-index --find-links "$(WHEELS)" $(MMCV)
 	@echo "[2/2] $(DETECTION_PINS)"
 	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) $(MMCV) $(DETECTION_PINS)
-	@$(BIN)/python -c "import mmcv.ops, mmdet"
+	@$(BIN)/python -c "import mmcv.ops, mmdet" || { \
+		echo "make: mmcv does not work as it was built; remove $(WHEELS) and run make again" >&2; exit 1; }
 	@touch $@
 
 # On a terminal pip shows how far its downloads are; in a log it says only what went wrong.
