@@ -50,6 +50,10 @@ PARTS = (
 )
 
 
+FORKS = {"mmdet": "onedl-mmdetection", "mmengine": "onedl-mmengine", "mmcv": "onedl-mmcv"}
+"""Maintained forks that are imported under the same names."""
+
+
 def add_parser(commands: Any) -> None:
     """Add the command to ``commands``, the sub-parsers of ``graphnas``."""
     parser = commands.add_parser(
@@ -86,10 +90,14 @@ def _how_to_get(part: Part, versions: dict[str, str | None]) -> str:
 
 
 def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    for distribution in (package, FORKS.get(package)):
+        if distribution is not None:
+            try:
+                version = metadata.version(distribution)
+            except metadata.PackageNotFoundError:
+                continue
+            return version if distribution == package else f"{version} ({distribution})"
+    return None
 
 
 # ---------------------------------------------------------------- installed packages that may not work
@@ -115,11 +123,13 @@ def _notes(versions: dict[str, str | None]) -> list[str]:
             except (GraphNASError, ImportError, RuntimeError) as error:
                 notes.append(f"torchvision: installed, but does not work: {error}")
     if versions["mmcv"]:
-        from graphnas.detection.mmengine_compat import OPERATORS, operators_work
+        from graphnas.detection.mmengine_compat import OPERATORS, operators_work, why_unusable
 
         reason = operators_work()
         state = "its compiled operators work" if not reason else f"{reason}. {OPERATORS}"
         notes.append(f"mmcv: {state}")
+        if not reason and versions["mmdet"] and (reason := why_unusable()):
+            notes.append(f"mmdet: installed, but does not work: {reason}")
     return notes + _nni_notes(versions)
 
 

@@ -1,6 +1,6 @@
 """Found networks in object detectors: those of mmdet and those of torchvision.
 
-Where mmdet is installed, importing this package registers the backbone ``GraphNAS``, the neck ``GraphNASFPN``
+Where mmdet works, importing this package registers the backbone ``GraphNAS``, the neck ``GraphNASFPN``
 and the hook ``ExactResumption``: ``custom_imports=dict(imports="graphnas.detection")`` in a configuration.
 Other names are imported on first use.
 """
@@ -58,8 +58,8 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)
 
 if all(importlib.util.find_spec(name) for name in ("mmdet", "mmengine", "mmcv")):
-    from graphnas.detection.mmengine_compat import import_mmdet, operators_work
+    from graphnas.detection.mmengine_compat import why_unusable
 
-    if not operators_work():
-        import_mmdet()
+    # Where it cannot be used, torchvision's detectors still can; mmdet says itself what is wrong.
+    if not why_unusable():
         import graphnas.detection.mmdet_modules  # noqa: F401

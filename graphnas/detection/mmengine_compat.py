@@ -18,7 +18,7 @@ from graphnas.optional import require
 from graphnas.training.torchvision_compat import import_torchvision
 
 OPERATORS = (
-    "mmcv is installed without its compiled operators; they are built from source, in some minutes: "
+    "mmcv has no compiled operators that work with this torch; they are built from source, in some minutes: "
     'pip install "setuptools<81" wheel ninja psutil && '
     "MMCV_WITH_OPS=1 pip install --no-build-isolation --no-deps --force-reinstall --no-cache-dir mmcv==2.1.0"
 )
@@ -28,7 +28,8 @@ def import_mmdet() -> ModuleType:
     """``mmdet``, with everything that a training needs.
 
     Raises:
-        MissingExtra: It is not installed, or mmcv lacks its compiled operators.
+        MissingExtra: It is not installed, mmcv's compiled operators are missing or of another torch, or mmdet
+            refuses the release of mmcv or mmengine.
     """
     # mmengine's report about the environment does not survive a torchvision that cannot be imported.
     with contextlib.suppress(MissingExtra):
@@ -37,9 +38,24 @@ def import_mmdet() -> ModuleType:
     require("mmcv", "detection")
     try:
         require("mmcv.ops", "detection")
-    except ModuleNotFoundError as error:
+    except MissingExtra:
+        raise
+    except (ImportError, OSError) as error:  # not built, or built for another torch
         raise MissingExtra(f"{OPERATORS} ({error})") from error
-    return require("mmdet", "detection")
+    try:
+        return require("mmdet", "detection")
+    except AssertionError as error:
+        raise MissingExtra(f"mmdet does not accept what is installed beside it: {error}") from error
+
+
+def why_unusable() -> str:
+    """Why mmdet cannot be used, and what to do about it; empty if it can."""
+    try:
+        import_mmdet()
+    except (MissingExtra, ImportError, OSError, RuntimeError) as error:
+        return str(error)
+    reason = operators_work()
+    return f"{reason}. {OPERATORS}" if reason else ""
 
 
 def operators_work() -> str:
@@ -59,7 +75,8 @@ def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
 
     These are the random numbers of Python, NumPy and torch, the numbers of threads of torch and OpenCV, the
     way processes are started, cuDNN's switches, environment variables, the level of the root logger, and
-    mmengine's loggers, visualisers and scopes, which it keeps by name for later runners.
+    mmengine's loggers, visualisers and scopes, which it keeps by name for later runners. Inside of the block
+    ``torch.load`` also accepts what mmengine puts into checkpoints.
 
     Args:
         threads: Threads of torch inside of the block; None leaves them.
@@ -68,7 +85,7 @@ def session(*, threads: int | None = None, cpu: bool = False) -> Iterator[None]:
     import_mmdet()
     devices: Any = require("mmengine.device.utils", "detection")
     device = devices.DEVICE
-    with _random_numbers(), _switches(), _instances():
+    with _random_numbers(), _switches(), _instances(), _checkpoints():
         if cpu:
             devices.DEVICE = "cpu"
         if threads is not None:
@@ -131,6 +148,29 @@ def _instances() -> Iterator[None]:
                     handler.close()
             kind._instance_dict.clear()
             kind._instance_dict.update(saved.get(kind, {}))
+
+
+def _checkpoints() -> contextlib.AbstractContextManager[object]:
+    """Classes that mmengine's checkpoints hold and that ``torch.load`` refuses by default from torch 2.6 on.
+
+    Checkpoints with :class:`~graphnas.detection.mmdet_modules.ExactResumption` do not need it; those of other
+    configurations do.
+    """
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
+        return contextlib.nullcontext()
+    array: Any = np.empty(0)
+    number: Any = np.float64(0)
+    reconstruct, scalar = array.__reduce__()[0], number.__reduce__()[0]
+    allowed: list[Any] = [
+        require("mmengine.logging", "detection").HistoryBuffer,
+        getattr,  # for the methods of a HistoryBuffer
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")),
+    ]
+    for module in ("numpy._core.multiarray", "numpy.core.multiarray"):  # of NumPy 2 and of NumPy 1
+        allowed += [(reconstruct, f"{module}._reconstruct"), (scalar, f"{module}.scalar")]
+    return torch.serialization.safe_globals(allowed)
 
 
 def _managers() -> list[Any]:

@@ -232,6 +232,18 @@ def test_doctor_knows_what_else_nni_needs(monkeypatch, changed, cure):
     assert re.search(cure, note)
 
 
+def test_doctor_knows_the_forks_of_mmdet(monkeypatch):
+    def version(name):
+        if name not in {"onedl-mmcv": "2.3.6", "torch": "2.13.0"}:
+            raise metadata.PackageNotFoundError(name)
+        return {"onedl-mmcv": "2.3.6", "torch": "2.13.0"}[name]
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    assert doctor._version("mmcv") == "2.3.6 (onedl-mmcv)"
+    assert doctor._version("torch") == "2.13.0"
+    assert doctor._version("mmdet") is None
+
+
 def test_doctor_knows_every_package_that_users_may_need():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {("", requirement) for requirement in project["dependencies"]}
