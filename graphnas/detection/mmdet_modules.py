@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -66,7 +67,9 @@ class GraphNAS(FeatureMaps, BaseModule):  # type: ignore[misc]
         if self.pretrained is False or self._is_init:
             return
         loaded = self.load_weights(None if self.pretrained is True else self.pretrained)
-        print_log(f"GraphNAS: {loaded}", logger="current")
+        complete = not (loaded.missing or loaded.left or loaded.other_shape)
+        level = logging.INFO if complete else logging.WARNING
+        print_log(f"GraphNAS: {loaded}", logger="current", level=level)
         self._is_init = True
 
 
@@ -76,7 +79,7 @@ class GraphNASFPN(FPN):  # type: ignore[misc]
 
     Args:
         in_channels: Channels of the maps; by default those of the ``GraphNAS`` that was built just before,
-            which is the one of the same detector.
+            which is the one of the same detector. If they are given they are compared with it.
         **options: Arguments of mmdet's FPN.
 
     Raises:
@@ -85,12 +88,15 @@ class GraphNASFPN(FPN):  # type: ignore[misc]
 
     def __init__(self, in_channels: Sequence[int] | None = None, **options: Any) -> None:
         given = _latest.get()
+        _latest.set(None)  # the neck of another detector must not take it for its own
         if in_channels is None:
             if given is None:
                 raise InvalidArgument("GraphNASFPN needs a GraphNAS before it; for another one, in_channels")
             in_channels = given
         elif given is not None and tuple(in_channels) != given:
-            raise InvalidArgument(f"in_channels must be {given}, as the backbone gives, got {in_channels}")
+            raise InvalidArgument(
+                f"in_channels must be {list(given)}, as the backbone gives, got {list(in_channels)}"
+            )
         super().__init__(in_channels=list(in_channels), **options)
 
 

@@ -25,7 +25,7 @@ model = dict(
     ),
     backbone={backbone},
     neck=dict(
-        type="FPN",
+        type="GraphNASFPN",  # mmdet's FPN, which compares in_channels with the backbone's
         in_channels={in_channels},  # of the network's maps, at strides {map_strides}
         out_channels=256,
         start_level=0,
@@ -80,7 +80,7 @@ model = dict(
     ),
     backbone={backbone},
     neck=dict(
-        type="FPN",
+        type="GraphNASFPN",  # mmdet's FPN, which compares in_channels with the backbone's
         in_channels={in_channels},  # of the network's maps, at strides {map_strides}
         out_channels=256,
         num_outs={levels},

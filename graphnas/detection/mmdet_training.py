@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,12 @@ def train_mmdet(
 
     Args:
         config: A file that :func:`~graphnas.detection.mmdet_config.write_config` wrote, edited or not.
-        output: Folder of checkpoints and logs; a training in it is continued.
+        output: Folder of checkpoints and logs; a training in it is continued. mmengine's log, with the losses
+            and what became of the weights to start from, is in the folder that is named by the time; on the
+            screen there are only its warnings.
         device: ``"auto"``, ``"cpu"`` or a card; mmengine takes a card if torch finds one.
         report: Called after each evaluation.
-        progress: Show a bar with the time left.
+        progress: Show bars of training and evaluation with the time left.
         threads: Threads of torch; None leaves them.
 
     Returns:
@@ -53,12 +57,13 @@ def train_mmdet(
     started = time.perf_counter()
     with session(threads=threads, cpu=device == "cpu"):
         settings = _read(config)
-        settings.work_dir, settings.resume, settings.launcher = str(output), True, "none"
-        settings.log_level = "WARNING"
+        settings.work_dir, settings.launcher = str(output), "none"
+        if (output / "last_checkpoint").is_file():  # goes before a checkpoint to start from
+            settings.resume, settings.load_from = True, None
         settings.val_evaluator.outfile_prefix = str(output / "detections")
-        with network_errors():
-            runner = require("mmengine.runner", "detection").Runner.from_cfg(settings)
-            watch = _watcher(report, progress)
+        watch = _watcher(report, progress)
+        with network_errors(), closing(watch):
+            runner = _quiet_runner().from_cfg(settings)
             runner.register_hook(watch, priority="VERY_LOW")
             runner.train()
             if watch.figures is None:
@@ -96,6 +101,21 @@ def _percent(value: float) -> float | None:
     return None if value < 0 else 100 * float(value)
 
 
+def _quiet_runner() -> Any:
+    """A Runner whose log is in its file, and of which the screen shows only warnings."""
+    base = require("mmengine.runner", "detection").Runner
+
+    class QuietRunner(base):  # type: ignore[misc, valid-type]
+        def build_logger(self, *args: Any, **options: Any) -> Any:
+            logger = super().build_logger(*args, **options)
+            for handler in logger.handlers:
+                if not isinstance(handler, logging.FileHandler):
+                    handler.setLevel(max(handler.level, logging.WARNING))
+            return logger
+
+    return QuietRunner
+
+
 def _watcher(report: Watch | None, progress: bool) -> Any:
     """A hook that shows progress, keeps the figures, and ends a training whose loss is not finite."""
     hook = require("mmengine.hooks", "detection").Hook
@@ -104,6 +124,7 @@ def _watcher(report: Watch | None, progress: bool) -> Any:
         figures: dict[str, float] | None = None
         error: Exception | None = None
         bar: Any = None
+        evaluated: Any = None
 
         def before_train(self, runner: Any) -> None:
             self.bar = tqdm(
@@ -114,6 +135,20 @@ def _watcher(report: Watch | None, progress: bool) -> Any:
                 disable=not progress,
             )
 
+        def before_val_epoch(self, runner: Any) -> None:
+            self.evaluated = tqdm(
+                total=len(runner.val_dataloader),
+                desc="evaluation",
+                unit="batch",
+                leave=False,
+                disable=not progress,
+            )
+
+        def after_val_iter(
+            self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+        ) -> None:
+            self.evaluated.update()
+
         def after_train_iter(
             self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
         ) -> None:
@@ -123,10 +158,13 @@ def _watcher(report: Watch | None, progress: bool) -> Any:
             self.bar.update()
             self.bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-        def after_train(self, runner: Any) -> None:
-            self.bar.close()
+        def close(self) -> None:
+            for bar in (self.evaluated, self.bar):
+                if bar is not None:
+                    bar.close()
 
         def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+            self.evaluated.close()
             self.figures = dict(metrics or {})
             ap = 100 * self.figures.get("coco/bbox_mAP", 0.0)
             if report is None:
@@ -149,7 +187,8 @@ def detector_sizes(config: Any, image_size: tuple[int, int] | None = None) -> tu
 
     Args:
         config: A file of a configuration, or what mmengine read from it.
-        image_size: Height and width in pixels; by default the configuration's short and long side.
+        image_size: Height and width in pixels; by default the configuration's short and long side, 800 x 1333
+            in the 1x schedule. Counted as they are, as in papers; in use mmdet pads them to multiples of 32.
 
     Returns:
         The backbone's and the detector's. The second stage of Faster R-CNN is counted for 1,000 regions;

@@ -159,8 +159,91 @@ neck = dict(type="GraphNASFPN", out_channels=256, num_outs=5)
     neck = MODELS.build(config.neck)
     levels = neck(backbone(torch.rand(1, 3, 64, 64)))
     assert [tuple(level.shape[1:]) for level in levels] == [(256, s, s) for s in (8, 4, 2, 1, 1)]
-    with pytest.raises(InvalidArgument, match=r"in_channels must be \(44, 108, 228\)"):
+    with pytest.raises(InvalidArgument, match="needs a GraphNAS before it"):
+        MODELS.build(config.neck)  # of another detector: the channels are not its own
+    MODELS.build(config.backbone)
+    with pytest.raises(InvalidArgument, match=r"in_channels must be \[44, 108, 228\]"):
         MODELS.build({**config.neck, "in_channels": [1, 2, 3]})
+    another = MODELS.build({**config.neck, "in_channels": [1, 2, 3]})  # of no GraphNAS
+    assert another.in_channels == [1, 2, 3]
+
+
+def test_channels_that_were_edited_wrongly_are_named(few_images, tmp_path):
+    config = write(tmp_path, few_images)
+    text = config.read_text()
+    assert text.count("in_channels=[8, 16, 16],") == 1
+    config.write_text(text.replace("in_channels=[8, 16, 16],", "in_channels=[8, 16],"))
+    with pytest.raises(InvalidArgument, match=r"in_channels must be \[8, 16, 16\].*got \[8, 16\]"):
+        train_mmdet(config, tmp_path, progress=False)
+
+
+def test_a_training_without_our_hook_is_continued(few_images, tmp_path):
+    """Its checkpoints hold what torch.load refuses by default."""
+    config = write(tmp_path, few_images, epochs=1)
+    text = config.read_text()
+    hook = '[dict(type="ExactResumption")]'
+    assert hook in text
+    config.write_text(text.replace(hook, "[]"))
+    train_mmdet(config, tmp_path, progress=False)
+    config.write_text(config.read_text().replace("max_epochs=1", "max_epochs=2"))
+    allowed = torch.serialization.get_safe_globals()
+    assert train_mmdet(config, tmp_path, progress=False).epochs == 2
+    assert torch.serialization.get_safe_globals() == allowed
+
+
+def test_a_training_that_starts_from_a_checkpoint_trains(few_images, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_mmdet(write(first, few_images, epochs=1), first, progress=False)
+    config = write(second, few_images, epochs=1, learning_rate=1e-12, seed=1)
+    start = repr(str(first / "epoch_1.pth"))
+    config.write_text(config.read_text().replace("load_from = None", f"load_from = {start}"))
+    for _ in range(2):  # the second time it is complete
+        assert train_mmdet(config, second, progress=False).epochs == 1
+        for name, value in last_weights(first).items():
+            torch.testing.assert_close(value, last_weights(second)[name], rtol=1e-4, atol=1e-6)
+    assert (second / "epoch_1.pth").is_file()
+
+
+def test_the_log_has_losses_and_what_did_not_load(few_images, tmp_path, capfd):
+    state = SPACE.build(CELL, 10, **SHAPE).state_dict()
+    lost = next(name for name in state if name.endswith("weight"))
+    del state[lost]
+    torch.save(state, tmp_path / "model.pt")
+    config = write_config(
+        tmp_path / "config.py",
+        CELL,
+        DetectorSettings(**{**QUICK, "epochs": 1}),
+        load_coco(few_images),
+        space=SPACE,
+        shape=SHAPE,
+        weights=tmp_path / "model.pt",
+    )
+    config.write_text(config.read_text().replace("interval=50", "interval=1"))
+    train_mmdet(config, tmp_path)
+    (log,) = tmp_path.glob("*/*.log")
+    text, shown = log.read_text(), capfd.readouterr()
+    said = f"1 not in the checkpoint ({lost})"
+    assert said in text
+    assert said in shown.out
+    assert "loss_cls" in text
+    assert "loss_cls" not in shown.out
+    assert "training: 100%" in shown.err
+    assert "evaluation:" in shown.err
+
+
+def test_an_mmcv_that_mmdet_refuses_leaves_the_rest_usable():
+    program = """
+import mmcv
+mmcv.__version__ = "2.2.0"
+from graphnas.detection import FeatureMaps, train_torchvision
+from graphnas.detection.mmengine_compat import import_mmdet, why_unusable
+assert "MMCV==2.2.0 is used but incompatible" in why_unusable()
+import_mmdet()
+"""
+    path = os.pathsep.join(filter(None, sys.path))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert "MissingExtra: mmdet does not accept what is installed beside it: MMCV==2.2.0" in done.stderr
 
 
 def test_counts_are_those_of_the_paper(few_images, tmp_path):
@@ -171,6 +254,14 @@ def test_counts_are_those_of_the_paper(few_images, tmp_path):
         _, whole = detector_sizes(path)
         assert round(whole.parameters / 1e6, 2) == parameters
         assert round(whole.macs / 1e9, 1) == macs
+
+
+def test_frozen_parameters_count(few_images, tmp_path):
+    """The sizes of a detector do not depend on which of its stages are trained."""
+    sizes = [
+        detector_sizes(write(tmp_path / str(frozen), few_images, frozen_stages=frozen)) for frozen in (0, 2)
+    ]
+    assert sizes[0] == sizes[1]
 
 
 def test_what_is_wrong_is_named(few_images, tmp_path):
