@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from graphnas.detection.settings import DetectorSettings
 
 FIGURES = "detections.png"
-RESULTS = "detections.bbox.json"
 
 
 def add_parser(commands: Any) -> None:
@@ -174,9 +173,10 @@ def _print(report: DetectionReport) -> None:
 
 def _draw(data: Any, output: Path) -> None:
     from graphnas.detection.drawing import plot_detections
+    from graphnas.detection.report import DETECTIONS
 
     try:
-        plot_detections(data, output / RESULTS).savefig(output / FIGURES, dpi=120)
+        plot_detections(data, output / DETECTIONS).savefig(output / FIGURES, dpi=120)
     except (MissingExtra, DataNotFound) as error:  # a detector that found nothing writes no file
         print(f"no drawing: {error}")
     else:

@@ -13,9 +13,7 @@ default_scope = "mmdet"
 
 """
 
-RETINANET = """\
-model = dict(
-    type="RetinaNet",
+BACKBONE = """\
     data_preprocessor=dict(
         type="DetDataPreprocessor",
         mean={mean},  # of the images that the network was trained on
@@ -24,6 +22,15 @@ model = dict(
         pad_size_divisor=32,
     ),
     backbone={backbone},
+"""
+
+RETINANET = (
+    """\
+model = dict(
+    type="RetinaNet",
+"""
+    + BACKBONE
+    + """\
     neck=dict(
         type="GraphNASFPN",  # mmdet's FPN, which compares in_channels with the backbone's
         in_channels={in_channels},  # of the network's maps, at strides {map_strides}
@@ -67,18 +74,15 @@ model = dict(
     ),
 )
 """
+)
 
-FASTER_RCNN = """\
+FASTER_RCNN = (
+    """\
 model = dict(
     type="FasterRCNN",
-    data_preprocessor=dict(
-        type="DetDataPreprocessor",
-        mean={mean},  # of the images that the network was trained on
-        std={std},
-        bgr_to_rgb=True,
-        pad_size_divisor=32,
-    ),
-    backbone={backbone},
+"""
+    + BACKBONE
+    + """\
     neck=dict(
         type="GraphNASFPN",  # mmdet's FPN, which compares in_channels with the backbone's
         in_channels={in_channels},  # of the network's maps, at strides {map_strides}
@@ -166,6 +170,7 @@ model = dict(
     ),
 )
 """
+)
 
 TRAINING = """
 # ---------------------------------------------------------------- data

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from graphnas.detection.mmengine_compat import import_mmdet, session
-from graphnas.detection.report import NAMES, REGIONS, DetectionReport, Watch
+from graphnas.detection.report import DETECTIONS, NAMES, REGIONS, DetectionReport, Watch, counted
 from graphnas.detection.settings import IMAGE_SIZE
 from graphnas.errors import CorruptData, TrainingFailed
 from graphnas.optional import require
 from graphnas.training.failures import network_errors
-from search_spaces.complexity import Complexity, count_complexity
+from search_spaces.complexity import Complexity
 
 KEYS = dict(zip(NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
 """What mmdet's CocoMetric calls COCO's figures; it rounds them to a thousandth, so to .1 %."""
@@ -60,7 +60,7 @@ def train_mmdet(
         settings.work_dir, settings.launcher = str(output), "none"
         if (output / "last_checkpoint").is_file():  # goes before a checkpoint to start from
             settings.resume, settings.load_from = True, None
-        settings.val_evaluator.outfile_prefix = str(output / "detections")
+        settings.val_evaluator.outfile_prefix = str(output / DETECTIONS.removesuffix(".bbox.json"))
         watch = _watcher(report, progress)
         with network_errors(), closing(watch):
             runner = _quiet_runner().from_cfg(settings)
@@ -202,12 +202,7 @@ def detector_sizes(config: Any, image_size: tuple[int, int] | None = None) -> tu
         models = require("mmdet.registry", "detection").MODELS
         with torch.device("meta"):
             detector = models.build(settings.model)
-        return _counted(detector.backbone, shape), _counted(_Counted(detector), shape)
-
-
-def _counted(module: nn.Module, shape: tuple[int, ...]) -> Complexity:
-    parameters = sum(parameter.numel() for parameter in module.parameters())  # frozen ones too
-    return Complexity(parameters, count_complexity(lambda: module, shape).macs)
+        return counted(detector.backbone, shape), counted(_Counted(detector), shape)
 
 
 def _image_size(settings: Any) -> tuple[int, int]:

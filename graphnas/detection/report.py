@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
@@ -9,17 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from graphnas.errors import CorruptData
 from graphnas.files import replacing
+from search_spaces.complexity import Complexity, count_complexity
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 """COCO's figures, in the order of its own evaluation."""
 REPORT = "report.json"
+DETECTIONS = "detections.bbox.json"
+"""What was detected in the validation images, in COCO's format; mmdet adds the end of the name itself."""
 REGIONS = 1000
 """Regions for which the second stage of Faster R-CNN is counted: what its test configuration keeps."""
 
 Watch = Callable[[int, float], bool | None]
 """Told the epoch and AP after each evaluation; True ends the training."""
+
+
+def counted(module: nn.Module, shape: tuple[int, ...]) -> Complexity:
+    """All parameters of a module, frozen ones too, and its multiply-accumulates for one such input."""
+    outline = copy.deepcopy(module).to("meta")
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return Complexity(parameters, count_complexity(lambda: outline, shape).macs)
 
 
 @dataclass(frozen=True)

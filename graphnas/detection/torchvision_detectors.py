@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.detection.feature_maps import FeatureMaps, Loaded, Weights, starting_weights
-from graphnas.detection.report import REGIONS
+from graphnas.detection.report import REGIONS, counted
 from graphnas.detection.settings import DetectorSettings
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
 from graphnas.training.described import Described, describe
 from graphnas.training.torchvision_compat import import_torchvision
-from search_spaces.complexity import Complexity, count_complexity
+from search_spaces.complexity import Complexity
 
 CHANNELS = 256
 """Of every level of the pyramid (Lin et al., "Feature pyramid networks", CVPR 2017)."""
@@ -163,13 +162,7 @@ def sizes(detector: Any, image_size: tuple[int, int]) -> tuple[Complexity, Compl
         image_size: Height and width in pixels.
     """
     shape = (3, *image_size)
-    return _counted(detector.backbone.maps, shape), _counted(_Counted(detector), shape)
-
-
-def _counted(module: nn.Module, shape: tuple[int, ...]) -> Complexity:
-    parameters = sum(parameter.numel() for parameter in module.parameters())  # frozen ones too
-    outline = copy.deepcopy(module).to("meta")
-    return Complexity(parameters, count_complexity(lambda: outline, shape).macs)
+    return counted(detector.backbone.maps, shape), counted(_Counted(detector), shape)
 
 
 class _Counted(nn.Module):

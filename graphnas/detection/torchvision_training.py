@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from graphnas.detection.average_precision import average_precision
 from graphnas.detection.coco import CocoData
 from graphnas.detection.coco_images import CocoImages
-from graphnas.detection.report import NAMES, DetectionReport, Watch
+from graphnas.detection.report import DETECTIONS, NAMES, DetectionReport, Watch
 from graphnas.detection.settings import DetectorSettings
 from graphnas.detection.torchvision_detectors import feature_maps, sizes, torchvision_detector
 from graphnas.detection.torchvision_operators import operators
@@ -33,7 +33,7 @@ from graphnas.training.randomness import SeededRandomness
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT, VERSION = "graphnas.detector.checkpoint", 1
-CHECKPOINT, DETECTIONS = "last.pt", "detections.bbox.json"
+CHECKPOINT = "last.pt"
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 WARMUP_FACTOR = 0.001
 
