@@ -35,6 +35,7 @@ class CocoImages(torch.utils.data.Dataset[tuple[Tensor, Target]]):
         self, data: CocoData, split: CocoSplit, *, empty: bool, flip: float = 0.0, seed: int = 0
     ) -> None:
         self.split, self.flip, self.seed, self.epoch = split, flip, seed, 0
+        self.categories = data.categories
         self._label = {category: number + 1 for number, category in enumerate(data.categories)}
         self._boxes = {e["id"]: [b for b in split.boxes[e["id"]] if _usable(b, e)] for e in split.entries}
         self.entries = [entry for entry in split.entries if empty or self._boxes[entry["id"]]]

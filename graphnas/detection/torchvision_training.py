@@ -156,6 +156,34 @@ def train_detector(
     )
 
 
+@torch.no_grad()
+def detections(
+    detector: nn.Module, images: CocoImages, device: torch.device | str = "cpu"
+) -> list[dict[str, Any]]:
+    """What a detector of torchvision finds, as :func:`.average_precision.average_precision` reads it.
+
+    Args:
+        detector: It is in evaluation mode afterwards.
+        images: The images.
+        device: Where the detector is.
+    """
+    detector.eval()
+    found = []
+    with operators():
+        for index in range(len(images)):
+            image, target = images[index]
+            (output,) = detector([image.to(device)])
+            boxes = output["boxes"].cpu()
+            boxes[:, 2:] -= boxes[:, :2]
+            rows = zip(boxes.tolist(), output["labels"].tolist(), output["scores"].tolist(), strict=True)
+            for box, label, score in rows:
+                category = images.categories[label - 1]
+                found.append(
+                    {"image_id": target["image_id"], "category_id": category, "bbox": box, "score": score}
+                )
+    return found
+
+
 class _Run:
     """A training: detector, optimiser, schedule and images."""
 
@@ -216,24 +244,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    @torch.no_grad()
     def evaluate(self, file: Path | None = None) -> dict[str, float | None]:
         """COCO's figures on the validation images; what was detected in them is written to ``file``."""
         started = time.perf_counter()
-        self.detector.eval()
-        found = []
-        for index in range(len(self.test)):
-            image, target = self.test[index]
-            (output,) = self.detector([image.to(self.device)])
-            boxes = output["boxes"].cpu()
-            boxes[:, 2:] -= boxes[:, :2]
-            for box, label, score in zip(
-                boxes.tolist(), output["labels"].tolist(), output["scores"].tolist(), strict=True
-            ):
-                category = self.data.categories[label - 1]
-                found.append(
-                    {"image_id": target["image_id"], "category_id": category, "bbox": box, "score": score}
-                )
+        found = detections(self.detector, self.test, self.device)
         figures = average_precision(self.data.val, found, self.data.categories)
         if file is not None:
             with replacing(file) as part:
