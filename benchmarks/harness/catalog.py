@@ -158,10 +158,8 @@ CATALOG = (
     _one(
         "enas6_autoencoders",
         "autoencoders.enas6_autoencoders",
-        "--models DVAE SVAE --epochs 3 --hidden 64 --graphs 600 --every 1 --latents 100 --gp-seeds 1 "
+        "--arms S-VAE D-VAE --seeds 1 --epochs 2 --hidden 64 --graphs 600 --latents 100 --gp-seeds 1 "
         "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
-        "--models DVAE GCN DVAEEmb GCNEmb --epochs 10 --batch-size 64 --learning-rate 1e-3 "
-        "--precision bfloat16 --every 2",
         tables=("enas6",),
     ),
     _one(

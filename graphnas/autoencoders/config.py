@@ -134,7 +134,9 @@ class VertexConfig(AutoencoderConfig):
             (eq. 4 and 10 of the embeddings' paper); ``"state"``, nothing. Without numbers, D-VAE encodes
             isomorphic graphs alike. GCN has messages in the decoder only.
         embedding: Dimensions of an operation embedding that encoder and decoder share; None: one-hot types.
-        rounds: How often the model is trained, each time from new weights except for the embedding.
+        rounds: How often the model is trained, each time from new weights except for the embedding. Without
+            an embedding nothing is kept, and the last round is a training with another seed: what to compare
+            the rounds of an embedding with.
     """
 
     message: str = "number"
@@ -146,8 +148,6 @@ class VertexConfig(AutoencoderConfig):
         check_integers(self, {"rounds": 1})
         check_choices(self, {"message": MESSAGES})
         check_integers(self, {"embedding": 1}, optional=True)
-        if self.rounds > 1 and self.embedding is None:
-            raise InvalidArgument(f"rounds={self.rounds} needs an embedding to carry from round to round")
 
 
 @dataclass(frozen=True)

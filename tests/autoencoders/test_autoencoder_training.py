@@ -141,6 +141,18 @@ def test_rounds_carry_only_the_embedding(model_class):
         DVAE(SPACE, DVAEConfig(hidden=4, latent=2)).pretrain_embedding(graphs(), 2)
 
 
+def test_rounds_without_an_embedding_are_trainings_from_other_weights():
+    """Nothing is kept: the first of two rounds is the whole training of one, and the second starts anew."""
+    config = DVAEConfig(hidden=6, latent=2, training=replace(BRIEF, epochs=1))
+    ends = []
+    once = DVAE(SPACE, config, seed=3).fit(graphs())
+    DVAE(SPACE, replace(config, rounds=2), seed=3).fit(
+        graphs(), on_epoch=lambda model, _: ends.append({k: v.clone() for k, v in model.state_dict().items()})
+    )
+    assert all(torch.equal(value, ends[0][name]) for name, value in once.state_dict().items())
+    assert not any(torch.equal(a, b) for a, b in zip(ends[0].values(), ends[1].values(), strict=True))
+
+
 def test_checkpoint_of_another_training_is_refused(tmp_path):
     path = tmp_path / "checkpoint.pt"
     config = AutoencoderConfig(hidden=4, latent=2, training=replace(BRIEF, epochs=1))

@@ -39,20 +39,25 @@ def test_speed_benchmark(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("enas_table")
 def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
-    sizes = ["--epochs", "2", "--hidden", "8", "--latent", "3", "--graphs", "60", "--every", "1"]
-    sizes += ["--latents", "20", "--gp-seeds", "2", "--folder", str(tmp_path / "runs")]
+    sizes = ["--epochs", "2", "--hidden", "8", "--graphs", "60", "--latents", "20", "--gp-seeds", "2"]
+    sizes += ["--gpytorch-seeds", "0", "--folder", str(tmp_path / "runs")]
     output = tmp_path / "training.json"
-    _, first = run("autoencoders.enas6_autoencoders", *sizes, "--models", "SVAE", output=output)
-    found = first["models"]["SVAE"]
+    script = "autoencoders.enas6_autoencoders"
+    _, first = run(script, *sizes, "--arms", "S-VAE", "--seeds", "1", output=output)
+    (found,) = first["runs"]
     assert [row["number"] for row in found["curve"]] == [1, 2]
-    assert {"loss", "reconstruction", "kl", "test_accuracy"} <= set(found["curve"][0])
-    assert set(found["measures"]) >= {"accuracy", "validity", "uniqueness", "novelty", "rmse", "pearson"}
-    assert len(found["measures"]["rmse_of_seeds"]) == 2
-    assert found["published"]["rmse"] == 0.478
-    printed, both = run("autoencoders.enas6_autoencoders", *sizes, "--models", "SVAE", "GCN", output=output)
-    assert both["models"]["SVAE"] == found  # neither trained nor measured again
-    assert set(both["models"]) == {"SVAE", "GCN"}
-    assert f"{both['models']['GCN']['measures']['rmse']:.3f} ±" in printed
+    assert 0 < found["curve"][0]["cpu_seconds"] < found["curve"][1]["cpu_seconds"] == found["cpu_seconds"]
+    (measured,) = found["rounds"]
+    assert set(measured["sampled"]) == {"accuracy", "validity", "well_formed", "uniqueness", "novelty"}
+    assert measured["likeliest"]["accuracy"] == found["curve"][-1]["exact"]
+    assert len(measured["sparse_process"]["rmse_of_seeds"]) == 2
+    printed, both = run(script, *sizes, "--arms", "DVAE-EMB", "S-VAE", "--seeds", "1", output=output)
+    assert both["runs"][0] == found  # neither trained nor measured again, and in the order of the report
+    assert [r["arm"] for r in both["runs"]] == ["S-VAE", "DVAE-EMB"]
+    assert [r["round"] for r in both["runs"][1]["rounds"]] == [1, 2, 3, 4]
+    assert len(both["runs"][1]["curve"]) == 8
+    last = both["runs"][1]["rounds"][3]["sparse_process"]["rmse"]
+    assert f"{last:.3f} ± 0.000" in next(x for x in printed.splitlines() if x.startswith("DVAE-EMB, T = 4"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,187 @@
+"""The trainings that benchmarks.autoencoders.enas6_autoencoders compares, from the start to their figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.autoencoders.variational_gp import VariationalGP
+from graphnas import ArchitectureBatch, autoencoders
+from graphnas.autoencoders import GraphAutoencoder, TrainingConfig
+from graphnas.autoencoders.config import VertexConfig
+from graphnas.autoencoders.measures import abilities, latent_regression, reconstruction_accuracy
+from graphnas.files import replacing
+from graphnas.surrogate import SparseGP
+from search_spaces import ENASMacro6
+from search_spaces.tables import open_table
+
+PUBLISHED = {
+    "DVAE": {"accuracy": 99.96, "validity": 100.0, "uniqueness": 37.26, "rmse": 0.384, "pearson": 0.920},
+    "DVAEEmb": {"accuracy": 99.99, "validity": 100.0, "uniqueness": 39.15, "rmse": 0.371, "pearson": 0.925},
+    "GCN": {"accuracy": 98.70, "validity": 99.53, "uniqueness": 34.00, "rmse": 0.485, "pearson": 0.870},
+    "GCNEmb": {"accuracy": 98.87, "validity": 99.95, "uniqueness": 32.63, "rmse": 0.441, "pearson": 0.892},
+    "SVAE": {"accuracy": 99.98, "validity": 100.0, "uniqueness": 37.03, "rmse": 0.478, "pearson": 0.873},
+    "GraphRNN": {"accuracy": 99.85, "validity": 99.84, "uniqueness": 29.77, "rmse": 0.726, "pearson": 0.669},
+}
+"""Tables 1 and 2 of D-VAE and of the operation embeddings; 300 epochs (DVAE-EMB: four times 300)."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model and how it is trained.
+
+    Attributes:
+        model: Name of its class.
+        epochs: Passes over the training graphs in one round.
+        learning_rate: The largest of the schedule, chosen on other seeds than those of the record.
+        optimizer: ``"muon"`` or ``"adam"``.
+        changes: Settings other than the paper's sizes.
+    """
+
+    model: str
+    epochs: int
+    learning_rate: float
+    optimizer: str = "muon"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+ARMS = {
+    "S-VAE": Arm("SVAE", 12, 5e-3),
+    "GraphRNN": Arm("GraphRNN", 8, 5e-3),
+    "GCN": Arm("GCN", 8, 5e-3),
+    "GCN-EMB": Arm("GCNEmb", 8, 5e-3),
+    "D-VAE": Arm("DVAE", 5, 5e-3, changes={"rounds": 4}),
+    "DVAE-EMB": Arm("DVAEEmb", 5, 5e-3, changes={"rounds": 4}),
+    "D-VAE by Adam": Arm("DVAE", 5, 2e-3, "adam"),
+    "GCN by Adam": Arm("GCN", 8, 2e-3, "adam"),
+    "D-VAE, types": Arm("DVAE", 5, 5e-3, changes={"message": "type"}),
+    "DVAE-EMB, types": Arm("DVAEEmb", 5, 5e-3, changes={"message": "type"}),
+}
+"""By the names in the report, in its order."""
+
+
+class Data:
+    """The published split."""
+
+    def __init__(self, graphs: int | None = None) -> None:
+        self.space = ENASMacro6()
+        table = open_table(self.space)
+        rows, held_out = table.split()
+        if graphs is not None:
+            rows, held_out = rows[:graphs], held_out[:graphs]
+        everything = ArchitectureBatch.from_architectures(table.architectures())
+        self.train, self.test = everything[rows], everything[held_out]
+        targets = table.standardised_targets()
+        self.train_targets, self.test_targets = targets[rows], targets[held_out]
+
+
+class Run:
+    """The training of an arm with a seed, which continues where it was stopped.
+
+    Beside its checkpoint lie a file with the curve and the seconds, the latents of the test graphs after each
+    epoch, and the model as it was at the end of each round.
+    """
+
+    def __init__(self, arm: str, seed: int, data: Data, options: argparse.Namespace) -> None:
+        self.name, self.seed, self.data, self.options = arm, seed, data, options
+        chosen = ARMS[arm]
+        training = TrainingConfig(
+            epochs=options.epochs or chosen.epochs,
+            optimizer=chosen.optimizer,
+            learning_rate=chosen.learning_rate,
+            precision="bfloat16",
+        )
+        model_class = getattr(autoencoders, chosen.model)
+        changes = {} if options.hidden is None else {"hidden": options.hidden}
+        if issubclass(model_class.config_class, VertexConfig):
+            changes = {**changes, "rounds": 1, **chosen.changes}
+        config = model_class.config_class.preset("paper", training=training, **changes)
+        self.model: GraphAutoencoder = model_class(data.space, config, seed=seed, device=options.device)
+        self.epochs = training.epochs
+        self.stem = f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
+        self.notes: dict[str, Any] = {"config": config.to_dict(), "cpu_seconds": 0.0, "curve": []}
+
+    def file(self, suffix: str) -> Path:
+        """A file of this training."""
+        return Path(self.options.folder) / f"{self.stem}{suffix}"
+
+    def figures(self) -> dict[str, Any]:
+        """Train or continue, measure, and return what the record holds of it."""
+        self.options.folder.mkdir(parents=True, exist_ok=True)
+        if self.options.fresh:
+            for suffix in (".json", ".checkpoint.pt"):
+                self.file(suffix).unlink(missing_ok=True)
+        if self.file(".json").exists():
+            notes = json.loads(self.file(".json").read_text())
+            if notes["config"] != json.loads(json.dumps(self.notes["config"])):
+                raise SystemExit(
+                    f"{self.file('.json')} has other settings: name another --folder, or --fresh"
+                )
+            self.notes = notes
+        self.started = time.process_time()
+        self.model.fit(
+            self.data.train, progress=True, checkpoint=self.file(".checkpoint.pt"), on_epoch=self.note_epoch
+        )
+        return {
+            "arm": self.name,
+            "seed": self.seed,
+            "parameters": self.model.parameter_count(),
+            "parameters_of_release": self.model.parameter_count(released=True),
+            **self.notes,
+            "rounds": [self.measured(number) for number in range(1, self.model.rounds + 1)],
+        }
+
+    def note_epoch(self, model: GraphAutoencoder, entry: dict[str, float]) -> None:
+        """Called after every epoch."""
+        self.notes["cpu_seconds"] += time.process_time() - self.started
+        number = len(model.history)
+        row = {
+            "number": number,
+            **{name: entry[name] for name in ("reconstruction", "kl")},
+            "cpu_seconds": self.notes["cpu_seconds"],
+            "exact": 100 * reconstruction_accuracy(model, self.data.test, 1, stochastic=False),
+        }
+        kept = [earlier for earlier in self.notes["curve"] if earlier["number"] < number]
+        self.notes["curve"] = [*kept, row]
+        np.save(self.file(f".latents-{number}.npy"), model.encode(self.data.test)[0].cpu().numpy())
+        if number % self.epochs == 0:
+            model.save(self.file(f".round-{number // self.epochs}.pt"))
+        with replacing(self.file(".json")) as part:
+            part.write_text(json.dumps(self.notes))
+        self.started = time.process_time()
+
+    def measured(self, number: int) -> dict[str, Any]:
+        """The published measures of the model at the end of a round."""
+        options, data = self.options, self.data
+        model = type(self.model).load(self.file(f".round-{number}.pt"), device=options.device)
+        found: dict[str, Any] = {
+            "round": number,
+            "cpu_seconds": self.notes["curve"][number * self.epochs - 1]["cpu_seconds"],
+        }
+        for name, stochastic in (("sampled", True), ("likeliest", False)):
+            found[name] = abilities(
+                model, data.train, data.test, seed=self.seed, latents=options.latents, stochastic=stochastic
+            ).to_dict()
+        train, test = (model.encode(graphs)[0].double().cpu().numpy() for graphs in (data.train, data.test))
+        # GPyTorch's process takes minutes: only of one training of each arm.
+        for name, process, seeds in (
+            ("sparse_process", SparseGP, options.gp_seeds),
+            ("gpytorch", gpytorch_process, options.gpytorch_seeds if (number, self.seed) == (1, 0) else 0),
+        ):
+            if seeds:
+                found[name] = latent_regression(
+                    train, data.train_targets, test, data.test_targets, seeds=range(seeds), process=process
+                ).to_dict()
+        return found
+
+
+def gpytorch_process(inducing: int, *, seed: int) -> VariationalGP:
+    """GPyTorch's process, trained for 20 of the published 100 passes."""
+    return VariationalGP(inducing, seed=seed, passes=20)
