@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.autoencoders.noted_training import train_with_notes
 from benchmarks.autoencoders.variational_gp import VariationalGP
 from graphnas import ArchitectureBatch, autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig
 from graphnas.autoencoders.config import VertexConfig
 from graphnas.autoencoders.measures import abilities, latent_regression, reconstruction_accuracy
-from graphnas.files import replacing
 from graphnas.surrogate import SparseGP
 from search_spaces import ENASMacro6
 from search_spaces.tables import open_table
@@ -106,7 +104,6 @@ class Run:
         self.model: GraphAutoencoder = model_class(data.space, config, seed=seed, device=options.device)
         self.epochs = training.epochs
         self.stem = f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
-        self.notes: dict[str, Any] = {"config": config.to_dict(), "cpu_seconds": 0.0, "curve": []}
 
     def file(self, suffix: str) -> Path:
         """A file of this training."""
@@ -114,56 +111,34 @@ class Run:
 
     def figures(self) -> dict[str, Any]:
         """Train or continue, measure, and return what the record holds of it."""
-        self.options.folder.mkdir(parents=True, exist_ok=True)
-        if self.options.fresh:
-            for suffix in (".json", ".checkpoint.pt"):
-                self.file(suffix).unlink(missing_ok=True)
-        if self.file(".json").exists():
-            notes = json.loads(self.file(".json").read_text())
-            if notes["config"] != json.loads(json.dumps(self.notes["config"])):
-                raise SystemExit(
-                    f"{self.file('.json')} has other settings: name another --folder, or --fresh"
-                )
-            self.notes = notes
-        self.started = time.process_time()
-        self.model.fit(
-            self.data.train, progress=True, checkpoint=self.file(".checkpoint.pt"), on_epoch=self.note_epoch
+        curve = train_with_notes(
+            self.model, self.data.train, self.file(""), self.look, fresh=self.options.fresh
         )
         return {
             "arm": self.name,
             "seed": self.seed,
             "parameters": self.model.parameter_count(),
             "parameters_of_release": self.model.parameter_count(released=True),
-            **self.notes,
-            "rounds": [self.measured(number) for number in range(1, self.model.rounds + 1)],
+            "config": self.model.config.to_dict(),
+            "curve": curve,
+            "rounds": [self.measured(number, curve) for number in range(1, self.model.rounds + 1)],
         }
 
-    def note_epoch(self, model: GraphAutoencoder, entry: dict[str, float]) -> None:
+    def look(self, model: GraphAutoencoder) -> dict[str, float]:
         """Called after every epoch."""
-        self.notes["cpu_seconds"] += time.process_time() - self.started
         number = len(model.history)
-        row = {
-            "number": number,
-            **{name: entry[name] for name in ("reconstruction", "kl")},
-            "cpu_seconds": self.notes["cpu_seconds"],
-            "exact": 100 * reconstruction_accuracy(model, self.data.test, 1, stochastic=False),
-        }
-        kept = [earlier for earlier in self.notes["curve"] if earlier["number"] < number]
-        self.notes["curve"] = [*kept, row]
         np.save(self.file(f".latents-{number}.npy"), model.encode(self.data.test)[0].cpu().numpy())
         if number % self.epochs == 0:
             model.save(self.file(f".round-{number // self.epochs}.pt"))
-        with replacing(self.file(".json")) as part:
-            part.write_text(json.dumps(self.notes))
-        self.started = time.process_time()
+        return {"exact": 100 * reconstruction_accuracy(model, self.data.test, 1, stochastic=False)}
 
-    def measured(self, number: int) -> dict[str, Any]:
+    def measured(self, number: int, curve: list[dict[str, float]]) -> dict[str, Any]:
         """The published measures of the model at the end of a round."""
         options, data = self.options, self.data
         model = type(self.model).load(self.file(f".round-{number}.pt"), device=options.device)
         found: dict[str, Any] = {
             "round": number,
-            "cpu_seconds": self.notes["curve"][number * self.epochs - 1]["cpu_seconds"],
+            "cpu_seconds": curve[number * self.epochs - 1]["cpu_seconds"],
         }
         for name, stochastic in (("sampled", True), ("likeliest", False)):
             found[name] = abilities(

@@ -1,7 +1,7 @@
 """Which architectures to train a predictor on: VS-GAE's splits and ways to sample part of a training set.
 
 Source: Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
-Prediction" (2019), section 7 and Fig. 8, and their code. All functions return ascending indices.
+Prediction" (2019), Table 1 and Fig. 8, and their code. All functions return ascending indices.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How well VS-GAE's encoder predicts accuracy on NAS-Bench-101, beside baselines and the paper's figures.
 
-Three tasks of the paper (Friede et al., 2019, section 5) and one experiment of its section 6:
+Three tasks of the paper (Friede et al., 2019, Table 1) and its experiment on sampling:
 
 - interpolation: 70 % training, 10 % validation, 20 % test cells;
 - zero-shot-6, zero-shot-7: train on all other sizes, test on the cells of 6 or of 7 vertices;

@@ -169,6 +169,13 @@ CATALOG = (
         "--seeds 10",
         tables=("enas6",),
     ),
+    _one(
+        "vsgae_abilities",
+        "autoencoders.vsgae_abilities",
+        "--arms 'as printed' --seeds 1 --cells 5000 --test-cells 200 --epochs 1 --hidden 64 --fresh "
+        "--folder runs/bench/vsgae_abilities",
+        tables=("nasbench101",),
+    ),
     Benchmark(
         "vsgae_prediction",
         "autoencoders.vsgae_prediction",

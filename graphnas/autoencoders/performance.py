@@ -1,7 +1,7 @@
 """Performance prediction with VS-GAE's encoder: a perceptron predicts the accuracy from the latent mean.
 
 Source: Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture Performance
-Prediction" (2019), section 7.1, and their code. There is no decoder and no variance: encoder and perceptron
+Prediction" (2019), Table 1, and their code. There is no decoder and no variance: encoder and perceptron
 are trained together from scratch, supervised.
 """
 

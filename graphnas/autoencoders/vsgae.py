@@ -20,7 +20,7 @@ from graphnas.autoencoders.vsgae_layers import GraphEncoder
 from graphnas.configuration import Presets, check_choices, check_integers
 from graphnas.graph.batch import ArchitectureBatch
 
-KL_REDUCTIONS = ("mean", "sum")
+REDUCTIONS = ("mean", "sum")
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,30 @@ class VSGAEConfig(AutoencoderConfig):
         kl_reduction: ``"mean"`` weights each graph's divergence by ``beta``. ``"sum"`` weights the sum over
             the batch, next to the mean of the reconstruction losses, as the released code does: with batches
             of 128 that is a weight of 0.64 per graph.
+        edge_reduction: ``"sum"`` of the losses of the edges into a vertex, as eq. 15 has it; ``"mean"`` as in
+            the released code.
         released_tiling: Train with the mistake of the released code, see :class:`VSGAE`.
     """
 
     presets: ClassVar[Presets] = {
         "default": {},
-        "paper": {"kl_reduction": "sum", "training": TrainingConfig.preset("paper", batch_size=128)},
+        "paper": {
+            "kl_reduction": "sum",
+            "edge_reduction": "mean",
+            "training": TrainingConfig.preset("paper", batch_size=128),
+        },
     }
 
     hidden: int = 250
     layers: int = 2
     kl_reduction: str = "mean"
+    edge_reduction: str = "sum"
     released_tiling: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integers(self, {"layers": 1})
-        check_choices(self, {"kl_reduction": KL_REDUCTIONS})
+        check_choices(self, {"kl_reduction": REDUCTIONS, "edge_reduction": REDUCTIONS})
 
 
 class VSGAE(StepwiseAutoencoder):
@@ -82,7 +89,10 @@ class VSGAE(StepwiseAutoencoder):
         sizes = adapter.num_types, config.hidden, config.latent, config.layers
         self.encoder = GraphEncoder(*sizes)
         self.decoder = VSGAEDecoder(
-            *sizes, first_edge_given=first_edge_given(adapter), released_tiling=config.released_tiling
+            *sizes,
+            first_edge_given=first_edge_given(adapter),
+            released_tiling=config.released_tiling,
+            mean_of_edges=config.edge_reduction == "mean",
         )
 
     def _encode(self, graphs: ArchitectureBatch) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The decoder of VS-GAE: GraphProp, AddNode, InitNode and AddEdges, vertex by vertex.
 
 The steps for vertex v (Friede et al., "A Variational-Sequential Graph Autoencoder for Neural Architecture
-Performance Prediction", 2019, section 5.1, and their code) are rounds of messages over the vertices so far,
+Performance Prediction", 2019, its decoder, and their code) are rounds of messages over the vertices so far,
 whose new states are kept for the next vertex; two gated read-outs of these states; the type from one; the
 state of v from its type and the other; and the edges from all u < v to v, independently of each other, from
 the states of u and v. Every scorer also reads the latent.
@@ -55,6 +55,7 @@ class VSGAEDecoder(nn.Module):
         layers: Rounds of messages per vertex, each with its own weights.
         first_edge_given: Every graph has the edge 0 -> 1, which is then not scored, as in the released code.
         released_tiling: Score edges in the loss as the released code does (see :class:`.vsgae.VSGAE`).
+        mean_of_edges: Take the mean over the edges into a vertex, as the released code does, not their sum.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class VSGAEDecoder(nn.Module):
         *,
         first_edge_given: bool,
         released_tiling: bool,
+        mean_of_edges: bool,
     ) -> None:
         super().__init__()
         self.first_edge_given, self.released_tiling = first_edge_given, released_tiling
+        self.mean_of_edges = mean_of_edges
         self._sizes = hidden, latent
         self.embedding = nn.Embedding(types, hidden)
         self.layers = nn.ModuleList(MessageLayer(hidden) for _ in range(layers))
@@ -82,10 +85,9 @@ class VSGAEDecoder(nn.Module):
     # ---------------------------------------------------------------- training
 
     def loss(self, graphs: ArchitectureBatch, z: Tensor) -> Tensor:
-        """``(B,)``: cross-entropies of the types, and the *mean* cross-entropy of the edges into each vertex.
+        """``(B,)``: cross-entropies of the types, and of the edges into each vertex (eq. 15 and 16).
 
-        The mean over the candidate edges is that of the released code (eq. 15 sums). So this is not a
-        log-likelihood.
+        They are summed, as printed; with ``mean_of_edges`` this is not a log-likelihood.
 
         Args:
             graphs: ``B`` vertex graphs.
@@ -120,7 +122,8 @@ class VSGAEDecoder(nn.Module):
         new = torch.cat([step.new for step in steps])
         scores = self._edge_scores(torch.cat(sources), new, contexts, target, torch.cat(tiled)).float()
         edge_loss = F.binary_cross_entropy_with_logits(scores, torch.cat(wanted), reduction="none")
-        return total.index_add(0, owners[target], edge_loss * (counted / vertices)[target])
+        weights = counted / vertices if self.mean_of_edges else counted
+        return total.index_add(0, owners[target], edge_loss * weights[target])
 
     def _unroll(self, sizes: Tensor, types: Tensor, edges: Tensor, z: Tensor) -> list[Step]:
         """The sequential part, for the vertices from 1 on."""

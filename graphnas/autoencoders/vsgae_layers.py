@@ -29,7 +29,7 @@ class LayerProducts:
 
 
 class MessageLayer(nn.Module):
-    """One round of messages along the edges and against them (VS-GAE, sections 4.1 and A.1; its code).
+    """One round of messages along the edges and against them (VS-GAE's encoder and appendix A.1).
 
     ``m_v = sum_{u -> v} (W [h_u; h_v] + b) + sum_{v -> w} (W' [h_w; h_v] + b')``, ``h_v <- GRU(m_v, h_v)``.
     Since messages are linear, the states of all senders are summed first and multiplied once per vertex; the

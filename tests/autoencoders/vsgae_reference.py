@@ -71,6 +71,7 @@ def losses(model, graphs: list[Graph], codes: Tensor, *, tiling: bool = False) -
             for u in range(v):
                 other = (b * v + u) % len(graphs) if tiling else b
                 row = torch.cat([states[u], new, runs[other][v - 1][4], codes[other]])
-                loss = loss + bit_loss(model.decoder.add_edges(row)[0], (u, v) in graph.edges) / v
+                share = 1 / v if model.decoder.mean_of_edges else 1
+                loss = loss + share * bit_loss(model.decoder.add_edges(row)[0], (u, v) in graph.edges)
         found.append(loss)
     return torch.stack(found)

@@ -46,7 +46,12 @@ def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
     _, first = run(script, *sizes, "--arms", "S-VAE", "--seeds", "1", output=output)
     (found,) = first["runs"]
     assert [row["number"] for row in found["curve"]] == [1, 2]
-    assert 0 < found["curve"][0]["cpu_seconds"] < found["curve"][1]["cpu_seconds"] == found["cpu_seconds"]
+    assert (
+        0
+        < found["curve"][0]["cpu_seconds"]
+        < found["curve"][1]["cpu_seconds"]
+        == found["rounds"][0]["cpu_seconds"]
+    )
     (measured,) = found["rounds"]
     assert set(measured["sampled"]) == {"accuracy", "validity", "well_formed", "uniqueness", "novelty"}
     assert measured["likeliest"]["accuracy"] == found["curve"][-1]["exact"]
@@ -58,6 +63,22 @@ def test_training_benchmark_goes_on_where_it_stopped(tmp_path):
     assert len(both["runs"][1]["curve"]) == 8
     last = both["runs"][1]["rounds"][3]["sparse_process"]["rmse"]
     assert f"{last:.3f} ± 0.000" in next(x for x in printed.splitlines() if x.startswith("DVAE-EMB, T = 4"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table101")
+def test_abilities_benchmark(tmp_path):
+    sizes = ["--cells", "200", "--test-cells", "15", "--epochs", "2", "--hidden", "8", "--decodings", "2"]
+    sizes += ["--seeds", "1", "--folder", str(tmp_path / "runs"), "--arms", "as printed"]
+    printed, record = run("autoencoders.vsgae_abilities", *sizes, output=tmp_path / "abilities.json")
+    (found,) = record["runs"]
+    assert (record["train"], record["test"]) == (180, 15)
+    assert found["likeliest"]["accuracy"] == found["curve"][-1]["exact"]
+    assert len(found["curve"]) == 2
+    assert len(found["spectrum"]) == 56
+    assert found["spectrum"] == sorted(found["spectrum"], reverse=True)
+    assert sum(found["histogram"]) * 0.1 == pytest.approx(1)
+    assert f"{found['sampled']['well_formed']:.2f} ± 0.00" in printed
 
 
 @pytest.mark.slow
