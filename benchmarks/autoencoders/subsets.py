@@ -21,14 +21,10 @@ Indices = NDArray[np.int64]
 SHARES = (0.7, 0.1, 0.2)
 """Training, validation and test."""
 
-BINS = dict(
-    zip(
-        (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90),
-        (12, 16, 18, 20, 22, 23, 24, 25, 26, 27, 35, 42, 48, 54, 61, 70, 82, 104),
-        strict=True,
-    )
-)
-"""Bins per dimension that the released code uses for each percentage of its 296,536 training cells."""
+MOST_BINS = 4096
+"""Per dimension, of a grid that is looked for."""
+
+BISECTIONS = 20
 
 DIMENSIONS = 4
 """Principal components in which latents are binned."""
@@ -184,7 +180,7 @@ def _padded(
 
 
 def latent_bins(
-    latents: ArrayLike, share: float, seed: int, *, bins: int | None = None, dimensions: int = DIMENSIONS
+    latents: ArrayLike, share: float, seed: int, *, bins: float | None = None, dimensions: int = DIMENSIONS
 ) -> Indices:
     """Graphs spread evenly over a latent space (Fig. 8; the code's "even").
 
@@ -192,14 +188,16 @@ def latent_bins(
     nearest to the centre of each bin is taken. If these are too many, some are dropped at random; while there
     are too few, every bin, or a random part of them, gives another of its graphs at random.
 
-    The released code instead shifts by a fraction of the number of bins rather than of their width, and
-    advances at most one bin per graph, so that every gap shifts the bins after it.
+    The number of bins is the one whose grid has about as many bins with a graph as are wanted. The released
+    code takes it from a table, which fits its own latents only. It also shifts by a fraction of the number of
+    bins rather than of their width, and advances at most one bin per graph, so that every gap shifts the bins
+    after it.
 
     Args:
         latents: (n, d) posterior means.
         share: In 0..1; ``round(share n)`` graphs are taken.
         seed: Seed of the shift and the draws.
-        bins: Bins per dimension; by default interpolated from :data:`BINS`, which suit some 300,000 graphs.
+        bins: Bins per dimension; by default they are chosen as said above.
         dimensions: Number of principal components.
 
     Raises:
@@ -211,21 +209,18 @@ def latent_bins(
         raise InvalidArgument(f"latents must have shape (n, d), got {points.shape}")
     if dimensions < 1 or (bins is not None and bins < 1):
         raise InvalidArgument(f"bins and dimensions must be at least 1, got {bins} and {dimensions}")
-    if bins is None:
-        bins = int(np.round(np.interp(100 * share, list(BINS), list(BINS.values()))))
     rng = np.random.default_rng(seed)
     wanted = int(np.round(share * len(points)))
     centred = points - points.mean(0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
     projected = centred @ vectors[:, ::-1][:, :dimensions]
-    low = projected.min(0)
-    width = np.maximum((projected.max(0) - low) / bins, 1e-12)
     shift = rng.random(projected.shape[1])
-    places = (projected - low) / width + shift
+    if bins is None:
+        bins = bins_with(projected, shift, wanted)
+    places, width = _on_grid(projected, shift, bins)
     bin_of = np.floor(places)
     from_middle = ((places - bin_of - 0.5) ** 2 * width**2).sum(1)
-    _, number = np.unique(bin_of, axis=0, return_inverse=True)
-    number = number.reshape(-1)
+    number = np.unique(_codes(bin_of), return_inverse=True)[1].reshape(-1)
     # By bin; in each the graph nearest to the centre first, the others in random order.
     order = rng.permutation(len(points))
     order = order[np.argsort(number[order], kind="stable")]
@@ -247,6 +242,44 @@ def latent_bins(
         chosen.append(taken)
         missing -= len(taken)
     return np.sort(np.concatenate(chosen))
+
+
+def bins_with(points: NDArray[np.float64], shift: NDArray[np.float64], wanted: int) -> float:
+    """Bins per dimension of the grid that has about ``wanted`` bins with a point; any real number.
+
+    Args:
+        points: (n, k).
+        shift: (k,) of the grid, in bins.
+        wanted: Bins that are not empty, at most the number of different points.
+    """
+
+    def excess(bins: float) -> int:
+        return len(np.unique(_codes(np.floor(_on_grid(points, shift, bins)[0])))) - wanted
+
+    high = 1.0
+    while excess(high) < 0 and high < MOST_BINS:
+        high *= 2
+    found, low = {high: excess(high)}, high / 2
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        found[middle] = excess(middle)
+        low, high = (middle, high) if found[middle] < 0 else (low, middle)
+    return min(found, key=lambda bins: abs(found[bins]))
+
+
+def _on_grid(
+    points: NDArray[np.float64], shift: NDArray[np.float64], bins: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places of points in units of bins, and the bins' widths."""
+    low = points.min(0)
+    width = np.maximum((points.max(0) - low) / bins, 1e-12)
+    return (points - low) / width + shift, width
+
+
+def _codes(bin_of: NDArray[np.float64]) -> NDArray[np.int64]:
+    """One number per row of bin numbers, the same for the same bin."""
+    whole = bin_of.astype(np.int64)
+    return np.asarray(np.ravel_multi_index(tuple(whole.T), tuple(whole.max(0) + 1)))
 
 
 def _check_share(share: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.autoencoders.subsets import (
-    BINS,
+    bins_with,
     by_edit_distance,
     edit_distances,
     latent_bins,
@@ -136,6 +136,19 @@ def test_nearest_to_the_middle_of_each_bin():
     assert latent_bins(points, 1.0, seed=7).tolist() == list(range(400))
 
 
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.9])
+def test_as_many_bins_with_a_point_as_wanted(share):
+    """Within a tenth, of points that are as unevenly spread as latents are."""
+    rng = np.random.default_rng(5)
+    points = rng.standard_normal((5000, 4)) ** 3 * [8, 4, 2, 1]
+    shift = rng.random(4)
+    bins = bins_with(points, shift, round(share * 5000))
+    low = points.min(0)
+    width = (points.max(0) - low) / bins
+    filled = len({tuple(row) for row in np.floor((points - low) / width + shift).astype(int).tolist()})
+    assert filled == pytest.approx(share * 5000, rel=0.1)
+
+
 def test_bins_are_even_where_random_draws_are_not():
     """A dense clump and a thin cloud: bins take far more of the cloud."""
     rng = np.random.default_rng(0)
@@ -144,7 +157,6 @@ def test_bins_are_even_where_random_draws_are_not():
     assert len(chosen) == 100
     assert (chosen >= 900).mean() > 0.5
     assert (latent_bins(points, 0.1, seed=1, bins=6) != chosen).any()
-    assert list(BINS.values()) == sorted(BINS.values())
 
 
 @pytest.mark.parametrize(
