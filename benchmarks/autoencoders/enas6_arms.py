@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,11 @@ class Run:
     def figures(self) -> dict[str, Any]:
         """Train or continue, measure, and return what the record holds of it."""
         curve = train_with_notes(
-            self.model, self.data.train, self.file(""), self.look, fresh=self.options.fresh
+            self.model,
+            partial(self.model.fit, self.data.train),
+            self.file(""),
+            self.look,
+            fresh=self.options.fresh,
         )
         return {
             "arm": self.name,

@@ -1,4 +1,4 @@
-"""The training of an autoencoder that notes each epoch's core-seconds and continues where it was stopped."""
+"""The training of a graph model that notes each epoch's core-seconds and continues where it was stopped."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphnas import ArchitectureBatch
-from graphnas.autoencoders import GraphAutoencoder
+from graphnas.autoencoders.model import GraphModel
 from graphnas.files import replacing
-
-Look = Callable[[GraphAutoencoder], dict[str, float]]
 
 
 def train_with_notes(
-    model: GraphAutoencoder, graphs: ArchitectureBatch, stem: Path, look: Look, *, fresh: bool
+    model: GraphModel,
+    fit: Callable[..., Any],
+    stem: Path,
+    look: Callable[[Any], dict[str, float]],
+    *,
+    fresh: bool,
 ) -> list[dict[str, float]]:
     """Train, or continue; one row per epoch: losses, ``cpu_seconds`` so far, and what ``look`` saw.
 
     Args:
         model: Trained in place.
-        graphs: The training set.
+        fit: Its method ``fit`` with the training set given.
         stem: Beginning of the names of its checkpoint and of its file of notes.
         look: Called after each epoch; its time does not count.
         fresh: Remove what an earlier start left.
@@ -44,7 +46,7 @@ def train_with_notes(
         rows = notes["curve"]
     started = time.process_time()
 
-    def note(trained: GraphAutoencoder, entry: dict[str, float]) -> None:
+    def note(trained: GraphModel, entry: dict[str, float]) -> None:
         nonlocal rows, started
         number = len(trained.history)
         rows = [row for row in rows if row["number"] < number]  # an epoch may be repeated after a crash
@@ -55,5 +57,5 @@ def train_with_notes(
             part.write_text(json.dumps({"config": config, "curve": rows}))
         started = time.process_time()
 
-    model.fit(graphs, progress=True, checkpoint=checkpoint, on_epoch=note)
+    fit(progress=True, checkpoint=checkpoint, on_epoch=note)
     return rows

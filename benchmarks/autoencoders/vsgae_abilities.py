@@ -14,6 +14,7 @@ It can be stopped at any time: started again with the same settings, it continue
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def run(arm: str, seed: int, data: Data, options: argparse.Namespace) -> dict[st
     def look(trained: GraphAutoencoder) -> dict[str, float]:
         return {"exact": 100 * reconstruction_accuracy(trained, data.test, 1, stochastic=False)}
 
-    curve = train_with_notes(model, data.train, stem, look, fresh=options.fresh)
+    curve = train_with_notes(model, partial(model.fit, data.train), stem, look, fresh=options.fresh)
     measured = {
         name: abilities(
             model,

@@ -181,12 +181,13 @@ CATALOG = (
         "autoencoders.vsgae_prediction",
         quick={
             "vsgae_prediction": "--tasks interpolation zero-shot-7 sampling --shares 0.2 0.8 --cells 1000 "
-            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --fresh --folder runs/bench/vsgae_prediction"
+            "--seeds 2 --epochs 3 --hidden 32 --latent 16 --autoencoder-hidden 32 --updates 20 --fresh "
+            "--folder runs/bench/vsgae_prediction"
         },
         full={
-            "vsgae_prediction": "--cells 20000 --seeds 3 --epochs 10 --precision bfloat16",
-            "vsgae_prediction_sampling": "--tasks sampling --cells 10000 --seeds 2 --epochs 10 "
-            "--precision bfloat16 --folder runs/vsgae_prediction_sampling",
+            "vsgae_prediction": "--adam-epochs 30 --epochs 10",
+            "vsgae_prediction_sampling": "--tasks sampling --cells 60000 --seeds 3 "
+            "--folder runs/vsgae_prediction_sampling",
         },
         tables=("nasbench101",),
     ),

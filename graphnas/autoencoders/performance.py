@@ -138,7 +138,10 @@ class PerformancePredictor(GraphModel):
             deviation = float(values.std())
             self._offset, self._scale = float(values.mean()), deviation if deviation > 1e-12 else 1.0
 
+        self._fitted = False
+
         def scores(loss: float) -> dict[str, float]:
+            self._fitted = True  # so that on_epoch may predict
             errors = {"train_rmse": math.sqrt(loss) * self._scale}
             if others is not None and wanted is not None:
                 errors["validation_rmse"] = rmse(self._predict(others), wanted)
@@ -158,7 +161,6 @@ class PerformancePredictor(GraphModel):
             scores=scores,
             keep_best="validation_rmse" if self.config.keep_best and others is not None else None,
         )
-        self._fitted = True
         return self
 
     def predict(self, architectures: Graphs) -> NDArray[np.float64]:

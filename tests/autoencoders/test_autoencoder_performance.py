@@ -195,6 +195,16 @@ def test_bad_input():
         PerformancePredictor(SPACE, wild).fit(batch, targets)
 
 
+def test_predicts_after_each_epoch():
+    batch, values = cells()
+    errors = []
+    predictor = PerformancePredictor(SPACE, small()).fit(
+        batch, values, on_epoch=lambda model, _: errors.append(model.rmse(batch, values))
+    )
+    assert len(errors) == predictor.config.training.epochs
+    assert errors[-1] == predictor.rmse(batch, values)
+
+
 def test_nothing_is_predicted_before_fitting(tmp_path):
     space = NASBench201()
     cells = [space.sample(np.random.default_rng(seed)) for seed in range(6)]

@@ -101,29 +101,27 @@ def test_regression_benchmark(tmp_path):
 @pytest.mark.usefixtures("table101")
 def test_prediction_benchmark_goes_on_where_it_stopped(tmp_path):
     sizes = ["--cells", "300", "--epochs", "2", "--hidden", "8", "--latent", "8", "--seeds", "2"]
-    sizes += ["--folder", str(tmp_path / "runs")]
-    output = tmp_path / "prediction.json"
-    _, first = run("autoencoders.vsgae_prediction", *sizes, "--tasks", "zero-shot-7", output=output)
-    (found,) = first["summary"].values()
-    assert found["paper"] == 5.71
-    assert found["cells"]["train"] + found["cells"]["validation"] + found["cells"]["test"] == 300
+    sizes += ["--autoencoder-hidden", "8", "--updates", "4", "--folder", str(tmp_path / "runs")]
+    output, script = tmp_path / "prediction.json", "autoencoders.vsgae_prediction"
+    _, first = run(script, *sizes, "--tasks", "zero-shot-7", output=output)
+    assert [(r["task"], r["seed"]) for r in first["runs"]] == [("zero-shot-7", 0), ("zero-shot-7", 1)]
+    found = first["runs"][0]
+    assert sum(found["cells"].values()) == 300
     assert found["mean"] > 0
+    errors = [np.square(found["sorted"]["rmse"]), found["sorted"]["truth"]]
+    assert errors[1] == sorted(errors[1])
+    assert len(errors[1]) == 50
+    assert np.sqrt(errors[0].mean()) == pytest.approx(found["predictor"], rel=0.05)  # groups differ by a cell
+    assert set(found["curve"][0]) >= {"train_rmse", "validation_rmse", "test_rmse", "cpu_seconds"}
     printed, both = run(
-        "autoencoders.vsgae_prediction",
-        *sizes,
-        "--tasks",
-        "zero-shot-7",
-        "sampling",
-        "--shares",
-        "0.3",
-        output=output,
+        script, *sizes, "--tasks", "zero-shot-7", "sampling", "--shares", "0.3", output=output
     )
-    assert both["runs"][:2] == first["runs"]  # not run again
-    titles = ["zero-shot-7", "30% by sizes", "30% by edit distances", "30% by latent bins"]
-    assert list(both["summary"]) == titles
-    for title in titles[1:]:
-        rows = [r["predictor"] for r in both["runs"] if title.endswith(f"by {r['sampling']}")]
-        assert both["summary"][title]["predictor"] == pytest.approx(sum(rows) / 2)
-        assert 50 <= both["summary"][title]["cells"]["train"] <= 80
-        assert f"{sum(rows) / 2:.2f} ±" in printed
+    assert [one for one in both["runs"] if one["task"] == "zero-shot-7"] == first["runs"]  # not run again
+    assert "5.71" in printed
+    for method in ("sizes", "edit distances", "latent bins"):
+        rows = [one for one in both["runs"] if one["sampling"] == method]
+        assert [one["seed"] for one in rows] == [0, 1]
+        assert all(len(one["curve"]) == 4 for one in rows)  # one update in each epoch
+        assert all(50 <= one["cells"]["train"] <= 80 for one in rows)
+        assert f"{sum(one['predictor'] for one in rows) / 2:.2f} ±" in printed
     assert any("300 of the" in note for note in both["notes"])
