@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from graphnas.detection.settings import TRAINED
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.training.described import SAFETENSORS, Described, describe, weights_file
+from graphnas.training.tensor_file import load_tensors
 from search_spaces.complexity import unused_parameters
 
-NORMALISATIONS = ("batch", "group", "sync")
 GROUPS = 32
 """Most groups of a group normalisation (Wu and He, "Group Normalization", 2018)."""
 IMAGE = (3, 64, 64)
 """An image on which the parameters of a map are found; any size gives the same."""
 PREFIXES = ("backbone.network.", "backbone.body.network.", "module.", "network.", "backbone.", "model.")
 """Before the names of the network's weights in checkpoints of detectors and of torch's wrappers."""
-
-UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
-
 
 Weights = str | os.PathLike[str] | bool | None
 """A file or folder to start from; None: what lies beside the architecture, if anything; False: nothing."""
@@ -123,12 +119,9 @@ class FeatureMaps(nn.Module):
         normalisation: str = "batch",
     ) -> None:
         super().__init__()
-        if normalisation not in NORMALISATIONS:
-            raise InvalidArgument(
-                f"normalisation must be one of {', '.join(NORMALISATIONS)}, got {normalisation!r}"
-            )
-        found = describe(architecture, space)
-        found = replace(found, shape={**found.shape, **(shape or {})})
+        if normalisation not in TRAINED:
+            raise InvalidArgument(f"normalisation must be one of {', '.join(TRAINED)}, got {normalisation!r}")
+        found = describe(architecture, space).with_shape(shape)
         self.weights = found.weights
         self.network = found.build(num_classes=1, in_channels=3)
         count = len(self.network.out_channels)
@@ -252,11 +245,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
         content: Any = require("safetensors.torch", "export").load_file(file)
     else:
-        try:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        except UNREADABLE as error:
-            reason = str(error).split("\n")[0][:200]
-            raise CorruptData(f"{file} cannot be read as weights: {reason}") from error
+        content = load_tensors(file)
     for key in ("state_dict", "model", "ema"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def write_config(
         backbone["space"] = written
     if shape:
         backbone["shape"] = dict(shape)
-    outline = replace(found, shape={**found.shape, **(shape or {})}).outline()
+    outline = found.with_shape(shape).outline()
     indices = outline.map_indices(settings.chosen_maps(outline.strides))
     strides = [outline.strides[index] for index in indices]
     backbone |= {

@@ -11,7 +11,9 @@ DETECTORS = ("retinanet", "faster-rcnn")
 IMAGE_SIZE = (800, 1333)
 """Short and long side of COCO's images in papers."""
 
-NORMALISATIONS = ("frozen", "batch", "group", "sync")
+TRAINED = ("batch", "group", "sync")
+"""Ways to normalise that follow the images of the training."""
+NORMALISATIONS = ("frozen", *TRAINED)
 RATES = {"retinanet": 0.01, "faster-rcnn": 0.02}
 """Learning rates for 16 images a step, of mmdet's 1x schedules."""
 FINEST = {"retinanet": 8, "faster-rcnn": 4}

@@ -140,12 +140,12 @@ def feature_maps(
     found = describe(architecture, space)
     weights_at = starting_weights(found, weights)
     normalisation = settings.normalisation_with(weights_at is not None)
-    everything = FeatureMaps(architecture, space=space, shape=shape)
+    outline = found.with_shape(shape).outline()
     maps = FeatureMaps(
         architecture,
         space=space,
         shape=shape,
-        out_indices=settings.chosen_maps(everything.strides),
+        out_indices=settings.chosen_maps(outline.strides),
         frozen_stages=settings.frozen_stages,
         norm_eval=normalisation == "frozen",
         normalisation="batch" if normalisation == "frozen" else normalisation,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,10 @@ class Described:
         if not isinstance(network, Backbone):
             raise InvalidArgument(f"{self.space.name} with {shape} gives no feature maps: it is no Backbone")
         return network
+
+    def with_shape(self, shape: Mapping[str, Any] | None) -> Described:
+        """The same with these arguments of ``space.build`` over its own."""
+        return replace(self, shape={**self.shape, **(shape or {})})
 
     def outline(self) -> Backbone:
         """The network without weights: no memory, and no random numbers."""

@@ -52,10 +52,22 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> d
         CorruptData: It is damaged, or of another kind or version.
     """
     source = Path(path)
-    if not source.is_file():
-        raise DataNotFound(f"there is no file {source}")
+    content = load_tensors(source)
+    check_format(content, kind, version, source)
+    return {name: value for name, value in content.items() if name not in ("format", "version")}
+
+
+def load_tensors(path: Path) -> Any:
+    """What ``torch.save`` wrote to a file, on the CPU and without running any code.
+
+    Raises:
+        DataNotFound: There is no such file.
+        CorruptData: It is damaged, or holds more than tensors, numbers and text.
+    """
+    if not path.is_file():
+        raise DataNotFound(f"there is no file {path}")
     try:
-        content = torch.load(source, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (
         RuntimeError,
         EOFError,
@@ -69,9 +81,7 @@ def read_tensor_file(path: str | os.PathLike[str], kind: str, version: int) -> d
         zipfile.BadZipFile,
     ) as error:
         reason = str(error).split("\n")[0][:200]
-        raise CorruptData(f"{source} cannot be read as tensors: {reason}") from error
-    check_format(content, kind, version, source)
-    return {name: value for name, value in content.items() if name not in ("format", "version")}
+        raise CorruptData(f"{path} cannot be read as tensors: {reason}") from error
 
 
 def load_weights(module: torch.nn.Module, weights: object) -> None:

@@ -142,5 +142,5 @@ def test_what_is_wrong_is_named(tmp_path):
     with pytest.raises(CorruptData, match="none of its 1 tensors fits"):
         make().load_weights(tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no")
-    with pytest.raises(CorruptData, match="cannot be read as weights"):
+    with pytest.raises(CorruptData, match="cannot be read as tensors"):
         make().load_weights(tmp_path / "text.pt")
