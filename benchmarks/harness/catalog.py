@@ -185,7 +185,7 @@ CATALOG = (
             "--folder runs/bench/vsgae_prediction"
         },
         full={
-            "vsgae_prediction": "--adam-epochs 30 --epochs 10",
+            "vsgae_prediction": "--epochs 5 --adam-epochs 15",
             "vsgae_prediction_sampling": "--tasks sampling --cells 60000 --seeds 3 "
             "--folder runs/vsgae_prediction_sampling",
         },

@@ -62,9 +62,7 @@ class PredictorConfig(ModelConfig):
     standardise: bool = True
     keep_best: bool = True
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(
-            epochs=30, batch_size=128, optimizer="adam", learning_rate=1e-3
-        )
+        default_factory=lambda: TrainingConfig(epochs=30, batch_size=128, learning_rate=1e-3)
     )
 
     def __post_init__(self) -> None:
