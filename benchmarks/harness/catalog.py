@@ -185,9 +185,9 @@ CATALOG = (
             "--folder runs/bench/vsgae_prediction"
         },
         full={
-            "vsgae_prediction": "--epochs 5 --adam-epochs 15",
-            "vsgae_prediction_sampling": "--tasks sampling --cells 60000 --seeds 3 "
-            "--folder runs/vsgae_prediction_sampling",
+            "vsgae_prediction": "--cells 20000 --seeds 3 --epochs 10 --adam-epochs 30",
+            "vsgae_prediction_sampling": "--tasks sampling --cells 20000 --seeds 2 --updates 500 "
+            "--shares 0.01 0.05 0.2 0.9 --folder runs/vsgae_prediction_sampling",
         },
         tables=("nasbench101",),
     ),
