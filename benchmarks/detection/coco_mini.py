@@ -113,7 +113,7 @@ def backbone(arm: str, model: Path, image_size: tuple[int, int], finest: int) ->
             name: count_complexity(lambda n=name: TimmMaps(n, finest), (3, *image_size)).macs
             for name in MOBILE
         }
-        network = TimmMaps(min(sizes, key=lambda name: abs(sizes[name] - macs)))
+        network = TimmMaps(min(sizes, key=lambda name: abs(sizes[name] - macs)), finest)
     use_group_norm(network)
     return network
 
