@@ -23,7 +23,7 @@ class LatentBOConfig(Configuration):
     D-VAE (Zhang et al., NeurIPS 2019, section 4.3; DVAE-EMB, ICCV-W 2021): rounds of 50 points, each the
     maximum of the expected improvement over the box of the training latents, decoded 500 times. The search
     is the paper's. The D-VAE is trained on random architectures instead of the 17,118 of its table, and with
-    this project's faster settings (about ten minutes on one core) unless ``model_config`` says otherwise:
+    this project's faster settings (some minutes on one core) unless ``model_config`` says otherwise:
     ``DVAEConfig.preset("paper")`` is the published size and schedule, meant for a GPU.
 
     Attributes:
