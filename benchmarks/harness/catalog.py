@@ -162,6 +162,20 @@ CATALOG = (
         "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
         tables=("enas6",),
     ),
+    # Both need the models and latents of the benchmark before.
+    _one(
+        "enas6_figures",
+        "autoencoders.enas6_figures",
+        "--arms D-VAE --folder runs/bench/enas6_autoencoders",
+        tables=("enas6",),
+    ),
+    _one(
+        "enas6_search",
+        "autoencoders.enas6_search",
+        "--models runs/bench/enas6_autoencoders/D-VAE-0.round-1.pt --seeds 1 --rounds 2 --batch-size 5 "
+        "--known 300 --trees 50 --decodings 20 --climbs 20 --fresh",
+        tables=("enas6",),
+    ),
     _one(
         "enas6_latent_regression",
         "autoencoders.enas6_latent_regression",

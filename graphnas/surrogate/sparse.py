@@ -63,7 +63,7 @@ class SparseGP:
         self.inducing, self.ard, self.seed = inducing, ard, seed
         self.fit_size, self.max_iterations = fit_size, max_iterations
         self._exact: GaussianProcess | None = None
-        self._points: Matrix | None = None
+        self._fitted = False
 
     # ---------------------------------------------------------------- fitting
 
@@ -83,7 +83,7 @@ class SparseGP:
         if len(y) <= self.inducing:
             kernel = Kernel(SquaredExponential(ard=self.ard, standardized=False))
             self._exact = GaussianProcess(kernel).fit([x], y)
-            self.noise, self._points = self._exact.noise, x
+            self.noise, self._fitted = self._exact.noise, True
             return self
         order = np.random.default_rng([self.seed, 7]).permutation(len(y))
         self.inducing_points: Matrix = x[order[: self.inducing]].copy()
@@ -125,15 +125,19 @@ class SparseGP:
         if self._exact is not None:
             self._exact.condition(inputs, y)
             return self
-        self._points, self._targets = x, y
         self._theta = torch.from_numpy(np.log([*self.lengths, self.variance, self.noise]))
         inducing = torch.from_numpy(self.inducing_points)
-        self._factor, _, self._inner, projected = _factors(
+        self._factor, _, self._inner, self._projected = _factors(
             self._theta, inducing, torch.from_numpy(x), torch.from_numpy(y)
         )
-        solved = torch.linalg.solve_triangular(self._inner.T, projected[:, None], upper=True)
-        self._weights = torch.linalg.solve_triangular(self._factor.T, solved, upper=True)[:, 0]
+        self._weigh()
+        self._fitted = True
         return self
+
+    def _weigh(self) -> None:
+        """The weights of the inducing points' covariances in the mean."""
+        solved = torch.linalg.solve_triangular(self._inner.T, self._projected[:, None], upper=True)
+        self._weights = torch.linalg.solve_triangular(self._factor.T, solved, upper=True)[:, 0]
 
     # ---------------------------------------------------------------- the posterior
 
@@ -144,7 +148,7 @@ class SparseGP:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
-        if self._points is None:
+        if not self._fitted:
             raise InvalidArgument("the process is not fitted: call fit(inputs, targets) first")
         if self._exact is not None:
             return self._exact.predict(inputs, noisy=noisy)
@@ -160,14 +164,25 @@ class SparseGP:
             deviations.append((variance.clamp(min=1e-9) + noisy * self.noise).sqrt())
         return torch.cat(means).numpy(), torch.cat(deviations).numpy()
 
+    @torch.no_grad()
     def believe(self, inputs: Inputs) -> SparseGP:
-        """Add points with their predicted means as their values; see :meth:`.GaussianProcess.believe`."""
+        """Add points with their predicted means as their values; see :meth:`.GaussianProcess.believe`.
+
+        It costs ``M^3``, however many points the process already has.
+        """
         if self._exact is not None:
             self._exact.believe(inputs)
-        else:
-            believed = self.predict(inputs)[0]
-            (x,) = inputs
-            self.condition([np.concatenate([self._points, x])], np.concatenate([self._targets, believed]))
+            return self
+        believed = torch.from_numpy(self.predict(inputs)[0])
+        # The data enter only by I + AA' and A y / sigma, sums to which each point adds its own term.
+        x = torch.from_numpy(np.asarray(inputs[0], float))
+        cross = kernel(self._theta, torch.from_numpy(self.inducing_points), x)
+        deviation = (self._theta[-1].exp() + NOISE_FLOOR).sqrt()
+        scaled = torch.linalg.solve_triangular(self._factor, cross, upper=False) / deviation
+        moment = self._inner @ self._projected + scaled @ believed / deviation
+        self._inner = torch.linalg.cholesky(self._inner @ self._inner.T + scaled @ scaled.T)
+        self._projected = torch.linalg.solve_triangular(self._inner, moment[:, None], upper=False)[:, 0]
+        self._weigh()
         return self
 
 

@@ -35,6 +35,28 @@ def test_a_believed_point_changes_no_mean_and_leaves_no_doubt(inducing):
     assert (sure[50:] < 0.98 * unsure[50:]).all()
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_believing_is_conditioning_on_all_points_without_their_cost(together):
+    x, y = data(90, seed=3)
+    quick, slow = (SparseGP(15, seed=2).fit([x[:80]], y[:80]) for _ in range(2))
+    quick.condition([x[:70]], y[:70])
+    known, values = x[:70], y[:70]
+    for part in [x[80:]] if together else np.split(x[80:], 10):
+        values = np.concatenate([values, slow.condition([known], values).predict([part])[0]])
+        known = np.concatenate([known, part])
+        quick.believe([part])
+    wanted = slow.condition([known], values).predict([x])
+    np.testing.assert_allclose(quick.predict([x]), wanted, rtol=1e-7, atol=1e-9)
+
+
+def test_what_was_believed_is_forgotten_with_new_data():
+    x, y = data()
+    process = SparseGP(20).fit([x[:50]], y[:50])
+    before = process.predict([x])
+    process.believe([x[50:]])
+    np.testing.assert_array_equal(process.condition([x[:50]], y[:50]).predict([x]), before)
+
+
 def test_the_bound_is_tight_where_every_point_is_an_inducing_point_and_a_bound_elsewhere():
     x, y = data(40)
     theta = torch.tensor([0.2, -0.1, 0.4, 0.3, -2.0], dtype=torch.float64)

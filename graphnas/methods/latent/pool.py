@@ -50,7 +50,7 @@ class LatentPool:
         space: GraphSpace,
         config: LatentBOConfig,
         model: GraphAutoencoder,
-        trained_on: ArchitectureBatch,
+        trained_on: Graphs,
     ) -> None:
         self.space, self.config, self.model = space, config, model
         known = latent_means(model, trained_on)

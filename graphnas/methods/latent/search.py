@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from graphnas import autoencoders
 from graphnas.autoencoders.base import GraphAutoencoder
+from graphnas.autoencoders.model import Graphs
 from graphnas.configuration import configured
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
@@ -43,10 +44,12 @@ class LatentBO(ModelBasedSearch):
         preset: ``"default"`` or ``"paper"``.
         seed: Seed of every random choice.
         autoencoder: A trained autoencoder to use instead of training one.
+        trained_on: What ``autoencoder`` was trained on. Its latents give the box of the paper's rounds and
+            the scale of the trust region; without it, those of random architectures do.
 
     Raises:
-        InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, or an
-            autoencoder of another space.
+        InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, an autoencoder
+            of another space, or ``trained_on`` without an autoencoder or without architectures.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class LatentBO(ModelBasedSearch):
         preset: str | None = None,
         seed: int = 0,
         autoencoder: GraphAutoencoder | None = None,
+        trained_on: Graphs | None = None,
     ) -> None:
         self.config = config = configured(LatentBOConfig, config, preset)
         super().__init__(
@@ -69,7 +73,9 @@ class LatentBO(ModelBasedSearch):
             )
         if autoencoder is not None and autoencoder.space.name != space.name:
             raise InvalidArgument(f"the autoencoder is of {autoencoder.space.name!r}, not of {space.name!r}")
-        self._given = autoencoder
+        if trained_on is not None and (autoencoder is None or not len(trained_on)):
+            raise InvalidArgument("trained_on needs at least one architecture, and an autoencoder")
+        self._given, self._trained_on = autoencoder, trained_on
         self._prepared: Latest[LatentPool] = Latest()
         self._model: Latest[ImprovementModel] = Latest()
         self._rounds: Rounds | None = None
@@ -86,10 +92,11 @@ class LatentBO(ModelBasedSearch):
     def _prepare(self) -> LatentPool:
         if self._given is None:
             model, trained_on = trained_autoencoder(self.space, self.config, self.seed)
-        else:
-            model = self._given
-            trained_on = training_architectures(self.space, self.config.training_size, self.seed)
-        return LatentPool(self.space, self.config, model, trained_on)
+            return LatentPool(self.space, self.config, model, trained_on)
+        known = self._trained_on
+        if known is None:
+            known = training_architectures(self.space, self.config.training_size, self.seed)
+        return LatentPool(self.space, self.config, self._given, known)
 
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]

@@ -127,6 +127,25 @@ def test_a_given_autoencoder_is_used():
         LatentBO(GEMNet(5), autoencoder=model)
 
 
+def test_what_a_given_autoencoder_was_trained_on_bounds_the_rounds():
+    space = NASBench201()
+    known = list(space.sample_batch(np.random.default_rng(0), 60))
+    model = FeatureVAE(space, FEATURES).fit(known)
+    latents = latent_means(model, known[:5])
+    method = LatentBO(space, paper(), autoencoder=model, trained_on=known[:5])
+    method.tell(known[0], 0.0)
+    for k in range(9):
+        (architecture,) = method.ask()
+        method.tell(architecture, float(k))
+    points = np.stack(list(method._rounds._selected.values()))
+    assert len(points) == 6  # two rounds
+    assert (latents.min(0) <= points).all()
+    assert (points <= latents.max(0)).all()
+    for arguments in ({}, {"autoencoder": model, "trained_on": []}):
+        with pytest.raises(InvalidArgument, match="trained_on needs at least one architecture"):
+            LatentBO(space, **{"trained_on": known, **arguments})
+
+
 @pytest.mark.parametrize("space", [NASBench101(), ENASMacro6(), RandWire(8)], ids=lambda s: s.name)
 def test_other_spaces(space):
     method = LatentBO(space, quick())
