@@ -188,6 +188,7 @@ def main() -> int:
             epochs=options.epochs,
             batch_size=4,
             learning_rate=0.02,
+            clip=5.0,
             warmup=50,
             image_size=size,
             validate_every=options.epochs,

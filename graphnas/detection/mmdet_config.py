@@ -24,6 +24,8 @@ COARSEST = {"retinanet": 128, "faster-rcnn": 64}
 
 WARMUP = """
     dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end={settings.warmup}),"""
+CLIP = """
+    clip_grad=dict(max_norm={settings.clip}),"""
 WIDTH = 100
 """Columns of the file."""
 
@@ -111,6 +113,7 @@ def write_config(
         "val_images": _inside(data.root, data.val.images) + "/",
         "val_file": str(data.val.annotations.resolve()),
         "scale": (settings.image_size[1], settings.image_size[0]),
+        "clip": CLIP.format(settings=settings) if settings.clip is not None else "",
         "warmup": WARMUP.format(settings=settings) if settings.warmup else "",
         "milestones": list(settings.milestones),
     }

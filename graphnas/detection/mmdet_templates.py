@@ -237,7 +237,7 @@ val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="SGD", lr={settings.rate}, momentum=0.9, weight_decay=0.0001),
+    optimizer=dict(type="SGD", lr={settings.rate}, momentum=0.9, weight_decay=0.0001),{clip}
 )
 param_scheduler = [{warmup}
     dict(

@@ -30,6 +30,8 @@ class DetectorSettings(Configuration):
         batch_size: Images per step.
         learning_rate: Rate of SGD with momentum .9 and weight decay 1e-4; None takes the detector's rate for
             16 images in proportion to ``batch_size``.
+        clip: Largest norm of the gradient; None: no clipping, as in the 1x schedules. Detectors with new
+            weights may diverge without it.
         warmup: Steps of linear warm-up from a thousandth of the rate.
         image_size: Short and long side in pixels: images are scaled, their proportions kept, until one of
             them fits.
@@ -54,6 +56,7 @@ class DetectorSettings(Configuration):
     epochs: int = 12
     batch_size: int = 2
     learning_rate: float | None = None
+    clip: float | None = None
     warmup: int = 500
     image_size: tuple[int, int] = IMAGE_SIZE
     out_indices: tuple[int, ...] | None = None
@@ -68,7 +71,7 @@ class DetectorSettings(Configuration):
         check_choices(self, {"detector": DETECTORS, "normalisation": (None, *NORMALISATIONS)})
         check_integers(self, {"epochs": 1, "batch_size": 1, "validate_every": 1})
         check_integers(self, {"warmup": 0, "frozen_stages": 0, "workers": 0, "seed": 0})
-        check_numbers(self, {"learning_rate": "(0, inf)"}, optional=True)
+        check_numbers(self, {"learning_rate": "(0, inf)", "clip": "(0, inf)"}, optional=True)
         check_numbers(self, {"flip": "[0, 1]"})
         if len(self.image_size) != 2 or not 32 <= self.image_size[0] <= self.image_size[1]:
             raise InvalidArgument(

@@ -211,9 +211,15 @@ class _Run:
                 losses = self.detector(images, targets)
                 loss = sum(losses.values())
                 if not math.isfinite(float(loss.detach())):
-                    raise TrainingFailed(f"the loss of epoch {self.epoch + 1} is {float(loss.detach())}")
+                    raise TrainingFailed(
+                        f"the loss of epoch {self.epoch + 1} is {float(loss.detach())}; "
+                        "a clip of the gradient or a smaller learning_rate may help"
+                    )
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+                if self.settings.clip is not None:
+                    trained = self.optimizer.param_groups[0]["params"]
+                    torch.nn.utils.clip_grad_norm_(trained, self.settings.clip)
                 self.optimizer.step()
                 bar.update()
                 bar.set_postfix(loss=f"{float(loss.detach()):.3f}", refresh=False)

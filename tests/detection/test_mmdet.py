@@ -107,6 +107,14 @@ def test_the_process_of_the_user_is_left_as_it_was(few_images, tmp_path):
     assert (random.random(), np.random.random(), torch.rand(1)) == expected  # noqa: NPY002
 
 
+def test_a_clipped_gradient_does_not_diverge(few_images, tmp_path):
+    fast = {"learning_rate": 100.0, "warmup": 0}
+    with pytest.raises(TrainingFailed, match="the loss of epoch"):
+        train_mmdet(write(tmp_path, few_images, **fast), tmp_path, progress=False)
+    config = write(tmp_path / "clipped", few_images, **fast, clip=1e-5)
+    assert train_mmdet(config, tmp_path / "clipped", progress=False).epochs == 2
+
+
 def test_a_diverging_detector_fails_with_its_reason(few_images, tmp_path):
     config = write(tmp_path, few_images, learning_rate=1e9, warmup=0)
     with pytest.raises(TrainingFailed, match="the loss of epoch 1 is"):

@@ -149,6 +149,19 @@ train_torchvision(CELL, settings, load_coco(sys.argv[2]), space=SPACE, shape=SHA
 
 
 @pytest.mark.detection
+def test_a_clipped_gradient_does_not_diverge(few_images):
+    pytest.importorskip("pycocotools")
+    from graphnas.detection.torchvision_training import train_torchvision
+
+    data = load_coco(few_images)
+    fast = DetectorSettings(**{**QUICK, "learning_rate": 100.0, "warmup": 0})
+    with pytest.raises(TrainingFailed, match="a clip of the gradient"):
+        train_torchvision(CELL, fast, data, **NETWORK, progress=False)
+    report = train_torchvision(CELL, replace(fast, clip=1e-5), data, **NETWORK, progress=False)
+    assert report.epochs == 2
+
+
+@pytest.mark.detection
 def test_what_goes_wrong_is_said(few_images, tmp_path):
     pytest.importorskip("pycocotools")
     from graphnas.detection.torchvision_training import train_torchvision
