@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Data, Run
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, mean_sd
 
 PLOT = "enas6_autoencoders.png"
@@ -221,20 +221,22 @@ def main() -> int:
     names = ("epochs", "hidden", "graphs", "latents", "gp_seeds")
     settings = {name: getattr(options, name) for name in names}
     settings.update(train=len(data.train), test=len(data.test))
-    done = stored_runs(options.output, settings, "trainings", fresh=options.fresh)
-    present = {(run["arm"], run["seed"]) for run in done}
-    todo = [
-        (arm, seed) for seed in range(options.seeds) for arm in options.arms if (arm, seed) not in present
-    ]
     made: dict[tuple[str, int], dict[str, Any]] = {}
     order = list(ARMS)
-    for arm, seed in todo:
-        made[arm, seed] = Run(arm, seed, data, options).figures()
-        # Read again just before writing: other processes may have added their trainings meanwhile.
-        others = stored_runs(options.output, settings, None, fresh=options.fresh and len(made) == 1)
-        runs = {**{(run["arm"], run["seed"]): run for run in others}, **made}
-        listed = [runs[key] for key in sorted(runs, key=lambda key: (order.index(key[0]), key[1]))]
-        publish(options.output, {**settings, "runs": listed}, section)
+
+    def record(what: str | None = None) -> dict[str, Any]:
+        # Read again each time: other processes may have added their trainings meanwhile.
+        stored = stored_runs(options.output, settings, what, fresh=options.fresh and len(made) <= 1)
+        runs = {**{(run["arm"], run["seed"]): run for run in stored}, **made}
+        return {**settings, "runs": [runs[k] for k in sorted(runs, key=lambda k: (order.index(k[0]), k[1]))]}
+
+    done = {(run["arm"], run["seed"]) for run in record("trainings")["runs"]}
+    for seed in range(options.seeds):
+        for arm in options.arms:
+            if (arm, seed) not in done:
+                made[arm, seed] = Run(arm, seed, data, options).figures()
+                write_record(options.output, record(), quiet=True)
+    publish(options.output, record(), section)
     return 0
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.autoencoders.noted_training import train_with_notes
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, counted, mean_sd
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import VSGAE, GraphAutoencoder, TrainingConfig, VSGAEConfig
@@ -195,7 +195,8 @@ def main() -> int:
         for arm in options.arms:
             if (arm, seed) not in done:
                 runs.append(run(arm, seed, data, options))
-                publish(options.output, {**settings, "runs": runs}, section)
+                write_record(options.output, {**settings, "runs": runs}, quiet=True)
+    publish(options.output, {**settings, "runs": runs}, section)
     return 0
 
 

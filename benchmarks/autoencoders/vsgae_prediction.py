@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.autoencoders.vsgae_runs import Data, run
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, counted, mean_sd
 
 PUBLISHED = {"interpolation": 4.87, "zero-shot-6": 5.26, "zero-shot-7": 5.71}
@@ -302,7 +302,8 @@ def main() -> int:
     for which in wanted_runs(options):
         if not any(which.items() <= one.items() for one in runs):
             runs.append(make(which, data, options))
-            publish(options.output, {**settings, "runs": runs}, section)
+            write_record(options.output, {**settings, "runs": runs}, quiet=True)
+    publish(options.output, {**settings, "runs": runs}, section)
     return 0
 
 
