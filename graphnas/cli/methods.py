@@ -53,7 +53,7 @@ def make_sampler(
         seed: Seed of everything random.
         preset: A preset of the configuration, for a method in :data:`WITH_PRESETS`.
         startup: Random trials at the beginning, for a method in :data:`WITH_STARTUP`.
-        model: The autoencoder of latentbo; see :data:`graphnas.autoencoders.MODELS`.
+        model: The autoencoder of latentbo: one of :data:`graphnas.autoencoders.MODELS`, or the file of one.
 
     Raises:
         InvalidArgument: An unknown method, or an option that the method does not have.

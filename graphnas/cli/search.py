@@ -59,8 +59,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--model",
-        metavar="NAME",
-        help="autoencoder of latentbo: features (default), dvae, dvae_emb, gcn, svae, graphrnn, vsgae ...",
+        metavar="MODEL",
+        help="autoencoder of latentbo: features (default), dvae, dvae_emb, gcn, svae, graphrnn, vsgae ..., "
+        "or a file that graphnas autoencoder train wrote",
     )
     parser.add_argument(
         "--prior",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from graphnas.autoencoders import MODELS
 from graphnas.configuration import Configuration, Presets, check_choices, check_integers, check_numbers
+from graphnas.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from graphnas.autoencoders.config import AutoencoderConfig
@@ -29,9 +31,9 @@ class LatentBOConfig(Configuration):
     Attributes:
         strategy: ``"candidates"`` scores the encodings of real architectures, and of architectures decoded
             from a trust region around the best; ``"rounds"`` optimises over the box and decodes.
-        model: The autoencoder, one of :data:`graphnas.autoencoders.MODELS`, such as ``"features"``
-            (:class:`graphnas.autoencoders.FeatureVAE`) or ``"dvae"``.
-        model_config: Its settings; None means its defaults.
+        model: The autoencoder to train, one of :data:`graphnas.autoencoders.MODELS`, such as ``"features"``
+            (:class:`graphnas.autoencoders.FeatureVAE`) or ``"dvae"``; or the file of a trained one.
+        model_config: Settings of the autoencoder to train; None means its defaults.
         training_size: Random architectures to train it on before the search, without accuracies.
         n_startup_trials: Random architectures before the first model. D-VAE starts from 17,118 known
             accuracies, more than most searches can afford to evaluate; the paper's preset starts from one
@@ -81,7 +83,12 @@ class LatentBOConfig(Configuration):
     decodings: int = 500
 
     def __post_init__(self) -> None:
-        check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES, "model": tuple(MODELS)})
+        check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES})
+        if self.model not in MODELS and not os.path.isfile(self.model):
+            raise InvalidArgument(
+                f"model must be one of {', '.join(MODELS)}, or the file of a trained autoencoder; "
+                f"got {self.model!r}"
+            )
         least = {
             "training_size": 2,
             "n_startup_trials": 0,

@@ -50,6 +50,7 @@ class LatentBO(ModelBasedSearch):
     Raises:
         InvalidArgument: Both ``config`` and ``preset``, a ``model_config`` of another model, an autoencoder
             of another space, or ``trained_on`` without an autoencoder or without architectures.
+        CorruptData: ``config.model`` is a file of something else.
     """
 
     def __init__(
@@ -66,11 +67,8 @@ class LatentBO(ModelBasedSearch):
         super().__init__(
             space, seed=seed, n_startup_trials=config.n_startup_trials, batch_size=config.batch_size
         )
-        kind = getattr(autoencoders, autoencoders.MODELS[config.model]).config_class
-        if autoencoder is None and not isinstance(config.model_config, kind | None):
-            raise InvalidArgument(
-                f"model {config.model!r} needs a {kind.__name__}, got {type(config.model_config).__name__}"
-            )
+        if autoencoder is None:
+            autoencoder = _given_by(config, space)
         if autoencoder is not None and autoencoder.space.name != space.name:
             raise InvalidArgument(f"the autoencoder is of {autoencoder.space.name!r}, not of {space.name!r}")
         if trained_on is not None and (autoencoder is None or not len(trained_on)):
@@ -126,3 +124,15 @@ class LatentBO(ModelBasedSearch):
             known = finished[: updates[number]]
             self._rounds.plan(known, self.training_set(known), self.rng(_ROUND, number))
         return self._rounds.proposals(len(updates) - 1)
+
+
+def _given_by(config: LatentBOConfig, space: GraphSpace) -> GraphAutoencoder | None:
+    """The trained autoencoder whose file the configuration names; None if one is to be trained."""
+    name = autoencoders.MODELS.get(config.model)
+    kind = None if name is None else getattr(autoencoders, name).config_class
+    if config.model_config is not None and type(config.model_config) is not kind:
+        needed = "no model_config, since it is trained" if kind is None else f"a {kind.__name__}"
+        raise InvalidArgument(
+            f"model {config.model!r} needs {needed}, got {type(config.model_config).__name__}"
+        )
+    return None if name is not None else autoencoders.load_autoencoder(config.model, space=space)

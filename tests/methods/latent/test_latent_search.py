@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphnas.autoencoders import DVAEConfig, FeatureVAE, FeatureVAEConfig, GCNConfig, TrainingConfig
-from graphnas.errors import DataNotFound, InvalidArgument
+from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.evaluation import Observation
@@ -52,6 +52,10 @@ def paper(**changes):
 
 def edges(architecture):
     return float(architecture.num_edges + 0.1 * (architecture.adjacency == 2).sum())
+
+
+def same_weights(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def observations(architectures, values):
@@ -165,6 +169,31 @@ def test_other_models():
         (architecture,) = method.ask()
         method.tell(architecture, edges(architecture))
     assert type(method.autoencoder).__name__ == "GCN"
+
+
+def test_a_trained_model_from_its_file(tmp_path):
+    """By the configuration alone, as the command line and NNI's files name it."""
+    space = NASBench201()
+    model = FeatureVAE(space, FEATURES).fit(space.sample_batch(np.random.default_rng(0), 60))
+    path = tmp_path / "model.pt"
+    model.save(path)
+    by_file = LatentBO(space, quick(model=str(path), model_config=None), seed=1)
+    given = LatentBO(space, quick(), seed=1, autoencoder=model)
+    assert same_weights(by_file.autoencoder, model)
+    for _ in range(6):
+        (one,), (other,) = by_file.ask(), given.ask()
+        assert one == other
+        by_file.tell(one, edges(one))
+        given.tell(other, edges(other))
+    with pytest.raises(InvalidArgument, match="needs no model_config"):
+        LatentBO(space, quick(model=str(path)))
+    with pytest.raises(InvalidArgument, match="from the space 'nasbench201', not 'randwire'"):
+        LatentBO(RandWire(8), quick(model=str(path), model_config=None))
+    with pytest.raises(InvalidArgument, match=r"or the file of a trained autoencoder; got .*nowhere"):
+        LatentBOConfig(model=str(tmp_path / "nowhere.pt"))
+    path.write_text("no model")
+    with pytest.raises(CorruptData):
+        LatentBO(space, quick(model=str(path), model_config=None))
 
 
 # ---------------------------------------------------------------- candidates
