@@ -52,14 +52,14 @@ class Arm:
 
 
 ARMS = {
-    "S-VAE": Arm("SVAE", 12, 1e-2),
-    "GraphRNN": Arm("GraphRNN", 6, 1e-2),
-    "GCN": Arm("GCN", 8, 1e-2),
-    "GCN-EMB": Arm("GCNEmb", 8, 1e-2),
+    "S-VAE": Arm("SVAE", 18, 1e-2),
+    "GraphRNN": Arm("GraphRNN", 9, 1e-2),
+    "GCN": Arm("GCN", 12, 1e-2),
+    "GCN-EMB": Arm("GCNEmb", 12, 1e-2),
     "D-VAE": Arm("DVAE", 5, 1e-2, changes={"rounds": 4}),
     "DVAE-EMB": Arm("DVAEEmb", 5, 1e-2, changes={"rounds": 4}),
     "D-VAE by Adam": Arm("DVAE", 5, 4e-3, "adam"),
-    "GCN by Adam": Arm("GCN", 8, 4e-3, "adam"),
+    "GCN by Adam": Arm("GCN", 12, 4e-3, "adam"),
     "D-VAE, types": Arm("DVAE", 5, 1e-2, changes={"message": "type"}),
     "DVAE-EMB, types": Arm("DVAEEmb", 5, 1e-2, changes={"message": "type"}),
 }
