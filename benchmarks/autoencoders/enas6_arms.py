@@ -15,7 +15,7 @@ from benchmarks.autoencoders.noted_training import train_with_notes
 from benchmarks.autoencoders.variational_gp import VariationalGP
 from graphnas import ArchitectureBatch, autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig
-from graphnas.autoencoders.config import VertexConfig
+from graphnas.autoencoders.config import AutoencoderConfig, VertexConfig
 from graphnas.autoencoders.measures import abilities, latent_regression, reconstruction_accuracy
 from graphnas.surrogate import SparseGP
 from search_spaces import ENASMacro6
@@ -81,6 +81,22 @@ class Data:
         self.train_targets, self.test_targets = targets[rows], targets[held_out]
 
 
+def settings_of(arm: str, options: argparse.Namespace) -> tuple[type[GraphAutoencoder], AutoencoderConfig]:
+    """Class and configuration of an arm's model."""
+    chosen = ARMS[arm]
+    training = TrainingConfig(
+        epochs=options.epochs or chosen.epochs,
+        optimizer=chosen.optimizer,
+        learning_rate=chosen.learning_rate,
+        precision="bfloat16",
+    )
+    model_class = getattr(autoencoders, chosen.model)
+    changes: dict[str, Any] = {} if options.hidden is None else {"hidden": options.hidden}
+    if issubclass(model_class.config_class, VertexConfig):
+        changes |= {"rounds": 1, **chosen.changes}
+    return model_class, model_class.config_class.preset("paper", training=training, **changes)
+
+
 class Run:
     """The training of an arm with a seed, which continues where it was stopped.
 
@@ -90,20 +106,9 @@ class Run:
 
     def __init__(self, arm: str, seed: int, data: Data, options: argparse.Namespace) -> None:
         self.name, self.seed, self.data, self.options = arm, seed, data, options
-        chosen = ARMS[arm]
-        training = TrainingConfig(
-            epochs=options.epochs or chosen.epochs,
-            optimizer=chosen.optimizer,
-            learning_rate=chosen.learning_rate,
-            precision="bfloat16",
-        )
-        model_class = getattr(autoencoders, chosen.model)
-        changes = {} if options.hidden is None else {"hidden": options.hidden}
-        if issubclass(model_class.config_class, VertexConfig):
-            changes = {**changes, "rounds": 1, **chosen.changes}
-        config = model_class.config_class.preset("paper", training=training, **changes)
+        model_class, config = settings_of(arm, options)
         self.model: GraphAutoencoder = model_class(data.space, config, seed=seed, device=options.device)
-        self.epochs = training.epochs
+        self.epochs = config.training.epochs
         self.stem = f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
 
     def file(self, suffix: str) -> Path:

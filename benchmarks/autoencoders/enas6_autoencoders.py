@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Data, Run
+from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Data, Run, settings_of
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, mean_sd
 
@@ -227,7 +227,8 @@ def main() -> int:
     def record(what: str | None = None) -> dict[str, Any]:
         # Read again each time: other processes may have added their trainings meanwhile.
         stored = stored_runs(options.output, settings, what, fresh=options.fresh and len(made) <= 1)
-        runs = {**{(run["arm"], run["seed"]): run for run in stored}, **made}
+        current = [run for run in stored if run["config"] == settings_of(run["arm"], options)[1].to_dict()]
+        runs = {**{(run["arm"], run["seed"]): run for run in current}, **made}
         return {**settings, "runs": [runs[k] for k in sorted(runs, key=lambda k: (order.index(k[0]), k[1]))]}
 
     done = {(run["arm"], run["seed"]) for run in record("trainings")["runs"]}
