@@ -145,6 +145,13 @@ CATALOG = (
         "--samplers GraphBOSampler 'Optuna TPE' --datasets cifar10 --seeds 1 --trials 30 --fresh",
         tables=("nasbench201",),
     ),
+    _one(
+        "latent_spaces",
+        "searches.latent_spaces",
+        "--tasks enas6 --arms S-VAE 'raw bits' 'random search' --seeds 1 --queries 20 --hidden 16 "
+        "--graphs 300 --fresh --folder runs/bench/latent_spaces",
+        tables=("nasbench201", "nasbench101", "enas6"),
+    ),
     _one("storage_seconds", "searches.storage_seconds", "--trials 4 --slow-trials 1"),
     # GraphPNAS.
     Benchmark(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from benchmarks.harness.records import RESULTS, publish, script_parser
 from benchmarks.harness.sections import Section, Table, counted, mean_sd
 from benchmarks.searches.runs import Run, run_all, search
 from benchmarks.searches.tasks import opened
-from graphnas import Architecture, ArchitectureBatch, GraphSpace
+from graphnas import Architecture, ArchitectureBatch, GraphSpace, autoencoders
 from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, load_autoencoder
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import LatentBO
@@ -50,7 +51,6 @@ FEATURES, BITS, GRAPHBO, RANDOM = "FeatureVAE (default)", "raw bits", "GraphBO",
 ARMS = (FEATURES, *AUTOENCODERS, BITS, GRAPHBO, RANDOM)
 BUDGETS = (50, 100, 150)
 TRAINING = TrainingConfig(epochs=5, batch_size=64, precision="bfloat16")
-HIDDEN, GRAPHS = 128, 20_000
 
 
 class Bits:
@@ -90,24 +90,36 @@ def task_of(name: str) -> tuple[GraphSpace, Callable[[Architecture], tuple[float
     return space.restricted_to(table), measure, round(table.optimum, 4)
 
 
-@functools.cache
-def autoencoder(task: str, arm: str, folder: Path) -> GraphAutoencoder:
-    """The trained autoencoder of a task's space, from its file if there is one."""
-    space = task_of(task)[0]
-    path = folder / f"{task if task == 'enas6' else task.split('-')[0]}-{AUTOENCODERS[arm]}.pt"
-    if path.is_file():
-        return load_autoencoder(path, space=space)
-    from graphnas import autoencoders
+@dataclass(frozen=True)
+class Trained:
+    """Where the autoencoders are, and how they are trained where they are not there yet.
 
-    model_class = getattr(autoencoders, MODELS[AUTOENCODERS[arm]])
-    model: GraphAutoencoder = model_class(space, model_class.config_class(hidden=HIDDEN, training=TRAINING))
-    model.fit(space.sample_batch(np.random.default_rng(0), GRAPHS), progress=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save(path)
-    return model
+    Attributes:
+        folder: Of their files.
+        hidden: Size of their states.
+        graphs: Random architectures that they are trained on.
+    """
+
+    folder: Path
+    hidden: int
+    graphs: int
+
+    def path(self, task: str, arm: str) -> Path:
+        """The file of an arm's autoencoder, which the tasks of a space share."""
+        return self.folder / f"{task.split('-')[0]}-{AUTOENCODERS[arm]}.pt"
+
+    def train(self, task: str, arm: str) -> None:
+        """Train and save it."""
+        space = task_of(task)[0]
+        model_class = getattr(autoencoders, MODELS[AUTOENCODERS[arm]])
+        config = model_class.config_class(hidden=self.hidden, training=TRAINING)
+        model: GraphAutoencoder = model_class(space, config)
+        model.fit(space.sample_batch(np.random.default_rng(0), self.graphs), progress=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        model.save(self.path(task, arm))
 
 
-def make_sampler(task: str, arm: str, seed: int, folder: Path) -> BaseSampler:
+def make_sampler(task: str, arm: str, seed: int, trained: Trained) -> BaseSampler:
     """The sampler of an arm."""
     space = task_of(task)[0]
     if arm == GRAPHBO:
@@ -118,41 +130,41 @@ def make_sampler(task: str, arm: str, seed: int, folder: Path) -> BaseSampler:
     if arm == BITS:
         model = Bits(space)
     elif arm != FEATURES:
-        model = autoencoder(task, arm, folder)
+        model = load_autoencoder(trained.path(task, arm), space=space)
     return GraphSampler(space, lambda seed: LatentBO(space, seed=seed, autoencoder=model), seed=seed)
 
 
-def run(folder: Path, name: str, seed: int, queries: int) -> Run:
+def run(trained: Trained, name: str, seed: int, queries: int) -> Run:
     """One search; ``name`` is that of the task and of the arm."""
     task, arm = name.split(": ")
     space, measure, _ = task_of(task)
-    return search(name, seed, make_sampler(task, arm, seed, folder), space, measure, queries)
+    return search(name, seed, make_sampler(task, arm, seed, trained), space, measure, queries)
 
 
 def section(record: dict[str, Any]) -> Section:
     """A table per task: regret after so many queries."""
     tables = []
+    points = [b for b in BUDGETS if b <= record["queries"]] or [record["queries"]]
     for task, title in TASKS.items():
         rows = []
         for arm in ARMS:
             runs = [one for one in record["runs"] if one["method"] == f"{task}: {arm}"]
             if runs:
                 curves = [np.maximum.accumulate(one["values"]) for one in runs]
-                points = [b for b in BUDGETS if b <= record["queries"]]
                 best = [[float(c[min(b, len(c)) - 1]) for c in curves] for b in points]
                 seconds = np.mean([one["seconds"] / one["trials"] for one in runs])
                 rows.append([arm, str(len(runs)), *(mean_sd(at, 3) for at in best), f"{seconds:.2f}"])
         if rows:
             optimum = record["optimum"][task]
-            columns = ("latents", "seeds", *(f"value, {b}" for b in BUDGETS if b <= record["queries"]))
+            columns = ("latents", "seeds", *(f"value, {b}" for b in points))
             caption = f"{title}: best value after so many queries (of {optimum:.3f}), mean ± deviation."
             tables.append(Table(caption, (*columns, "s per trial"), rows))
     return Section(
         "Latent spaces to search in",
         tables,
         "none of the papers compares searches on these tables; the autoencoders are smaller than theirs "
-        f"(states of {HIDDEN}) and trained for {counted(TRAINING.epochs, 'epoch')} on {GRAPHS:,} random "
-        "architectures.",
+        f"(states of {record['hidden']}) and trained for {counted(TRAINING.epochs, 'epoch')} on "
+        f"{record['graphs']:,} random architectures.",
         ["All architectures of a table are candidates, so that nothing has to be decoded."],
     )
 
@@ -165,14 +177,20 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--queries", type=int, default=BUDGETS[-1])
+    parser.add_argument("--hidden", type=int, default=128, help="states of the autoencoders")
+    parser.add_argument("--graphs", type=int, default=20_000, help="architectures that they are trained on")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("runs/latent_spaces"))
-    parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
+    parser.add_argument("--fresh", action="store_true", help="train and run again what is there")
     options = parser.parse_args()
+    trained = Trained(options.folder, options.hidden, options.graphs)
+    made: set[Path] = set()
     for task in options.tasks:  # before the processes start, which would each train their own
         for arm in options.arms:
-            if arm in AUTOENCODERS:
-                autoencoder(task, arm, options.folder)
+            path = trained.path(task, arm) if arm in AUTOENCODERS else None
+            if path and path not in made and (options.fresh or not path.is_file()):
+                trained.train(task, arm)
+                made.add(path)
     searches = [
         (f"{task}: {arm}", options.first_seed + k, options.queries)
         for k in range(options.seeds)
@@ -180,9 +198,9 @@ def main() -> int:
         for arm in options.arms
     ]
     output = options.output or RESULTS / "latent_spaces.json"
-    settings = {"queries": options.queries}
+    settings = {name: getattr(options, name) for name in ("queries", "hidden", "graphs")}
     figures = run_all(
-        functools.partial(run, options.folder),
+        functools.partial(run, trained),
         searches,
         output,
         settings,
