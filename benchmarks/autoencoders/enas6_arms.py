@@ -58,8 +58,8 @@ ARMS = {
     "GCN-EMB": Arm("GCNEmb", 12, 1e-2),
     "D-VAE": Arm("DVAE", 5, 1e-2, changes={"rounds": 4}),
     "DVAE-EMB": Arm("DVAEEmb", 5, 1e-2, changes={"rounds": 4}),
-    "D-VAE by Adam": Arm("DVAE", 5, 4e-3, "adam"),
-    "GCN by Adam": Arm("GCN", 12, 4e-3, "adam"),
+    "D-VAE by Adam": Arm("DVAE", 5, 8e-3, "adam"),
+    "GCN by Adam": Arm("GCN", 12, 8e-3, "adam"),
     "D-VAE, types": Arm("DVAE", 5, 1e-2, changes={"message": "type"}),
     "DVAE-EMB, types": Arm("DVAEEmb", 5, 1e-2, changes={"message": "type"}),
 }
