@@ -30,9 +30,10 @@ PAPER_HOURS = 49
 """Of two cores, for D-VAE's public code: 1.09 s for each of these updates, measured on one such machine."""
 
 
-def runs_of(record: dict[str, Any], arm: str) -> list[dict[str, Any]]:
-    """The trainings of an arm."""
-    return [run for run in record["runs"] if run["arm"] == arm]
+def by_arm(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The trainings of each arm that has some, in the order of the report."""
+    runs = {arm: [run for run in record["runs"] if run["arm"] == arm] for arm in ARMS}
+    return {arm: own for arm, own in runs.items() if own}
 
 
 def over_seeds(runs: list[dict[str, Any]], *path: str, number: int = 0, digits: int = 2) -> str:
@@ -49,11 +50,8 @@ def over_seeds(runs: list[dict[str, Any]], *path: str, number: int = 0, digits: 
 def abilities_table(record: dict[str, Any]) -> Table:
     """Table 1 of both papers, with the cost."""
     rows = []
-    for name, arm in ARMS.items():
-        runs = runs_of(record, name)
-        if not runs:
-            continue
-        paper = PUBLISHED[arm.model]
+    for name, runs in by_arm(record).items():
+        paper = PUBLISHED[ARMS[name].model]
         minutes = [run["rounds"][0]["cpu_seconds"] / 60 for run in runs]
         rows.append(
             [
@@ -82,17 +80,14 @@ def abilities_table(record: dict[str, Any]) -> Table:
 def regression_table(record: dict[str, Any]) -> Table:
     """Table 2 of both papers."""
     rows = []
-    for name, arm in ARMS.items():
-        runs = runs_of(record, name)
-        if not runs:
-            continue
+    for name, runs in by_arm(record).items():
         other = next((run["rounds"][0]["gpytorch"] for run in runs if "gpytorch" in run["rounds"][0]), {})
         row = [name]
         for key in ("rmse", "pearson"):
             row += [
                 over_seeds(runs, "sparse_process", key, digits=3),
                 f"{other[key]:.3f}" if other else "",
-                f"{PUBLISHED[arm.model][key]:.3f}",
+                f"{PUBLISHED[ARMS[name].model][key]:.3f}",
             ]
         rows.append(row)
     return Table(
@@ -107,8 +102,8 @@ def regression_table(record: dict[str, Any]) -> Table:
 def rounds_table(record: dict[str, Any]) -> Table | None:
     """T = 1 to 4."""
     rows = []
-    for name in ARMS:
-        runs = [run for run in runs_of(record, name) if len(run["rounds"]) > 1]
+    for name, all_runs in by_arm(record).items():
+        runs = [run for run in all_runs if len(run["rounds"]) > 1]
         for number in range(len(runs[0]["rounds"]) if runs else 0):
             rows.append(
                 [
@@ -129,10 +124,7 @@ def rounds_table(record: dict[str, Any]) -> Table | None:
 def training_table(record: dict[str, Any]) -> Table:
     """How far the training went."""
     rows = []
-    for name in ARMS:
-        runs = runs_of(record, name)
-        if not runs:
-            continue
+    for name, runs in by_arm(record).items():
         training = runs[0]["config"]["training"]
         updates = training["epochs"] * -(-record["train"] // training["batch_size"])
         ends = [run["curve"][training["epochs"] - 1] for run in runs]
@@ -158,7 +150,7 @@ def section(record: dict[str, Any]) -> Section:
     """Tables 1 and 2 of both papers, rounds, and how they were trained."""
     tables = [abilities_table(record), regression_table(record), rounds_table(record), training_table(record)]
     notes = []
-    dvae = runs_of(record, "D-VAE")
+    dvae = by_arm(record).get("D-VAE")
     if dvae and record["hidden"] is None:
         minutes = float(np.mean([run["rounds"][0]["cpu_seconds"] for run in dvae])) / 60
         exact = over_seeds(dvae, "sampled", "accuracy")
@@ -184,10 +176,8 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
     figure, axes = panels(2, height=3.6)
     keys = {"reconstruction": "reconstruction (nats per graph)", "exact": "test graphs decoded exactly (%)"}
-    names = [name for name in ARMS if runs_of(record, name)]
     for panel, (key, text) in zip(axes, keys.items(), strict=True):
-        for k, name in enumerate(names):
-            runs = runs_of(record, name)
+        for k, (name, runs) in enumerate(by_arm(record).items()):
             epochs = runs[0]["config"]["training"]["epochs"]
             seconds = np.mean([[row["cpu_seconds"] for row in run["curve"][:epochs]] for run in runs], 0)
             values = np.mean([[row[key] for row in run["curve"][:epochs]] for run in runs], 0)
