@@ -158,6 +158,8 @@ def section(record: dict[str, Any]) -> Section:
             f"D-VAE: {exact} % exact after {minutes:.1f} core-minutes; the public code takes about "
             f"{PAPER_HOURS} hours of two cores for its 300 epochs."
         )
+    if any(ARMS[name].optimizer == "adam" for name in by_arm(record)):
+        notes.append("Adam's rows have as many updates as Muon's, which take fewer core-minutes.")
     return Section(
         "ENAS-6: graph autoencoders",
         [table for table in tables if table is not None],
