@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.autoencoders.noted_training import train_with_notes
+from benchmarks.autoencoders.noted_training import file_stem, train_with_notes
 from benchmarks.autoencoders.variational_gp import VariationalGP
 from graphnas import ArchitectureBatch, autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig
@@ -109,7 +109,7 @@ class Run:
         model_class, config = settings_of(arm, options)
         self.model: GraphAutoencoder = model_class(data.space, config, seed=seed, device=options.device)
         self.epochs = config.training.epochs
-        self.stem = f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
+        self.stem = file_stem(arm, seed)
 
     def file(self, suffix: str) -> Path:
         """A file of this training."""

@@ -21,19 +21,13 @@ import numpy as np
 
 from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Data, Run, settings_of
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
-from benchmarks.harness.sections import Section, Table, mean_sd
+from benchmarks.harness.sections import Section, Table, by_arm, mean_sd
 
 PLOT = "enas6_autoencoders.png"
 PAPER_UPDATES = 300 * 535
 """300 epochs of 17,118 graphs in batches of 32."""
 PAPER_HOURS = 49
 """Of two cores, for D-VAE's public code: 1.09 s for each of these updates, measured on one such machine."""
-
-
-def by_arm(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The trainings of each arm that has some, in the order of the report."""
-    runs = {arm: [run for run in record["runs"] if run["arm"] == arm] for arm in ARMS}
-    return {arm: own for arm, own in runs.items() if own}
 
 
 def over_seeds(runs: list[dict[str, Any]], *path: str, number: int = 0, digits: int = 2) -> str:
@@ -50,7 +44,7 @@ def over_seeds(runs: list[dict[str, Any]], *path: str, number: int = 0, digits: 
 def abilities_table(record: dict[str, Any]) -> Table:
     """Table 1 of both papers, with the cost."""
     rows = []
-    for name, runs in by_arm(record).items():
+    for name, runs in by_arm(record, ARMS).items():
         paper = PUBLISHED[ARMS[name].model]
         minutes = [run["rounds"][0]["cpu_seconds"] / 60 for run in runs]
         rows.append(
@@ -80,7 +74,7 @@ def abilities_table(record: dict[str, Any]) -> Table:
 def regression_table(record: dict[str, Any]) -> Table:
     """Table 2 of both papers."""
     rows = []
-    for name, runs in by_arm(record).items():
+    for name, runs in by_arm(record, ARMS).items():
         other = next((run["rounds"][0]["gpytorch"] for run in runs if "gpytorch" in run["rounds"][0]), {})
         row = [name]
         for key in ("rmse", "pearson"):
@@ -102,7 +96,7 @@ def regression_table(record: dict[str, Any]) -> Table:
 def rounds_table(record: dict[str, Any]) -> Table | None:
     """T = 1 to 4."""
     rows = []
-    for name, all_runs in by_arm(record).items():
+    for name, all_runs in by_arm(record, ARMS).items():
         runs = [run for run in all_runs if len(run["rounds"]) > 1]
         for number in range(len(runs[0]["rounds"]) if runs else 0):
             rows.append(
@@ -124,7 +118,7 @@ def rounds_table(record: dict[str, Any]) -> Table | None:
 def training_table(record: dict[str, Any]) -> Table:
     """How far the training went."""
     rows = []
-    for name, runs in by_arm(record).items():
+    for name, runs in by_arm(record, ARMS).items():
         training = runs[0]["config"]["training"]
         updates = training["epochs"] * -(-record["train"] // training["batch_size"])
         ends = [run["curve"][training["epochs"] - 1] for run in runs]
@@ -150,7 +144,7 @@ def section(record: dict[str, Any]) -> Section:
     """Tables 1 and 2 of both papers, rounds, and how they were trained."""
     tables = [abilities_table(record), regression_table(record), rounds_table(record), training_table(record)]
     notes = []
-    dvae = by_arm(record).get("D-VAE")
+    dvae = by_arm(record, ARMS).get("D-VAE")
     if dvae and record["hidden"] is None:
         minutes = float(np.mean([run["rounds"][0]["cpu_seconds"] for run in dvae])) / 60
         exact = over_seeds(dvae, "sampled", "accuracy")
@@ -158,7 +152,7 @@ def section(record: dict[str, Any]) -> Section:
             f"D-VAE: {exact} % exact after {minutes:.1f} core-minutes; the public code takes about "
             f"{PAPER_HOURS} hours of two cores for its 300 epochs."
         )
-    if any(ARMS[name].optimizer == "adam" for name in by_arm(record)):
+    if any(ARMS[name].optimizer == "adam" for name in by_arm(record, ARMS)):
         notes.append("Adam's rows have as many updates as Muon's, which take fewer core-minutes.")
     return Section(
         "ENAS-6: graph autoencoders",
@@ -179,7 +173,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
     figure, axes = panels(2, height=3.6)
     keys = {"reconstruction": "reconstruction (nats per graph)", "exact": "test graphs decoded exactly (%)"}
     for panel, (key, text) in zip(axes, keys.items(), strict=True):
-        for k, (name, runs) in enumerate(by_arm(record).items()):
+        for k, (name, runs) in enumerate(by_arm(record, ARMS).items()):
             epochs = runs[0]["config"]["training"]["epochs"]
             seconds = np.mean([[row["cpu_seconds"] for row in run["curve"][:epochs]] for run in runs], 0)
             values = np.mean([[row[key] for row in run["curve"][:epochs]] for run in runs], 0)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks.autoencoders.noted_training import file_stem
 from benchmarks.harness.drawing import label, panels, save
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, spread
@@ -229,7 +230,7 @@ def _draw_latents(record: dict[str, Any], folder: Path) -> str:
 
 def checked_stems(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, str]:
     """Beginnings of the files of each arm; ends the program where there are none."""
-    stems = {arm: f"{arm.replace(',', '').replace(' ', '-')}-{options.seed}" for arm in options.arms}
+    stems = {arm: file_stem(arm, options.seed) for arm in options.arms}
     for stem in stems.values():
         if not (options.folder / f"{stem}.round-1.pt").is_file():
             parser.error(

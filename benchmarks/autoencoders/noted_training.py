@@ -12,6 +12,11 @@ from graphnas.autoencoders.model import GraphModel
 from graphnas.files import replacing
 
 
+def file_stem(arm: str, seed: int) -> str:
+    """Beginning of the names of a training's files."""
+    return f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
+
+
 def train_with_notes(
     model: GraphModel,
     fit: Callable[..., Any],

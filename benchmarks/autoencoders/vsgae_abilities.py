@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.autoencoders.noted_training import train_with_notes
+from benchmarks.autoencoders.noted_training import file_stem, train_with_notes
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
-from benchmarks.harness.sections import Section, Table, counted, mean_sd
+from benchmarks.harness.sections import Section, Table, by_arm, counted, mean_sd
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import VSGAE, GraphAutoencoder, TrainingConfig, VSGAEConfig
 from graphnas.autoencoders.measures import abilities, reconstruction_accuracy
@@ -62,7 +62,7 @@ def run(arm: str, seed: int, data: Data, options: argparse.Namespace) -> dict[st
     )
     config = VSGAEConfig(hidden=options.hidden, training=training, **ARMS[arm])
     model = VSGAE(data.space, config, seed=seed, device=options.device)
-    stem = options.folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
+    stem = options.folder / file_stem(arm, seed)
 
     def look(trained: GraphAutoencoder) -> dict[str, float]:
         return {"exact": 100 * reconstruction_accuracy(trained, data.test, 1, stochastic=False)}
@@ -98,10 +98,7 @@ def run(arm: str, seed: int, data: Data, options: argparse.Namespace) -> dict[st
 def section(record: dict[str, Any]) -> Section:
     """Table 2, by the form of the loss."""
     rows = []
-    for arm in ARMS:
-        runs = [run for run in record["runs"] if run["arm"] == arm]
-        if not runs:
-            continue
+    for arm, runs in by_arm(record, ARMS).items():
 
         def over(kind: str, key: str, runs: list[dict[str, Any]] = runs) -> str:
             return mean_sd([run[kind][key] for run in runs])
@@ -155,12 +152,10 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
     axes[0].plot(
         middles, np.exp(-(middles**2) / 2) / np.sqrt(2 * np.pi), ":", color="#666666", label="normal"
     )
-    for k, arm in enumerate(ARMS):
-        runs = [run for run in record["runs"] if run["arm"] == arm]
-        if runs:
-            axes[0].plot(middles, np.mean([run["histogram"] for run in runs], 0), color=colour(k), label=arm)
-            spectrum = np.mean([run["spectrum"] for run in runs], 0)
-            axes[1].plot(np.arange(1, len(spectrum) + 1), spectrum, color=colour(k), label=arm)
+    for k, (arm, runs) in enumerate(by_arm(record, ARMS).items()):
+        axes[0].plot(middles, np.mean([run["histogram"] for run in runs], 0), color=colour(k), label=arm)
+        spectrum = np.mean([run["spectrum"] for run in runs], 0)
+        axes[1].plot(np.arange(1, len(spectrum) + 1), spectrum, color=colour(k), label=arm)
     axes[1].set_yscale("log")
     label(axes[0], "latent (mean deviations)", "density")
     label(axes[1], "principal component", "variance")

@@ -27,7 +27,7 @@ from benchmarks.harness.records import (
     stored_runs,
     write_record,
 )
-from benchmarks.harness.sections import Section, Table, counted, mean_sd
+from benchmarks.harness.sections import Section, Table, by_arm, counted, mean_sd
 from graphnas.detection import CocoData, DetectorSettings, FeatureMaps, load_coco, torchvision_detector
 from graphnas.detection.average_precision import average_precision
 from graphnas.detection.coco import CocoSplit
@@ -121,10 +121,7 @@ def backbone(arm: str, model: Path, image_size: tuple[int, int], finest: int) ->
 def section(record: dict[str, Any]) -> Section:
     """Average precision and sizes of the four."""
     rows = []
-    for arm in ARMS:
-        runs = [run for run in record["runs"] if run["arm"] == arm]
-        if not runs:
-            continue
+    for arm, runs in by_arm(record, ARMS).items():
         first = runs[0]
         rows.append(
             [
@@ -168,10 +165,7 @@ def section(record: dict[str, Any]) -> Section:
 
 
 def _leader(record: dict[str, Any], key: str) -> str:
-    means = {
-        arm: float(np.mean([run[key] for run in record["runs"] if run["arm"] == arm]))
-        for arm in dict.fromkeys(run["arm"] for run in record["runs"])
-    }
+    means = {arm: float(np.mean([run[key] for run in runs])) for arm, runs in by_arm(record, ARMS).items()}
     best = max(means, key=lambda arm: means[arm])
     return f"{best[0].upper()}{best[1:]} ({means[best]:.2f} %)"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,12 @@ def spread(mean: float, deviation: float, digits: int = 2) -> str:
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
     """Mean and standard deviation over seeds as the tables print them."""
     return spread(*mean_and_deviation(values), digits)
+
+
+def by_arm(record: dict[str, Any], arms: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The runs of each arm that has some, in the order of ``arms``."""
+    runs = {arm: [run for run in record["runs"] if run["arm"] == arm] for arm in arms}
+    return {arm: own for arm, own in runs.items() if own}
 
 
 def printed(section: Section) -> str:
