@@ -189,7 +189,9 @@ def _draw_sorted(record: dict[str, Any], folder: Path) -> str:
     from benchmarks.harness.drawing import label, legend_above, panels, save
     from graphnas.plots.style import colour
 
-    tasks = {task: runs for (task, optimizer), runs in by_task(record).items() if optimizer == "muon"}
+    tasks: dict[str, list[dict[str, Any]]] = {}
+    for (task, _), runs in by_task(record).items():
+        tasks.setdefault(task, runs)  # not those by Adam where both are there
     figure, axes = panels(2 * len(tasks), width=3.0)
     for k, (task, runs) in enumerate(tasks.items()):
         rows = {key: np.mean([one["sorted"][key] for one in runs], 0) for key in runs[0]["sorted"]}
@@ -231,19 +233,26 @@ def _errors(points: dict[float, list[dict[str, Any]]], key: str) -> list[list[fl
     return [[one[key] for one in runs] for runs in points.values()]
 
 
+def usual_optimizer(options: argparse.Namespace) -> str:
+    """That of the preset."""
+    return "adam" if options.preset == "paper" else "muon"
+
+
 def wanted_runs(options: argparse.Namespace) -> list[dict[str, Any]]:
     """What identifies each run, seed by seed, so that an interrupted record has all tasks."""
     wanted: list[dict[str, Any]] = []
+    usual = usual_optimizer(options)
     for seed in range(options.seeds):
         for task in options.tasks:
             if task == "sampling":
                 wanted += [
-                    {"task": task, "optimizer": "muon", "sampling": method, "share": share, "seed": seed}
+                    {"task": task, "optimizer": usual, "sampling": method, "share": share, "seed": seed}
                     for share in options.shares
                     for method in METHODS
                 ]
                 continue
-            optimizers = ("muon", "adam") if options.adam_epochs and task == "interpolation" else ("muon",)
+            compared = options.adam_epochs and task == "interpolation"
+            optimizers = dict.fromkeys((usual, "adam") if compared else (usual,))
             wanted += [
                 {"task": task, "optimizer": optimizer, "sampling": "all", "share": 1.0, "seed": seed}
                 for optimizer in optimizers
@@ -257,11 +266,9 @@ def make(which: dict[str, Any], data: Data, options: argparse.Namespace) -> dict
     # One split for all samples, so that only the sampling differs.
     split = data.split(which["task"], 0 if sampled else which["seed"])
     changes: dict[str, Any] = {"optimizer": which["optimizer"], "precision": options.precision}
-    if options.preset == "paper":
-        changes["optimizer"] = "adam"
-    elif which["optimizer"] == "adam":
+    if which["optimizer"] != usual_optimizer(options):
         changes |= {"learning_rate": 1e-3, "epochs": options.adam_epochs}
-    if options.epochs and which["optimizer"] == "muon":
+    elif options.epochs:
         changes["epochs"] = options.epochs
     if sampled:
         rows = data.sample(which["sampling"], split.train, which["share"], which["seed"], options)

@@ -84,7 +84,8 @@ class LatentBOConfig(Configuration):
 
     def __post_init__(self) -> None:
         check_choices(self, {"strategy": STRATEGIES, "surrogate": SURROGATES})
-        if self.model not in MODELS and not os.path.isfile(self.model):
+        known = isinstance(self.model, str) and (self.model in MODELS or os.path.isfile(self.model))
+        if not known:
             raise InvalidArgument(
                 f"model must be one of {', '.join(MODELS)}, or the file of a trained autoencoder; "
                 f"got {self.model!r}"

@@ -191,6 +191,9 @@ def test_a_trained_model_from_its_file(tmp_path):
         LatentBO(RandWire(8), quick(model=str(path), model_config=None))
     with pytest.raises(InvalidArgument, match=r"or the file of a trained autoencoder; got .*nowhere"):
         LatentBOConfig(model=str(tmp_path / "nowhere.pt"))
+    for wrong in (1, ["dvae"], None):
+        with pytest.raises(InvalidArgument, match="model must be one of"):
+            LatentBOConfig(model=wrong)
     path.write_text("no model")
     with pytest.raises(CorruptData):
         LatentBO(space, quick(model=str(path), model_config=None))
