@@ -175,7 +175,7 @@ def main() -> int:
     parser.add_argument("--decodings", type=int, default=10, help="of each test cell, and of each latent")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--hidden", type=int, default=250)
-    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--learning-rate", type=float, default=5e-3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/vsgae_abilities"))
     parser.add_argument("--fresh", action="store_true", help="train again what --folder already holds")
