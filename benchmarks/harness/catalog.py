@@ -69,6 +69,9 @@ _SEARCHES = {
     "nasbench201-latency-limit": "",
 }
 
+NASGEM_BENCH = "--cells 400 --epochs 4 --train-fraction 0.1 --width 8"
+"""What three hours of a core allow."""
+
 CATALOG = (
     # What a method needs: kernels, samples, properties.
     _one("wl_kernel", "graphs.wl_kernel", "--graphs 500 --repeats 3", "--repeats 7"),
@@ -77,10 +80,18 @@ CATALOG = (
     _one("gemnet_widths", "graphs.gemnet_widths", ""),
     # NASGEM.
     _one("nasgem_speed", "nasgem.speed", "--iterations 500 --repeats 2", "--repeats 3"),
-    _one(
+    Benchmark(
+        "nasgem_bench",
+        "nasgem.trained_cells",
+        quick={"nasgem_bench": "--cells 6 --repeats 2 --epochs 1 --train-fraction 0.02 --width 4"},
+        full={"nasgem_bench": NASGEM_BENCH},
+        needs=("cifar10",),
+    ),
+    _by_variant(
         "nasgem_correlation",
         "nasgem.correlation",
         "--seeds 2 --iterations 300 --fresh",
+        {"nasbench101": "", "nasgem_bench": "--cells nasgem_bench"},
         tables=("nasbench101",),
     ),
     _by_variant(

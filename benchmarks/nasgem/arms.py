@@ -16,7 +16,7 @@ from benchmarks.harness.records import publish, script_parser, stored_runs, writ
 from benchmarks.harness.sections import Section
 
 if TYPE_CHECKING:
-    from graphnas import ArchitectureBatch
+    from graphnas import ArchitectureBatch, GraphSpace
     from graphnas.methods.nasgem import KernelGuidedEncoder
 
 Matrix = NDArray[np.float32]
@@ -46,15 +46,17 @@ ENCODER_TEXT = (
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of NAS-Bench-101, pruned, with their figures.
+    """Cells of a space, pruned, with their figures.
 
     Attributes:
+        space: The space.
         batch: The cells.
-        accuracy: Mean test accuracy of the three repeats at 108 epochs, in percent.
+        accuracy: In percent; of NAS-Bench-101 the mean test accuracy of three repeats at 108 epochs.
         validation: Validation accuracy of one repeat in percent, NaN where the table has none.
         macs: Multiply-accumulates.
     """
 
+    space: GraphSpace
     batch: ArchitectureBatch
     accuracy: Vector
     validation: Vector
@@ -62,18 +64,21 @@ class Cells:
 
     def select(self, rows: NDArray[np.int64]) -> Cells:
         """Some of them."""
-        return Cells(self.batch[rows], self.accuracy[rows], self.validation[rows], self.macs[rows])
+        figures = (self.batch, self.accuracy, self.validation, self.macs)
+        return Cells(self.space, *(part[rows] for part in figures))
 
 
 def nasbench101_cells() -> Cells:
-    """All 423,624 cells of the table."""
+    """All 423,624 cells of NAS-Bench-101."""
     from graphnas import ArchitectureBatch
     from search_spaces import NASBench101
     from search_spaces.tables import open_table
 
-    table = open_table(NASBench101())
+    space = NASBench101()
+    table = open_table(space)
     results = table.results
     return Cells(
+        space,
         ArchitectureBatch.from_arrays(results.adjacency, results.operations, results.num_nodes),
         table.figures("cifar10", 108, "test_accuracy"),
         table.figures("cifar10", 108, "validation_accuracy"),
@@ -90,23 +95,22 @@ def conv3x3_rows(cells: Cells) -> NDArray[np.int64]:
 
 
 def train_encoder(
-    batch: ArchitectureBatch, seed: int, changes: Mapping[str, Any], **settings: Any
+    cells: Cells, seed: int, changes: Mapping[str, Any], **settings: Any
 ) -> KernelGuidedEncoder:
-    """An encoder of NAS-Bench-101's cells, trained on random pairs of ``batch``.
+    """An encoder trained on random pairs of ``cells``.
 
     Args:
-        batch: The cells that pairs are drawn from, with replacement.
+        cells: What pairs are drawn from, with replacement.
         seed: Seed of weights and pairs; the same for all arms.
         changes: A value of :data:`ENCODERS`.
         **settings: Other fields of ``EncoderConfig``.
     """
     from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up
-    from search_spaces import NASBench101
 
     config = EncoderConfig(hidden=(128,), **settings, **changes)
-    encoder = KernelGuidedEncoder(NASBench101(), config, seed=seed)
+    encoder = KernelGuidedEncoder(cells.space, config, seed=seed)
     rng = np.random.default_rng([seed, 1])
-    drawn = batch[rng.integers(len(batch), size=2 * config.pairs)]
+    drawn = cells.batch[rng.integers(len(cells.batch), size=2 * config.pairs)]
     return encoder.fit(pair_up(drawn, rng, encoder.kernel, config.target))
 
 

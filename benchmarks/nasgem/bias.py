@@ -70,7 +70,7 @@ def one_seed(
     vectors = {}
     both = cells.batch[np.concatenate([train, candidates])]
     for name in EMBEDDED:
-        encoder = train_encoder(cells.batch, seed, ENCODERS[name], node_ops="onehot", **settings)
+        encoder = train_encoder(cells, seed, ENCODERS[name], node_ops="onehot", **settings)
         vectors[name] = encoder.embed(both).numpy()
     for depth in DEPTHS:
         some = cells.batch[rng.integers(len(targets), size=10_000)]

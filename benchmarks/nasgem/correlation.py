@@ -1,7 +1,8 @@
 """How well NASGEM's predictor ranks cells, with and without its embedding, by share of training cells.
 
-The protocol of the paper's Tables 3-4 on cells of NAS-Bench-101 whose inner operations are all conv3x3: 1,000
-of them per seed, 600 to learn from and 400 to be ranked. Three arms of the paper and three baselines:
+The protocol of the paper's Tables 3-4, 1,000 cells of one operation, of which 600 are learned from and 400
+ranked: on cells of NAS-Bench-101 whose inner operations are all conv3x3, of which each seed draws its own,
+or on those of benchmarks.nasgem.trained_cells. Three arms of the paper and three baselines:
 
 - adjacency + P: the perceptron P on the flattened upper triangle of the adjacency;
 - autoencoder + P: on the code of a plain autoencoder of the adjacency;
@@ -11,6 +12,7 @@ of them per seed, 600 to learn from and 400 to be ranked. Three arms of the pape
 It can be stopped at any time: finished seeds are kept in the record.
 
     python -m benchmarks.nasgem.correlation
+    python -m benchmarks.nasgem.correlation --cells nasgem_bench
     python -m benchmarks.nasgem.correlation --seeds 2 --iterations 300 --shares 10 100
 """
 
@@ -21,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.records import run_on_one_thread
+from benchmarks.harness.records import RESULTS, run_on_one_thread
 from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.nasgem.arms import (
     ADJACENCY,
@@ -44,9 +46,11 @@ from benchmarks.nasgem.arms import (
     still_to_run,
     train_encoder,
 )
+from benchmarks.nasgem.trained_cells import bench_space, stored_cells
 
 SHARES = (10, 20, 30, 50, 70, 100)
-TRAIN, CELLS = 600, 1000
+TRAIN_SHARE, CELLS = 0.6, 1000
+SOURCES = ("nasbench101", "nasgem_bench")
 SEEDS = 20
 ARMS = (ADJACENCY, *ENCODERS, *BASELINES)
 MEASURES = {"tau": "Kendall's tau", "pearson": "Pearson's r"}
@@ -70,10 +74,11 @@ def one_seed(cells: Cells, seed: int, shares: list[int], settings: dict[str, int
     from scipy.stats import kendalltau, pearsonr
 
     chosen = np.random.default_rng(seed).permutation(len(cells.accuracy))[:CELLS]
-    train, test = chosen[:TRAIN], chosen[TRAIN:]
+    cut = round(TRAIN_SHARE * len(chosen))
+    train, test = chosen[:cut], chosen[cut:]
     vectors, losses = {}, {}
     for name, changes in ENCODERS.items():
-        encoder = train_encoder(cells.batch, seed, changes, node_ops="none", **settings)
+        encoder = train_encoder(cells, seed, changes, node_ops="none", **settings)
         vectors[name] = encoder.embed(cells.batch).numpy()
         last = encoder.history[-1]
         losses[name] = {key: round(last[key], 5) for key in ("similarity", "reconstruction")}
@@ -84,7 +89,7 @@ def one_seed(cells: Cells, seed: int, shares: list[int], settings: dict[str, int
         regress = REGRESSORS.get(arm, perceptron)
         rows = []
         for share in shares:
-            part = train[: TRAIN * share // 100]
+            part = train[: cut * share // 100]
             predicted = regress(x[part], cells.accuracy[part], x[test], seed)
             actual = cells.accuracy[test]
             # A constant prediction orders nothing.
@@ -105,6 +110,8 @@ def published(measure: str, arm: str, share: int) -> float | None:
 def section(record: dict[str, Any]) -> Section:
     """The part of the report that this record makes."""
     shares, runs = record["shares"], record["runs"]
+    drawn = min(record["known"], CELLS)
+    train = round(TRAIN_SHARE * drawn)
     columns = ["", *(f"{share} %" for share in shares)]
 
     def values(measure: str, arm: str, k: int) -> list[float]:
@@ -116,7 +123,7 @@ def section(record: dict[str, Any]) -> Section:
         for arm in PUBLISHED[measure]:
             printed = [published(measure, arm, share) for share in shares]
             rows.append([f"paper, {arm}", *("" if v is None else f"{v:.2f}" for v in printed)])
-        caption = f"{title} on {CELLS - TRAIN} test cells by share of the {TRAIN} training cells, "
+        caption = f"{title} on {drawn - train} test cells by share of the {train} training cells, "
         tables.append(Table(f"{caption}mean ± standard deviation over {len(runs)} seeds", columns, rows))
     pairs = [(KERNEL, ADJACENCY), (KERNEL, AUTOENCODER), (SHALLOW, AUTOENCODER)]
     rows = []
@@ -133,15 +140,21 @@ def section(record: dict[str, Any]) -> Section:
     tables.append(
         Table("Kendall's tau, difference at equal seeds ± its standard error (not deviation)", columns, rows)
     )
+    of_table = record["cells"] == "nasbench101"
+    ours = f"{record['known']:,} cells " + (
+        "of NAS-Bench-101 of at most 7 nodes, all inner operations conv3x3, with the mean test accuracy of "
+        "three repeats at 108 epochs"
+        if of_table
+        else "of benchmarks.nasgem.trained_cells"
+    )
     return Section(
-        "NASGEM, Tables 3-4: does the embedding help the predictor?",
+        "NASGEM, Tables 3-4: does the embedding help the predictor?"
+        + ("" if of_table else " On cells trained here"),
         tables,
         protocol=(
             "The paper trains 1,000 cells of at most 6 nodes with one operation for 30 epochs (NASGEM-Bench, "
-            f"not published). Ours are {record['known']:,} cells of NAS-Bench-101 of at most 7 nodes, all "
-            "inner operations conv3x3, with the mean test accuracy of three repeats at 108 epochs; each seed "
-            f"draws {CELLS:,} of them and splits them {TRAIN}/{CELLS - TRAIN}. "
-            + ENCODER_TEXT.format(**record["encoder"])
+            f"not published). Ours are {ours}; each seed draws {drawn:,} of them and splits them "
+            f"{train}/{drawn - train}. " + ENCODER_TEXT.format(**record["encoder"])
         ),
         notes=[*notes(record), *still_to_run(record, SEEDS)],
         plots=[plot_name(record)] if len(shares) > 1 else [],
@@ -173,16 +186,12 @@ def notes(record: dict[str, Any]) -> list[str]:
     lines.append(
         f"The guidance is learned: similarity loss {guided:.3f} with the kernel's term, {plain:.3f} without."
     )
-    lines.append(
-        "A real NASGEM-Bench (1,000 networks of one operation trained for 30 epochs) was not made: there was "
-        "no GPU for it. Its accuracies, of one short run each, are probably noisier than those here."
-    )
     return lines
 
 
 def plot_name(record: dict[str, Any]) -> str:
     """The file that :func:`draw` writes."""
-    return f"{record.get('name', 'nasgem_correlation')}.png"
+    return f"{record['name']}.png"
 
 
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
@@ -212,14 +221,21 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the missing seeds, store and print."""
-    parser = seeds_parser(__doc__, "nasgem_correlation", SEEDS)
+    parser = seeds_parser(__doc__, None, SEEDS)
+    parser.add_argument("--cells", choices=SOURCES, default=SOURCES[0])
     parser.add_argument("--shares", type=int, nargs="+", default=list(SHARES), help="percent, ascending")
     options = parser.parse_args()
+    options.output = options.output or RESULTS / f"nasgem_correlation_{options.cells}.json"
 
-    everything = nasbench101_cells()
-    cells = everything.select(conv3x3_rows(everything))
+    if options.cells == "nasbench101":
+        everything = nasbench101_cells()
+        cells = everything.select(conv3x3_rows(everything))
+    else:
+        batch, accuracy, macs = stored_cells()
+        cells = Cells(bench_space(), batch, accuracy, np.full(len(accuracy), np.nan), macs)
     settings = {
         "name": options.output.stem,
+        "cells": options.cells,
         "shares": options.shares,
         "encoder": encoder_settings(options),
         "known": len(cells.accuracy),

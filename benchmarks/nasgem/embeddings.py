@@ -55,7 +55,7 @@ def one_seed(cells: Cells, scores: Vector, seed: int, settings: dict[str, int]) 
     """Both figures for every embedding; the first seed keeps what the plots need."""
     vectors, kernel = {}, {}
     for name, changes in ENCODERS.items():
-        encoder = train_encoder(cells.batch, seed, changes, node_ops="none", **settings)
+        encoder = train_encoder(cells, seed, changes, node_ops="none", **settings)
         vectors[EMBEDDINGS[name]] = encoder.embed(cells.batch).numpy()
         kernel[EMBEDDINGS[name]] = encoder.kernel
     vectors = {RAW: encoder.flatten(cells.batch), **vectors}

@@ -9,6 +9,9 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 
+NODE_OPS = ("onehot", "none")
+"""Whether the operations' bits are part of a row."""
+
 
 class Flattener:
     """Turns a batch into one row of bits per architecture.
@@ -27,8 +30,8 @@ class Flattener:
     """
 
     def __init__(self, space: GraphSpace, node_ops: str = "onehot", *, absent_bit: bool = False) -> None:
-        if node_ops not in ("onehot", "none"):
-            raise InvalidArgument(f"node_ops must be 'onehot' or 'none', got {node_ops!r}")
+        if node_ops not in NODE_OPS:
+            raise InvalidArgument(f"node_ops must be one of {NODE_OPS}, got {node_ops!r}")
         layout = space.layout
         order = np.lexsort((layout.sources, layout.targets, layout.is_node))
         if node_ops == "none":

@@ -1,4 +1,4 @@
-"""Fixtures that skip where a table of results is missing."""
+"""Fixtures that skip where a table of results or a data set is missing."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def table101() -> None:
 @pytest.fixture
 def enas_table() -> None:
     _need("enas6")
+
+
+@pytest.fixture
+def cifar10() -> None:
+    from graphnas.training.cifar10 import find_cifar10
+
+    try:
+        find_cifar10()
+    except DataNotFound as error:
+        pytest.skip(str(error))

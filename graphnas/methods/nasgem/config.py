@@ -34,7 +34,7 @@ class NASGEMConfig(Configuration):
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
         max_points: Evaluations that the perceptron learns from, the best and the most recent, so that the
             time of a proposal stays bounded in a long search; None for all.
-        encoder: Settings of the encoder; None means 10 dimensions for graphs of at most 7 nodes, else 20.
+        encoder: Settings of the encoder; None means its defaults.
         perceptron: Settings of the perceptron; None means its defaults.
     """
 

@@ -71,8 +71,7 @@ class NASGEM(ModelBasedSearch):
         """The kernel-guided encoder, trained on first use."""
         if self._given is not None:
             return self._given
-        dimension = 10 if self.space.max_nodes <= 7 else 20
-        config = self.config.encoder or EncoderConfig(dimension=dimension)
+        config = self.config.encoder or EncoderConfig()
         return self._trained(self.seed, lambda: KernelGuidedEncoder(self.space, config, seed=self.seed).fit())
 
     def suggest(

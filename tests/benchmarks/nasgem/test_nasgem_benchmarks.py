@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
 from benchmark_run import check_section, run
 
-from benchmarks.nasgem import arms, bias, correlation, embeddings, similarity_loss
+from benchmarks.nasgem import arms, bias, correlation, embeddings, similarity_loss, trained_cells
 
 
 def test_differences_at_equal_seeds():
@@ -68,7 +69,14 @@ def correlation_record(kernel: float) -> dict:
         losses = {arm: {"similarity": 0.1, "reconstruction": 0.0} for arm in correlation.ENCODERS}
         runs.append({"seed": seed, "tau": tau, "pearson": copy.deepcopy(tau), "losses": losses})
     encoder = {"pairs": 10, "iterations": 10, "batch_size": 10, "dimension": 3}
-    return {"name": "made_up", "shares": [10, 100], "encoder": encoder, "known": 2494, "runs": runs}
+    return {
+        "name": "made_up",
+        "cells": "nasbench101",
+        "shares": [10, 100],
+        "encoder": encoder,
+        "known": 2494,
+        "runs": runs,
+    }
 
 
 def test_the_section_says_whether_the_claims_hold(tmp_path):
@@ -85,6 +93,41 @@ def test_the_section_says_whether_the_claims_hold(tmp_path):
     assert rows[correlation.ADJACENCY][0] == "0.505 ± 0.007"
     difference = correlation.section(better).tables[2].rows[0]
     assert difference[1].startswith("+0.1")
+    few = correlation.section({**better, "cells": "nasgem_bench", "known": 400})
+    assert "on 160 test cells by share of the 240 training cells" in few.tables[0].caption
+    assert "240/160" in few.protocol
+
+
+def test_cells_of_the_bench_have_different_graphs_and_come_back_from_their_bits(tmp_path):
+    space, cells = trained_cells.bench_space(), trained_cells.different_cells(50)
+    assert len({space.key(cell) for cell in cells}) == 50
+    assert trained_cells.different_cells(20) == cells[:20]
+    runs = [
+        {"cell": trained_cells.bits_of(cell), "value": float(k), "macs": k} for k, cell in enumerate(cells)
+    ]
+    runs[3]["value"] = None  # a training that failed
+    path = tmp_path / "cells.json"
+    path.write_text(json.dumps({"runs": runs}))
+    batch, values, _ = trained_cells.stored_cells(path)
+    assert batch.to_architectures() == cells[:3] + cells[4:]
+    assert values.tolist() == [0.0, 1.0, 2.0, *map(float, range(4, 50))]
+    with pytest.raises(SystemExit, match="trained_cells makes it"):
+        trained_cells.stored_cells(tmp_path / "none.json")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cifar10")
+def test_trained_cells_go_on_where_they_stopped(tmp_path):
+    sizes = ["--epochs", "1", "--train-fraction", "0.01", "--width", "2", "--repeats", "1"]
+    output = tmp_path / "cells.json"
+    _, first = run("nasgem.trained_cells", *sizes, "--cells", "1", output=output)
+    printed, record = run("nasgem.trained_cells", *sizes, "--cells", "2", "--workers", "2", output=output)
+    assert "1 cells of" in printed
+    assert record["runs"][0] == first["runs"][0]
+    assert record["repeats"] == first["repeats"]
+    assert [run["cell"] for run in record["runs"]] == [
+        trained_cells.bits_of(cell) for cell in trained_cells.different_cells(2)
+    ]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from graphnas.graph.flatten import Flattener
 from graphnas.graph.wl import WeisfeilerLehman
 from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up, sample_pairs
 from graphnas.methods.nasgem.pairs import transform_target
-from search_spaces import GEMNet, NASBench201
+from search_spaces import GEMNet, NASBench101, NASBench201
 
 SMALL = EncoderConfig(
     dimension=20,
@@ -24,6 +24,8 @@ SMALL = EncoderConfig(
     iterations=800,
     batch_size=128,
     kernel_iterations=1,
+    kernel_direction="both",
+    kernel_initial=False,
 )
 
 
@@ -119,8 +121,8 @@ def test_loss_is_the_papers():
 
 def test_training_follows_the_kernel_and_reconstructs():
     space = GEMNet(6)
-    kernel = WeisfeilerLehman(1, node_labels=False)
-    pairs = sample_pairs(space, 500, np.random.default_rng(9), kernel)
+    untrained = KernelGuidedEncoder(space, SMALL, seed=0)
+    pairs = sample_pairs(space, 500, np.random.default_rng(9), untrained.kernel)
     fresh = space.sample_batch(np.random.default_rng(10), 200)
 
     def follows(encoder):
@@ -129,7 +131,6 @@ def test_training_follows_the_kernel_and_reconstructs():
         )
         return float(np.corrcoef(cosine, pairs.target)[0, 1])
 
-    untrained = KernelGuidedEncoder(space, SMALL, seed=0)
     trained = KernelGuidedEncoder(space, SMALL, seed=0).fit()
     plain = KernelGuidedEncoder(space, replace(SMALL, kernel_guided=False), seed=0).fit()
     assert trained.similarity_loss(pairs) < 0.2 * plain.similarity_loss(pairs)
@@ -137,6 +138,27 @@ def test_training_follows_the_kernel_and_reconstructs():
     assert follows(trained) > follows(plain) + 0.1
     assert trained.reconstruction_accuracy(fresh) > 0.95 > untrained.reconstruction_accuracy(fresh)
     assert trained.history[-1]["iteration"] == SMALL.iterations
+
+
+def test_the_default_size_follows_the_kernel_better_than_a_constant_on_unseen_pairs():
+    encoder = KernelGuidedEncoder(NASBench101(), EncoderConfig(pairs=20_000, iterations=1500), seed=0).fit()
+    unseen = sample_pairs(encoder.space, 500, np.random.default_rng(9), encoder.kernel)
+    assert encoder.similarity_loss(unseen) < unseen.target.var()  # of the best constant
+
+
+@pytest.mark.parametrize("space", [GEMNet(30), NASBench201()], ids=["gemnet", "nasbench201"])
+def test_the_default_kernel_tells_random_graphs_apart(space):
+    """Both directions without the first labels make GEMNet's graphs of 30 nodes orthogonal."""
+    encoder = KernelGuidedEncoder(space)
+    kernel = encoder.kernel
+    assert (kernel.direction, kernel.include_initial, kernel.node_labels) == ("out", True, True)
+    targets = sample_pairs(space, 300, np.random.default_rng(0), kernel).target
+    assert targets.std() > 0.03
+    assert 0.7 < targets.mean() < 0.95
+    strict = EncoderConfig(kernel_direction="both", kernel_initial=False)
+    if space.max_nodes == 30:
+        kernel = KernelGuidedEncoder(space, strict).kernel
+        assert sample_pairs(space, 300, np.random.default_rng(0), kernel).target.mean() < 0.01
 
 
 def test_seeds_decide_and_global_state_is_untouched():
@@ -162,7 +184,17 @@ def test_embedding_does_not_depend_on_the_batch():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("dimension", 0), ("pairs", 0), ("iterations", -1), ("learning_rate", 0.0)]
+    ("field", "value"),
+    [
+        ("dimension", 0),
+        ("pairs", 1),
+        ("iterations", -1),
+        ("learning_rate", 0.0),
+        ("kernel_direction", "down"),
+        ("kernel_initial", 1),
+        ("target", "sorted"),
+        ("node_ops", "all"),
+    ],
 )
 def test_bad_settings(field, value):
     with pytest.raises(InvalidArgument, match=field):
