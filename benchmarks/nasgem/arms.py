@@ -17,7 +17,7 @@ from benchmarks.harness.sections import Section
 
 if TYPE_CHECKING:
     from graphnas import ArchitectureBatch, GraphSpace
-    from graphnas.methods.nasgem import KernelGuidedEncoder
+    from graphnas.methods.nasgem import KernelGuidedEncoder, MLPPredictor
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -136,14 +136,20 @@ def encoder_settings(options: argparse.Namespace) -> dict[str, int]:
 # ---------------------------------------------------------------- regressors
 
 
-def perceptron(train: Matrix, targets: Vector, candidates: Matrix, seed: int) -> Vector:
-    """The paper's P on vectors of any kind."""
+def trained_perceptron(train: Matrix, targets: Vector, seed: int) -> MLPPredictor:
+    """The paper's P, fitted to vectors of any kind."""
     import torch
 
-    from graphnas.methods.nasgem import MLPPredictor
+    from graphnas.methods.nasgem import MLPPredictor, PredictorConfig
 
-    predictor = MLPPredictor(seed=seed).fit(torch.from_numpy(train), targets)
-    return predictor.predict(torch.from_numpy(candidates))[:, 0]
+    return MLPPredictor(PredictorConfig.preset("paper"), seed=seed).fit(torch.from_numpy(train), targets)
+
+
+def perceptron(train: Matrix, targets: Vector, candidates: Matrix, seed: int) -> Vector:
+    """What the paper's P predicts."""
+    import torch
+
+    return trained_perceptron(train, targets, seed).predict(torch.from_numpy(candidates))[:, 0]
 
 
 def ridge(train: Matrix, targets: Vector, candidates: Matrix, seed: int) -> Vector:

@@ -17,9 +17,11 @@ It can be stopped at any time: finished seeds are kept in the record.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from benchmarks.harness.records import run_on_one_thread
 from benchmarks.harness.sections import Section, Table, mean_sd
@@ -31,17 +33,21 @@ from benchmarks.nasgem.arms import (
     KERNEL,
     SHALLOW,
     Cells,
+    Matrix,
     Vector,
     conv3x3_rows,
     each_seed,
     encoder_settings,
     nasbench101_cells,
     paired,
-    perceptron,
     seeds_parser,
     still_to_run,
     train_encoder,
+    trained_perceptron,
 )
+
+if TYPE_CHECKING:
+    from graphnas.methods.nasgem import MLPPredictor
 
 PAIRS, TRAIN, SHOWN = 20_000, 200, 300
 SEEDS = 5
@@ -64,7 +70,7 @@ def one_seed(cells: Cells, scores: Vector, seed: int, settings: dict[str, int]) 
     different = first != second
     first, second = first[different], second[different]
     distance = np.abs(scores[first] - scores[second])
-    figures: dict[str, Any] = {"similarity": {}, "predicted": {}, "plane": {}}
+    figures: dict[str, Any] = {"similarity": {}, "predicted": {}, "plane": {}, "lipschitz": {}}
     for name, table in vectors.items():
         cosine = (table[first] * table[second]).sum(1) / np.linalg.norm(table[first], axis=1)
         figures["similarity"][name] = rank_correlation(
@@ -79,7 +85,9 @@ def one_seed(cells: Cells, scores: Vector, seed: int, settings: dict[str, int]) 
     train = rng.permutation(len(scores))[:TRAIN]
     test = np.setdiff1d(np.arange(len(scores)), train)
     for name, table in vectors.items():
-        predicted = perceptron(table[train], scores[train], table, seed)
+        predictor = trained_perceptron(table[train], scores[train], seed)
+        predicted = predictor.predict(torch.from_numpy(table))[:, 0]
+        figures["lipschitz"][name] = steepness(table, predicted, scores, (first, second), predictor)
         points, share = plane(table)
         figures["predicted"][name] = rank_correlation(predicted[test], scores[test])
         figures["plane"][name] = {
@@ -104,6 +112,39 @@ def rank_correlation(first: Vector, second: Vector) -> float:
     if not (np.ptp(first) > 0 and np.ptp(second) > 0):
         return 0.0
     return round(float(spearmanr(first, second)[0]), 4)
+
+
+def steepness(
+    table: Matrix,
+    predicted: Vector,
+    scores: Vector,
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    predictor: MLPPredictor,
+) -> dict[str, float]:
+    """How P's Lipschitz bound (eq. 6-13) compares with what it predicts, and near codes' scores with others'.
+
+    Args:
+        table: Embeddings.
+        predicted: P's scores of them.
+        scores: The true ones.
+        pairs: Random pairs of rows.
+        predictor: P.
+    """
+    from scipy.spatial import cKDTree
+
+    distance, nearest = cKDTree(table).query(table, k=2)
+    near = distance[:, 1] > 0
+    neighbours = np.arange(len(table))[near], nearest[near, 1]
+    first, second = (np.concatenate(rows) for rows in zip(pairs, neighbours, strict=True))
+    apart = np.linalg.norm(table[first] - table[second], axis=1)
+    slopes = np.abs(predicted[first] - predicted[second])[apart > 0] / apart[apart > 0]
+    bound = float(predictor.lipschitz_bound()[0])
+    random, close = (np.abs(scores[a] - scores[b]).mean() for a, b in (pairs, neighbours))
+    return {
+        "within": float((slopes <= 1.0001 * bound).mean()),
+        "used": round(float(slopes.max() / bound), 4),
+        "close": round(float(close / random), 4),
+    }
 
 
 def plane(table: Vector) -> tuple[Vector, float]:
@@ -144,6 +185,17 @@ def section(record: dict[str, Any]) -> Section:
         planes = [run["plane"][name] for run in runs]
         cells = [mean_sd([plane[key] for plane in planes], 3) for key in ("share", "predicted", "score")]
         rows.append([name, mean_sd([run["predicted"][name] for run in runs], 3), *cells])
+    slopes = []
+    for name in runs[0]["lipschitz"]:
+        found = [run["lipschitz"][name] for run in runs]
+        slopes.append(
+            [
+                name,
+                f"{min(one['within'] for one in found):.0%}",
+                mean_sd([one["used"] for one in found], 3),
+                mean_sd([one["close"] for one in found], 3),
+            ]
+        )
     seeds = f"{len(runs)} seeds"
     return Section(
         "NASGEM, Figs. 1 and 4: what the embedding says about scores",
@@ -161,6 +213,15 @@ def section(record: dict[str, Any]) -> Section:
                 f"{seeds}",
                 ["embedding", "P and score", "variance share", "plane and predicted", "plane and score"],
                 rows,
+            ),
+            Table(
+                "The argument of eq. 6-13, that a Lipschitz P gives near codes near scores, on random pairs "
+                "and nearest neighbours: pairs whose predictions differ by no more than the product of P's "
+                "spectral norms allows; the steepest slope as a share of that bound; and the mean difference "
+                "of the true scores of nearest neighbours as a share of random pairs', of which the bound "
+                f"says nothing; {seeds}",
+                ["embedding", "within the bound", "steepest of the bound", "nearest of random"],
+                slopes,
             ),
         ],
         protocol=(

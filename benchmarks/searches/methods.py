@@ -14,7 +14,6 @@ from benchmarks.searches.tasks import Opened, Task, opened
 from graphnas import SearchMethod
 from graphnas.autoencoders import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods import GraphPNASConfig, LatentBO, LatentBOConfig, NASGEMConfig, TreeSearch
-from graphnas.methods.nasgem import EncoderConfig
 from optuna_graphnas import (
     GraphBOSampler,
     GraphPNASSampler,
@@ -37,7 +36,7 @@ POPULATION = 20
 
 def _nasgem_paper(task: Opened, seed: int) -> BaseSampler:
     """The paper gives no counts: here 50 random architectures, then rounds of 10."""
-    config = NASGEMConfig.preset("paper", n_startup_trials=50, encoder=EncoderConfig(dimension=10))
+    config = NASGEMConfig.preset("paper", n_startup_trials=50)
     return NASGEMSampler(task.space, config=config, seed=seed)
 
 
@@ -118,16 +117,14 @@ METHODS = {
     "NASGEMSampler": Method(
         lambda task, seed: NASGEMSampler(task.space, seed=seed),
         objectives=1,
-        most_queries=100,
-        slow_on=ALL_SPACES,
-        default=lambda task: task.space == "nasbench201" and task.epochs == 200,
+        most_queries=150,
+        default=lambda task: task.space == "nasbench101" or task.epochs == 200,
     ),
     "NASGEMSampler, preset=paper": Method(
         _nasgem_paper,
         objectives=1,
-        most_queries=100,
-        slow_on=ALL_SPACES,
-        default=lambda task: task.name == "nasbench201-cifar10-200",
+        most_queries=150,
+        default=lambda task: task.name in ("nasbench201-cifar10-200", "nasbench101-test"),
     ),
     "LatentBOSampler, preset=paper": Method(
         _latent_paper,

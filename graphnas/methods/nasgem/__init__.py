@@ -1,9 +1,9 @@
 """NASGEM: kernel-guided encoder, score predictor and bootstrap optimisation (arXiv 2007.04452)."""
 
-from graphnas.methods.nasgem.config import NASGEMConfig
-from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.config import EncoderConfig, NASGEMConfig, PredictorConfig
+from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
 from graphnas.methods.nasgem.pairs import Pairs, pair_up, sample_pairs
-from graphnas.methods.nasgem.predictor import MLPPredictor, PredictorConfig
+from graphnas.methods.nasgem.predictor import MLPPredictor
 from graphnas.methods.nasgem.search import NASGEM
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,66 +11,13 @@ from torch.nn import functional as F
 from tqdm.auto import trange
 
 from graphnas.autoencoders.networks import perceptron
-from graphnas.configuration import (
-    Configuration,
-    check_booleans,
-    check_choices,
-    check_integers,
-    check_numbers,
-)
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
-from graphnas.graph.flatten import NODE_OPS, Flattener
+from graphnas.graph.flatten import Flattener
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl import WeisfeilerLehman
-from graphnas.graph.wl_labels import DIRECTIONS, Direction
-from graphnas.methods.nasgem.pairs import TARGETS, Pairs, sample_pairs
-
-
-@dataclass(frozen=True)
-class EncoderConfig(Configuration):
-    """Settings of :class:`KernelGuidedEncoder`.
-
-    The paper states the loss, 50,000 pairs and 10,000 iterations (its ablation), and dimensions from 10 to
-    50; the rest are our choices. It names the Weisfeiler-Lehman kernel without a variant: the default is the
-    standard one, grakel's, whose labels see the successors and whose features include the first labels.
-
-    Attributes:
-        dimension: Size ``d`` of the embedding. On unseen pairs of GEMNet, NAS-Bench-101 and NAS-Bench-201 an
-            embedding of 30 follows the kernel better than a constant does, one of 10 does not.
-        hidden: Widths between input and embedding; the decoder mirrors them.
-        node_ops: ``"onehot"`` appends one-hot operations to the adjacency, ``"none"`` leaves them out.
-        pairs: Number of pairs generated once, before training.
-        iterations: Number of updates.
-        batch_size: Pairs per update.
-        learning_rate: Adam's learning rate.
-        kernel_iterations: Depth ``h`` of the Weisfeiler-Lehman kernel.
-        kernel_direction: Neighbours that its labels see: ``"in"``, ``"out"`` or ``"both"``, kept apart.
-        kernel_initial: Whether the labels before the first round are features too. Without them, and in
-            both directions, random graphs of 30 nodes are nearly orthogonal: nothing is to be learned.
-        target: ``"raw"``, ``"centred"`` or ``"rank"``; see :func:`.pairs.sample_pairs`.
-        kernel_guided: Whether the loss has the similarity term; without it, a plain autoencoder.
-    """
-
-    dimension: int = 30
-    hidden: tuple[int, ...] = (256, 128)
-    node_ops: str = "onehot"
-    pairs: int = 50_000
-    iterations: int = 10_000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    kernel_iterations: int = 3
-    kernel_direction: Direction = "out"
-    kernel_initial: bool = True
-    target: str = "raw"
-    kernel_guided: bool = True
-
-    def __post_init__(self) -> None:
-        counts = ("dimension", "iterations", "batch_size", "kernel_iterations")
-        check_integers(self, {**dict.fromkeys(counts, 1), "pairs": 2})
-        check_numbers(self, {"learning_rate": "(0, inf)"})
-        check_choices(self, {"node_ops": NODE_OPS, "kernel_direction": DIRECTIONS, "target": TARGETS})
-        check_booleans(self, "kernel_initial", "kernel_guided")
+from graphnas.methods.nasgem.config import EncoderConfig
+from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
 
 
 class KernelGuidedEncoder(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -12,35 +10,10 @@ from torch.nn import functional as F
 
 from graphnas.autoencoders.networks import perceptron
 from graphnas.errors import InvalidArgument
+from graphnas.methods.nasgem.config import PredictorConfig
 
-
-@dataclass(frozen=True)
-class PredictorConfig:
-    """Settings of :class:`MLPPredictor`; the paper states only "fully connected, ReLU".
-
-    Attributes:
-        hidden: Widths between the vector and the score.
-        epochs: Full-batch updates of a fit from scratch.
-        fine_tune_epochs: Full-batch updates when the set has grown.
-        learning_rate: Adam's learning rate.
-        weight_decay: Adam's weight decay.
-    """
-
-    hidden: tuple[int, ...] = (64, 32)
-    epochs: int = 500
-    fine_tune_epochs: int = 100
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-
-    def __post_init__(self) -> None:
-        for field in ("epochs", "fine_tune_epochs"):
-            if getattr(self, field) < 1:
-                raise InvalidArgument(f"{field} must be at least 1, got {getattr(self, field)}")
-        if not self.learning_rate > 0 or self.weight_decay < 0:
-            raise InvalidArgument(
-                "learning_rate must be positive and weight_decay not negative, got "
-                f"{self.learning_rate} and {self.weight_decay}"
-            )
+WARMUP = 0.2
+"""Share of the updates during which the rate of the schedule rises."""
 
 
 class MLPPredictor:
@@ -63,7 +36,7 @@ class MLPPredictor:
         self.seed = seed
         self.device = torch.device(device)
         self._network: nn.Sequential | None = None
-        self._mean = self._scale = torch.zeros(0)
+        self._mean = self._scale = self._centre = self._spread = torch.zeros(0)
 
     def fit(self, vectors: Tensor, scores: ArrayLike) -> MLPPredictor:
         """Train new weights on ``vectors`` (n, d) and ``scores`` (n,) or (n, m).
@@ -73,6 +46,9 @@ class MLPPredictor:
         """
         x, y = self._check(vectors, scores)
         self._mean, self._scale = y.mean(0), y.std(0).clamp_min(1e-6)
+        self._centre, self._spread = torch.zeros_like(x[0]), torch.ones_like(x[0])
+        if self.config.standardise:
+            self._centre, self._spread = x.mean(0), x.std(0).clamp_min(1e-6)
         generator = torch.Generator().manual_seed(self.seed)
         widths = [x.shape[1], *self.config.hidden, y.shape[1]]
         self._network = perceptron(widths, generator, self.device)
@@ -82,7 +58,7 @@ class MLPPredictor:
     def fine_tune(self, vectors: Tensor, scores: ArrayLike) -> MLPPredictor:
         """Continue from the current weights on a set that has grown.
 
-        The standardisation of the last :meth:`fit` is kept, so that the old weights keep their meaning. If
+        The standardisations of the last :meth:`fit` are kept, so that the old weights keep their meaning. If
         nothing was fitted yet, or another number of scores per vector, this is a fit.
         """
         x, y = self._check(vectors, scores)
@@ -100,8 +76,29 @@ class MLPPredictor:
         if self._network is None:
             raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
         with torch.no_grad():
-            out = self._network(vectors.to(self.device)) * self._scale + self._mean
+            out = self._network(self._inputs(vectors.to(self.device))) * self._scale + self._mean
         return np.asarray(out.double().cpu().numpy())
+
+    def lipschitz_bound(self) -> NDArray[np.float64]:
+        """``(m,)``: no two predictions differ by more than this times the distance of their vectors.
+
+        The product of the spectral norms of the layers, since ReLU never enlarges a difference. NASGEM argues
+        with such a bound (eq. 6-13) that graphs of near embeddings have near scores.
+
+        Raises:
+            InvalidArgument: Nothing was fitted.
+        """
+        if self._network is None:
+            raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
+        *inner, last = [layer.weight.detach() for layer in self._network if isinstance(layer, nn.Linear)]
+        inner[0] = inner[0] / self._spread
+        bound = last.norm(dim=1) * self._scale
+        for weight in inner:
+            bound = bound * torch.linalg.matrix_norm(weight, 2)
+        return np.asarray(bound.double().cpu().numpy())
+
+    def _inputs(self, vectors: Tensor) -> Tensor:
+        return (vectors - self._centre) / self._spread
 
     def _check(self, vectors: Tensor, scores: ArrayLike) -> tuple[Tensor, Tensor]:
         y = torch.as_tensor(np.asarray(scores, np.float32), device=self.device)
@@ -117,11 +114,18 @@ class MLPPredictor:
     def _train(self, x: Tensor, y: Tensor, epochs: int) -> None:
         assert self._network is not None
         config = self.config
-        target = (y - self._mean) / self._scale
+        inputs, target = self._inputs(x), (y - self._mean) / self._scale
         optimizer = torch.optim.Adam(
             self._network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        schedule: torch.optim.lr_scheduler.LRScheduler | None = None
+        if config.schedule == "one_cycle":
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, config.learning_rate, total_steps=epochs + 1, pct_start=WARMUP
+            )
         for _ in range(epochs):
             optimizer.zero_grad(set_to_none=True)
-            F.mse_loss(self._network(x), target).backward()  # type: ignore[no-untyped-call]
+            F.mse_loss(self._network(inputs), target).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if schedule is not None:
+                schedule.step()

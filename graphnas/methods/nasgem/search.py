@@ -16,8 +16,9 @@ from graphnas.methods.base import Latest
 from graphnas.methods.candidates import CandidatePool
 from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
 from graphnas.methods.nasgem.config import NASGEMConfig
-from graphnas.methods.nasgem.encoder import EncoderConfig, KernelGuidedEncoder
+from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
 from graphnas.methods.nasgem.predictor import MLPPredictor
+from graphnas.seeds import derived_seed
 from graphnas.surrogate.training_set import normal_scores
 
 Vector = NDArray[np.float64]
@@ -71,8 +72,8 @@ class NASGEM(ModelBasedSearch):
         """The kernel-guided encoder, trained on first use."""
         if self._given is not None:
             return self._given
-        config = self.config.encoder or EncoderConfig()
-        return self._trained(self.seed, lambda: KernelGuidedEncoder(self.space, config, seed=self.seed).fit())
+        config, seed = self.config.encoder, self.seed
+        return self._trained(seed, lambda: KernelGuidedEncoder(self.space, config, seed=seed).fit())
 
     def suggest(
         self, finished: Finished, pending: Sequence[Architecture], seen: Collection[str]
@@ -104,9 +105,10 @@ class NASGEM(ModelBasedSearch):
         Fine-tuning repeats all updates, so that a method rebuilt from its history ends with the same weights.
         Those already made on the beginning of the same history are not repeated.
         """
-        predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
         if self.config.update == "refit":
-            return predictor.fit(*self._examples(known))
+            seed = derived_seed(self.seed, "perceptron", len(known)) if self.config.new_weights else self.seed
+            return MLPPredictor(self.config.perceptron, seed=seed).fit(*self._examples(known))
+        predictor, done = MLPPredictor(self.config.perceptron, seed=self.seed), 0
         if self._tuned is not None:
             history, size, tuned = self._tuned
             if size in updates and history == (self.seed, known[:size]):
