@@ -14,24 +14,24 @@ with its own arms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.autoencoders.enas6_methods import BASELINES, SKIPS, TOP, Model, Searches, opened, taken
+from benchmarks.autoencoders.enas6_methods import (
+    SKIPS,
+    TOP,
+    Searches,
+    all_searches,
+    chosen_models,
+    search_arguments,
+)
 from benchmarks.autoencoders.enas6_surrogate import FOLDS, SPACE, TREES, EnasSurrogate
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
+from benchmarks.harness.records import publish, run_on_one_thread, script_parser
 from benchmarks.harness.sections import Section, Table, counted, mean_sd
 
-MODELS = [
-    Path("runs/enas6_autoencoders") / f"{name}-{seed}.round-{last}.pt"
-    for name, last in (("D-VAE", 1), ("DVAE-EMB", 4))
-    for seed in range(3)
-]
-"""D-VAE is trained once and DVAE-EMB four times, as in the papers."""
 PLOT, TOP_PLOT = "enas6_search.png", "enas6_search_top.png"
 
 
@@ -51,8 +51,8 @@ def top_of(record: dict[str, Any], arm: str) -> list[tuple[str, float]]:
     return sorted(found.items(), key=lambda entry: -entry[1])[:TOP]
 
 
-def rounds_table(record: dict[str, Any]) -> Table:
-    """The best after each round."""
+def rounds_table(record: dict[str, Any], by: str) -> Table:
+    """The best after each round; ``by`` says what measures."""
     arms, batch = arms_of(record), record["batch_size"]
     best = {arm: np.maximum.accumulate(values_of(record, arm), axis=1) for arm in arms}
     rows = [
@@ -64,17 +64,17 @@ def rounds_table(record: dict[str, Any]) -> Table:
     ]
     columns = [f"{arm} ({len(best[arm])})" for arm in arms]
     return Table(
-        "The best accuracy by the surrogate, in percent, among what a search evaluated up to each round "
+        f"The best accuracy by {by}, in percent, among what a search evaluated up to each round "
         "(evaluations in brackets), mean ± deviation over the seeds (number in brackets).",
         ("round", *columns),
         rows,
     )
 
 
-def summary_table(record: dict[str, Any]) -> Table:
-    """What the searches found, and their cost."""
+def summary_table(record: dict[str, Any], to_beat: float) -> Table:
+    """What the searches found, how often better than ``to_beat``, the best of the start, and their cost."""
     rows = []
-    batch, to_beat = record["batch_size"], record["surrogate"]["of_start"]
+    batch = record["batch_size"]
     for arm in arms_of(record):
         values = values_of(record, arm)
         minutes = [run["cpu_seconds"] / 60 for run in record["runs"] if run["arm"] == arm]
@@ -135,7 +135,11 @@ def section(record: dict[str, Any]) -> Section:
         f"{climbed['best']:.3f} with {climbed['evaluations']:,} evaluations.",
         f"{ahead}.",
     ]
-    tables = [rounds_table(record), summary_table(record), models_table(record)]
+    tables = [
+        rounds_table(record, "the surrogate"),
+        summary_table(record, fit["of_start"]),
+        models_table(record),
+    ]
     return Section(
         "ENAS-6: Bayesian optimisation in latent spaces",
         [table for table in tables if table is not None],
@@ -184,70 +188,22 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
     return [*names, save(grid, folder, TOP_PLOT)]
 
 
-def still_wanted(
-    runs: Sequence[dict[str, Any]], wanted: Mapping[tuple[str, int], Model | None]
-) -> dict[tuple[str, int], dict[str, Any]]:
-    """Stored searches by arm and seed, without those of other models than the ones asked for."""
-    kept = {}
-    for run in runs:
-        key = run["arm"], run["seed"]
-        model = wanted.get(key)
-        if key not in wanted or run["model"] == (None if model is None else model.origin):
-            kept[key] = run
-    return kept
-
-
 def main() -> int:
     """Search, print and store, one search after the other."""
     parser = script_parser(__doc__, "enas6_search")
-    parser.add_argument(
-        "--models", nargs="*", type=Path, default=MODELS, metavar="FILE", help="autoencoders saved on ENAS-6"
-    )
-    parser.add_argument("--arms", nargs="+", metavar="ARM", help="only these, such as D-VAE or evolution")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--batch-size", type=int, default=50, help="architectures in a round")
+    search_arguments(parser)
     parser.add_argument("--known", type=int, help="fewer architectures to start from, for a trial run")
     parser.add_argument("--trees", type=int, default=TREES, help="of the surrogate")
-    parser.add_argument("--decodings", type=int, default=500, help="of a selected point")
     parser.add_argument("--climbs", type=int, default=500, help="starts of the long hill climbing")
-    parser.add_argument("--fresh", action="store_true", help="run again what --output already holds")
     options = parser.parse_args()
-    missing = [str(path) for path in options.models if not path.is_file()]
-    if missing:
-        parser.error(
-            f"there is no {', '.join(missing)}: benchmarks.autoencoders.enas6_autoencoders trains the "
-            "models, and --models names others"
-        )
-    models = [opened(path) for path in options.models]
-    order = [*dict.fromkeys(model.arm for model in models), *BASELINES]
-    arms = options.arms or order
-    if unknown := [arm for arm in arms if arm not in order]:
-        parser.error(f"there is no arm {', '.join(unknown)}; there are: {', '.join(order)}")
-
+    models, order = chosen_models(parser, options)
     surrogate = EnasSurrogate(options.trees, options.known)
     names = ("rounds", "batch_size", "known", "trees", "decodings")
     settings = {name: getattr(options, name) for name in names}
     figures = {"surrogate": surrogate.held_out_fit(), "climbed": surrogate.climbed(options.climbs)}
     searches = Searches(surrogate, options.rounds, options.batch_size, options.decodings)
-    wanted = {(arm, seed): taken(models, arm, seed) for seed in range(options.seeds) for arm in arms}
-    made: dict[tuple[str, int], dict[str, Any]] = {}
-
-    def record(what: str | None = None) -> dict[str, Any]:
-        # Read again each time: other processes may have added their searches meanwhile.
-        stored = stored_runs(options.output, settings, what, fresh=options.fresh and len(made) <= 1)
-        runs = {**still_wanted(stored, wanted), **made}
-        named = [*order, *(arm for arm, _ in runs if arm not in order)]
-        listed = sorted(runs, key=lambda key: (named.index(key[0]), key[1]))
-        return {**settings, **figures, "runs": [runs[key] for key in listed]}
-
-    done = {(run["arm"], run["seed"]) for run in record("searches")["runs"]}
-    for (arm, seed), model in wanted.items():
-        if (arm, seed) not in done:
-            made[arm, seed] = run = searches.run(arm, seed, model)
-            write_record(options.output, record(), quiet=True)
-            print(f"{arm}, seed {seed}: {max(run['values']):.3f} in {run['cpu_seconds']:.0f} s", flush=True)
-    publish(options.output, record(), section)
+    record = all_searches(searches, models, order, options, settings, figures)
+    publish(options.output, record, section)
     return 0
 
 

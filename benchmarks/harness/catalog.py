@@ -180,7 +180,7 @@ CATALOG = (
         "--gpytorch-seeds 0 --fresh --folder runs/bench/enas6_autoencoders",
         tables=("enas6",),
     ),
-    # Both need the models and latents of the benchmark before.
+    # The next three need the models and latents of the benchmark before.
     _one(
         "enas6_figures",
         "autoencoders.enas6_figures",
@@ -193,6 +193,18 @@ CATALOG = (
         "--models runs/bench/enas6_autoencoders/D-VAE-0.round-1.pt --seeds 1 --rounds 2 --batch-size 5 "
         "--known 300 --trees 50 --decodings 20 --climbs 20 --fresh",
         tables=("enas6",),
+    ),
+    Benchmark(
+        "enas6_supernet",
+        "autoencoders.enas6_supernet",
+        quick={
+            "enas6_supernet": "--models runs/bench/enas6_autoencoders/D-VAE-0.round-1.pt --seeds 1 "
+            "--rounds 2 --batch-size 5 --known 40 --epochs 1 --steps 20 --images 200 --decodings 20 --fresh "
+            "--folder runs/bench/enas6_supernet"
+        },
+        full={"enas6_supernet": ""},
+        tables=("enas6",),
+        needs=("cifar10",),
     ),
     _one(
         "enas6_latent_regression",

@@ -134,6 +134,26 @@ def test_search_benchmark_goes_on_where_it_stopped(trained, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("enas_table", "cifar10")
+def test_search_by_shared_weights_keeps_its_supernet(trained, tmp_path):
+    sizes = ["--rounds", "2", "--batch-size", "3", "--known", "12", "--decodings", "10", "--seeds", "1"]
+    sizes += ["--width", "2", "--epochs", "2", "--steps", "1", "--images", "50", "--folder", str(tmp_path)]
+    sizes += ["--models", str(trained / "D-VAE-0.round-1.pt")]
+    script, output = "autoencoders.enas6_supernet", tmp_path / "supernet.json"
+    _, first = run(script, *sizes, "--arms", "evolution", output=output)
+    (file,) = tmp_path.glob("supernet-*.pt")
+    written = file.stat().st_mtime_ns
+    printed, both = run(script, *sizes, output=output)
+    assert file.stat().st_mtime_ns == written  # not trained again
+    assert [found["arm"] for found in both["runs"]] == ["D-VAE", "random search", "evolution"]
+    assert both["runs"][2] == first["runs"][0]
+    assert both["supernet"] == first["supernet"]
+    values = [value for found in both["runs"] for value in found["values"]]
+    assert all(value == round(value / 2) * 2 for value in values)  # of 50 images
+    assert f"best {both['supernet']['of_start']:.2f} %" in printed
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("enas_table")
 def test_figures_benchmark(trained, tmp_path):
     script, folder = "autoencoders.enas6_figures", ["--folder", str(trained)]
