@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.autoencoders.enas6_data import Data
 from benchmarks.autoencoders.noted_training import file_stem, train_with_notes
 from benchmarks.autoencoders.variational_gp import VariationalGP
-from graphnas import ArchitectureBatch, autoencoders
+from graphnas import autoencoders
 from graphnas.autoencoders import GraphAutoencoder, TrainingConfig
 from graphnas.autoencoders.config import AutoencoderConfig, VertexConfig
 from graphnas.autoencoders.measures import abilities, latent_regression, reconstruction_accuracy
 from graphnas.surrogate import SparseGP
-from search_spaces import ENASMacro6
-from search_spaces.tables import open_table
 
 PUBLISHED = {
     "DVAE": {"accuracy": 99.96, "validity": 100.0, "uniqueness": 37.26, "rmse": 0.384, "pearson": 0.920},
@@ -63,21 +62,6 @@ ARMS = {
     "DVAE-EMB, types": Arm("DVAEEmb", 5, 1e-2, changes={"message": "type"}),
 }
 """By the names in the report, in its order. Adam has more epochs, so as many core-minutes as Muon."""
-
-
-class Data:
-    """The published split."""
-
-    def __init__(self, graphs: int | None = None) -> None:
-        self.space = ENASMacro6()
-        table = open_table(self.space)
-        rows, held_out = table.split()
-        if graphs is not None:
-            rows, held_out = rows[:graphs], held_out[:graphs]
-        everything = ArchitectureBatch.from_architectures(table.architectures())
-        self.train, self.test = everything[rows], everything[held_out]
-        targets = table.standardised_targets()
-        self.train_targets, self.test_targets = targets[rows], targets[held_out]
 
 
 def settings_of(arm: str, options: argparse.Namespace) -> tuple[type[GraphAutoencoder], AutoencoderConfig]:

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Data, Run, settings_of
+from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Run, settings_of
+from benchmarks.autoencoders.enas6_data import Data
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, by_arm, mean_sd
 

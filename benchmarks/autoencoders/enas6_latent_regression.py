@@ -25,15 +25,13 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 
+from benchmarks.autoencoders.enas6_data import Data
 from benchmarks.autoencoders.variational_gp import VariationalGP
 from benchmarks.harness.records import PACKAGES, publish, run_on_one_thread, script_parser, write_record
 from benchmarks.harness.sections import Section, Table, mean_and_deviation, spread
-from graphnas import ArchitectureBatch
 from graphnas.autoencoders import FeatureVAE, FeatureVAEConfig
 from graphnas.autoencoders.measures import abilities, errors_of
 from graphnas.surrogate import SparseGP
-from search_spaces import ENASMacro6
-from search_spaces.tables import open_table
 
 Matrix = NDArray[np.float64]
 PLOT = "enas6_latent_regression.png"
@@ -49,25 +47,14 @@ PUBLISHED = {
 """RMSE and Pearson's r; the first six from the tables of D-VAE and DVAE-EMB, the last from PACE's log."""
 
 
-class Data:
-    """The published split, as bits: six one-hot operations and 15 skip bits."""
-
-    def __init__(self, graphs: int | None = None) -> None:
-        self.space = ENASMacro6()
-        table = open_table(self.space)
-        rows, held_out = (part[:graphs] for part in table.split())
-        targets = table.standardised_targets()
-        everything = ArchitectureBatch.from_architectures(table.architectures())
-        self.train, self.test = everything[rows], everything[held_out]
-        self.y, self.test_y = targets[rows], targets[held_out]
-        codes, skips = self.space.to_codes(everything)
-        bits = np.concatenate([np.eye(6)[codes].reshape(len(codes), -1), skips], axis=1)
-        self.bits, self.test_bits = bits[rows], bits[held_out]
-
-
 def sparse_process(x: Matrix, y: Matrix, test_x: Matrix, seed: int, *, ard: bool = True) -> Matrix:
     """The 500-point process."""
     return SparseGP(500, ard=ard, seed=seed).fit([x], y).predict([test_x])[0]
+
+
+def ridge(data: Data, seed: int) -> Matrix:
+    """Linear regression with a penalty."""
+    return np.asarray(Ridge(1.0).fit(data.bits, data.train_targets).predict(data.test_bits))
 
 
 def nystroem(components: int) -> Callable[[Data, int], Matrix]:
@@ -75,21 +62,24 @@ def nystroem(components: int) -> Callable[[Data, int], Matrix]:
 
     def predict(data: Data, seed: int) -> Matrix:
         features = Nystroem(gamma=0.03, n_components=components, random_state=seed)
-        model = Ridge(0.03).fit(features.fit_transform(data.bits), data.y)
+        model = Ridge(0.03).fit(features.fit_transform(data.bits), data.train_targets)
         return np.asarray(model.predict(features.transform(data.test_bits)))
 
     return predict
 
 
 BASELINES: dict[str, tuple[Callable[[Data, int], Matrix], bool]] = {
-    "predict the mean": (lambda data, seed: np.full(len(data.test_y), data.y.mean()), False),
-    "ridge on bits": (lambda data, seed: Ridge(1.0).fit(data.bits, data.y).predict(data.test_bits), False),
+    "predict the mean": (
+        lambda data, seed: np.full(len(data.test_targets), data.train_targets.mean()),
+        False,
+    ),
+    "ridge on bits": (ridge, False),
     "500-point GP on bits": (
-        lambda data, seed: sparse_process(data.bits, data.y, data.test_bits, seed, ard=False),
+        lambda data, seed: sparse_process(data.bits, data.train_targets, data.test_bits, seed, ard=False),
         True,
     ),
     "500-point GP (ARD) on bits": (
-        lambda data, seed: sparse_process(data.bits, data.y, data.test_bits, seed),
+        lambda data, seed: sparse_process(data.bits, data.train_targets, data.test_bits, seed),
         True,
     ),
     "Nystroem-1000 on bits": (nystroem(1000), True),
@@ -97,7 +87,7 @@ BASELINES: dict[str, tuple[Callable[[Data, int], Matrix], bool]] = {
     "600 boosted trees on bits": (
         lambda data, seed: (
             HistGradientBoostingRegressor(max_iter=600, learning_rate=0.1, random_state=seed)
-            .fit(data.bits, data.y)
+            .fit(data.bits, data.train_targets)
             .predict(data.test_bits)
         ),
         False,
@@ -123,7 +113,7 @@ class Record:
         if str(seed) in known:
             return
         start = time.perf_counter()
-        rmse, pearson = errors_of(predict(), data.test_y)
+        rmse, pearson = errors_of(predict(), data.test_targets)
         seconds = time.perf_counter() - start
         known[str(seed)] = [rmse, pearson, seconds]
         print(f"{name}, seed {seed}: RMSE {rmse:.4f}, r {pearson:.4f} ({seconds:.1f} s)", flush=True)
@@ -170,7 +160,9 @@ def latent_space(
     if name in record.models and done[label] >= options.seeds and done[variational] >= options.gpytorch_seeds:
         return
     start = time.process_time()
-    model = FeatureVAE(data.space, FeatureVAEConfig()).fit(data.train, data.y if supervised else None)
+    model = FeatureVAE(data.space, FeatureVAEConfig()).fit(
+        data.train, data.train_targets if supervised else None
+    )
     seconds = time.process_time() - start
     x, test_x = (model.encode(graphs)[0].double().numpy() for graphs in (data.train, data.test))
     if name not in record.models:
@@ -182,7 +174,9 @@ def latent_space(
         }
         print(f"{name}: trained in {seconds:.0f} CPU seconds; {measured}", flush=True)
     for seed in range(options.seeds):
-        record.measure(label, seed, data, lambda seed=seed: sparse_process(x, data.y, test_x, seed))
+        record.measure(
+            label, seed, data, lambda seed=seed: sparse_process(x, data.train_targets, test_x, seed)
+        )
     for seed in range(options.gpytorch_seeds):
         record.measure(
             variational,
@@ -190,7 +184,7 @@ def latent_space(
             data,
             lambda seed=seed: (
                 VariationalGP(500, seed=seed, passes=options.gpytorch_passes)
-                .fit([x], data.y)
+                .fit([x], data.train_targets)
                 .predict([test_x])[0]
             ),
         )

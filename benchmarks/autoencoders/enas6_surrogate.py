@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import KFold
 
+from benchmarks.autoencoders.enas6_data import bits_of
 from graphnas import Architecture, ArchitectureBatch
 from graphnas.autoencoders.measures import errors_of
 from search_spaces import ENASMacro6
@@ -24,11 +25,6 @@ Matrix = NDArray[np.float64]
 TREES = 600
 FOLDS = 5
 SPACE = ENASMacro6()
-
-
-def bits_of(codes: NDArray[Any], skips: NDArray[Any]) -> Matrix:
-    """``(B, 51)``: six one-hot operations and 15 skip bits."""
-    return np.concatenate([np.eye(6)[codes].reshape(len(codes), -1), skips], axis=1)
 
 
 def new_trees(trees: int) -> HistGradientBoostingRegressor:

@@ -24,6 +24,7 @@ from benchmarks.autoencoders.subsets import (
 )
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import VSGAE, PerformancePredictor, PredictorConfig, TrainingConfig, VSGAEConfig
+from graphnas.graph.flatten import Flattener
 from graphnas.graph.operation_features import OperationFeatures
 from search_spaces import NASBench101
 from search_spaces.tables import open_table
@@ -54,10 +55,7 @@ class Data:
     @cached_property
     def bits(self) -> NDArray[np.float32]:
         """Edges and one-hot operations of the padded cells."""
-        edges = self.cells.adjacency.numpy()[:, *np.triu_indices(self.space.max_nodes, 1)]
-        kinds = self.cells.operations.numpy()[:, :, None] == np.arange(len(self.space.node_ops))
-        real = self.cells.mask.numpy()[:, :, None]
-        return np.concatenate([edges, (kinds & real).reshape(len(edges), -1)], 1).astype(np.float32)
+        return Flattener(self.space)(self.cells)
 
     @cached_property
     def features(self) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ from benchmarks.searches.tasks import opened
 from graphnas import Architecture, ArchitectureBatch, GraphSpace, autoencoders
 from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, load_autoencoder
 from graphnas.evaluate import TabularEvaluator
+from graphnas.graph.flatten import Flattener
 from graphnas.methods import LatentBO
 from optuna_graphnas import GraphBOSampler, GraphSampler, RandomArchitectureSampler
 from search_spaces import ENASMacro6
@@ -64,13 +65,7 @@ class Bits:
         batch = architectures
         if not isinstance(batch, ArchitectureBatch):
             batch = ArchitectureBatch.from_architectures(architectures, self.space.max_nodes)
-        kinds = (
-            [batch.operations[:, :, None] == np.arange(len(self.space.node_ops))]
-            if self.space.node_ops
-            else []
-        )
-        edges = [batch.adjacency[:, :, :, None] == np.arange(1, 1 + max(1, len(self.space.edge_ops)))]
-        rows = torch.cat([part.flatten(1).float() for part in map(torch.as_tensor, (*kinds, *edges))], 1)
+        rows = torch.from_numpy(Flattener(self.space)(batch))
         return rows, torch.zeros_like(rows)
 
 
