@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument
 from graphnas.graph.architecture import Architecture
+from graphnas.graph.layout import unnested
 from graphnas.graph.parts import parameter_names
 from graphnas.graph.space import GraphSpace
 from optuna_graphnas.records import trials_of
@@ -57,7 +58,7 @@ class Block:
         prefix = f"{self.name}/"
         own = {
             self._own_prefix + name.removeprefix(prefix): value
-            for name, value in params.items()
+            for name, value in unnested(params).items()
             if name.startswith(prefix)
         }
         try:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from graphnas.errors import InvalidArchitecture, InvalidArgument, SpaceExhausted
 from graphnas.graph.architecture import Architecture
-from graphnas.graph.layout import check_names
+from graphnas.graph.layout import check_names, unnested
 from graphnas.graph.space import Choice, GraphSpace, Parameters
 from search_spaces.nasbench_graph_codes import (
     NODES,
@@ -168,7 +168,7 @@ class NASBenchGraph(GraphSpace):
             InvalidArchitecture: A missing or unknown parameter, a value that is not one of its choices, or
                 skip connections only.
         """
-        choices = self.parameters()
+        choices, parameters = self.parameters(), unnested(parameters)
         check_names(self.name, tuple(choices), parameters)
         read = []
         for name, allowed in choices.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -211,6 +211,23 @@ class Layout:
     def resembles(self, name: str) -> bool:
         """Whether ``name`` is a slot's, apart from its numbers; the prefix must be the same."""
         return _form(name) in self._forms
+
+
+def unnested(parameters: Any) -> Any:
+    """``parameters`` with ``{"enas": {"op_0": ...}}`` as ``{"enas/op_0": ...}``, at any depth.
+
+    Programs around a study, such as Ray Tune, cut the names of parameters at the slash. What has no nested
+    mapping is returned as it is.
+    """
+    if not isinstance(parameters, Mapping) or not any(isinstance(v, Mapping) for v in parameters.values()):
+        return parameters
+    flat: dict[Any, Any] = {}
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}/{inner}": part for inner, part in unnested(value).items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def check_names(

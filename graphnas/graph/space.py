@@ -14,7 +14,7 @@ from graphnas.errors import InvalidArchitecture
 from graphnas.graph import node_form
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.canonical import canonical_key
-from graphnas.graph.layout import Layout
+from graphnas.graph.layout import Layout, unnested
 from graphnas.graph.rules import checked_mask, pair_up
 from graphnas.graph.sampled import SampledSpace
 
@@ -280,12 +280,14 @@ class GraphSpace(SampledSpace, ABC):
         """The inverse of :meth:`to_parameters`.
 
         Other names are ignored, because a study may have other hyper-parameters too, even one called
-        ``<space>/lr``; see :meth:`Layout.check_names` for what is refused.
+        ``<space>/lr``; see :meth:`Layout.check_names` for what is refused. Names that a program has cut at
+        the slash into nested mappings are understood.
 
         Raises:
             InvalidArchitecture: A missing parameter, one of a larger space, a value that is not one of its
                 choices, or a graph that the rule refuses.
         """
+        parameters = unnested(parameters)
         self.layout.check_names(parameters)
         labels = []
         for slot, choices in zip(self.layout.slots, self._choices, strict=True):

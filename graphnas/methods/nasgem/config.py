@@ -84,7 +84,6 @@ class PredictorConfig(Configuration):
         learning_rate: Adam's learning rate, or its maximum.
         schedule: ``"one_cycle"`` lets it rise and fall over the updates, ``"constant"`` does not.
         weight_decay: Adam's weight decay.
-        standardise: Whether each entry of the vectors has mean 0 and deviation 1 over the training set.
     """
 
     presets: ClassVar[Presets] = {
@@ -93,7 +92,6 @@ class PredictorConfig(Configuration):
             "epochs": 500,
             "learning_rate": 1e-3,
             "schedule": "constant",
-            "standardise": False,
         },
     }
 
@@ -103,13 +101,11 @@ class PredictorConfig(Configuration):
     learning_rate: float = 5e-3
     schedule: str = "one_cycle"
     weight_decay: float = 1e-4
-    standardise: bool = True
 
     def __post_init__(self) -> None:
         check_integers(self, {"epochs": 1, "fine_tune_epochs": 1})
         check_numbers(self, {"learning_rate": "(0, inf)", "weight_decay": "[0, inf)"})
         check_choices(self, {"schedule": SCHEDULES})
-        check_booleans(self, "standardise")
 
 
 @dataclass(frozen=True)
@@ -129,6 +125,8 @@ class NASGEMConfig(Configuration):
         local_candidates: Changed copies of the best architectures, scored too in spaces not scored whole.
         rank_scores: Whether the perceptron learns normal scores of the ranks, so that a few broken
             networks far below the others do not take all of its attention; the paper's learns the scores.
+        standardise: Whether the perceptron reads embeddings whose entries have mean 0 and deviation 1 over
+            random architectures; the paper's reads them as they are.
         new_weights: Whether every new perceptron starts from other weights, so that where the evaluations say
             little, proposals differ, as if drawn from what the data leave open.
         update: ``"refit"`` trains the perceptron anew, ``"fine_tune"`` continues from its weights.
@@ -147,6 +145,7 @@ class NASGEMConfig(Configuration):
             "refresh": 1,
             "local_candidates": 0,
             "rank_scores": False,
+            "standardise": False,
             "new_weights": False,
             "max_points": None,
             "encoder": EncoderConfig.preset("paper"),
@@ -160,6 +159,7 @@ class NASGEMConfig(Configuration):
     refresh: int = 10
     local_candidates: int = 2_000
     rank_scores: bool = True
+    standardise: bool = True
     new_weights: bool = True
     update: str = "refit"
     max_points: int | None = 1000
@@ -168,7 +168,7 @@ class NASGEMConfig(Configuration):
 
     def __post_init__(self) -> None:
         check_choices(self, {"update": UPDATES})
-        check_booleans(self, "rank_scores", "new_weights")
+        check_booleans(self, "rank_scores", "standardise", "new_weights")
         check_integers(
             self,
             {

@@ -36,7 +36,7 @@ class MLPPredictor:
         self.seed = seed
         self.device = torch.device(device)
         self._network: nn.Sequential | None = None
-        self._mean = self._scale = self._centre = self._spread = torch.zeros(0)
+        self._mean = self._scale = torch.zeros(0)
 
     def fit(self, vectors: Tensor, scores: ArrayLike) -> MLPPredictor:
         """Train new weights on ``vectors`` (n, d) and ``scores`` (n,) or (n, m).
@@ -46,9 +46,6 @@ class MLPPredictor:
         """
         x, y = self._check(vectors, scores)
         self._mean, self._scale = y.mean(0), y.std(0).clamp_min(1e-6)
-        self._centre, self._spread = torch.zeros_like(x[0]), torch.ones_like(x[0])
-        if self.config.standardise:
-            self._centre, self._spread = x.mean(0), x.std(0).clamp_min(1e-6)
         generator = torch.Generator().manual_seed(self.seed)
         widths = [x.shape[1], *self.config.hidden, y.shape[1]]
         self._network = perceptron(widths, generator, self.device)
@@ -58,7 +55,7 @@ class MLPPredictor:
     def fine_tune(self, vectors: Tensor, scores: ArrayLike) -> MLPPredictor:
         """Continue from the current weights on a set that has grown.
 
-        The standardisations of the last :meth:`fit` are kept, so that the old weights keep their meaning. If
+        The standardisation of the last :meth:`fit` is kept, so that the old weights keep their meaning. If
         nothing was fitted yet, or another number of scores per vector, this is a fit.
         """
         x, y = self._check(vectors, scores)
@@ -76,7 +73,7 @@ class MLPPredictor:
         if self._network is None:
             raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
         with torch.no_grad():
-            out = self._network(self._inputs(vectors.to(self.device))) * self._scale + self._mean
+            out = self._network(vectors.to(self.device)) * self._scale + self._mean
         return np.asarray(out.double().cpu().numpy())
 
     def lipschitz_bound(self) -> NDArray[np.float64]:
@@ -91,14 +88,10 @@ class MLPPredictor:
         if self._network is None:
             raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
         *inner, last = [layer.weight.detach() for layer in self._network if isinstance(layer, nn.Linear)]
-        inner[0] = inner[0] / self._spread
         bound = last.norm(dim=1) * self._scale
         for weight in inner:
             bound = bound * torch.linalg.matrix_norm(weight, 2)
         return np.asarray(bound.double().cpu().numpy())
-
-    def _inputs(self, vectors: Tensor) -> Tensor:
-        return (vectors - self._centre) / self._spread
 
     def _check(self, vectors: Tensor, scores: ArrayLike) -> tuple[Tensor, Tensor]:
         y = torch.as_tensor(np.asarray(scores, np.float32), device=self.device)
@@ -114,7 +107,7 @@ class MLPPredictor:
     def _train(self, x: Tensor, y: Tensor, epochs: int) -> None:
         assert self._network is not None
         config = self.config
-        inputs, target = self._inputs(x), (y - self._mean) / self._scale
+        target = (y - self._mean) / self._scale
         optimizer = torch.optim.Adam(
             self._network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
@@ -125,7 +118,7 @@ class MLPPredictor:
             )
         for _ in range(epochs):
             optimizer.zero_grad(set_to_none=True)
-            F.mse_loss(self._network(inputs), target).backward()  # type: ignore[no-untyped-call]
+            F.mse_loss(self._network(x), target).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if schedule is not None:
                 schedule.step()

@@ -14,7 +14,7 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.methods.base import Latest
 from graphnas.methods.candidates import CandidatePool
-from graphnas.methods.model_based import Finished, ModelBasedSearch, Ranking
+from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, Ranking
 from graphnas.methods.nasgem.config import NASGEMConfig
 from graphnas.methods.nasgem.encoder import KernelGuidedEncoder
 from graphnas.methods.nasgem.predictor import MLPPredictor
@@ -22,6 +22,9 @@ from graphnas.seeds import derived_seed
 from graphnas.surrogate.training_set import normal_scores
 
 Vector = NDArray[np.float64]
+SPREAD = 2000
+"""Random architectures whose embeddings give mean and deviation."""
+_SPREAD = FIRST_OWN
 
 
 class NASGEM(ModelBasedSearch):
@@ -65,6 +68,7 @@ class NASGEM(ModelBasedSearch):
         )
         self._given = encoder
         self._trained: Latest[KernelGuidedEncoder] = Latest()
+        self._spread: Latest[tuple[Tensor, Tensor]] = Latest()
         self._tuned: tuple[object, int, MLPPredictor] | None = None
 
     @property
@@ -86,7 +90,7 @@ class NASGEM(ModelBasedSearch):
     def _ranked(self, known: Finished, updates: list[int]) -> Ranking:
         data = self.training_set(known)
         pool = ArchitectureBatch.cat([*self._pool.changed(data), self._pool.random(len(data))])
-        predicted = self._predictor(known, updates).predict(self.encoder.embed(pool))
+        predicted = self._predictor(known, updates).predict(self._vectors(pool))
         score, violations = predicted[:, 0], predicted[:, 1:]
         allowed = (violations <= 0).all(1)
         return pool, np.where(allowed, score, score - (np.ptp(score) + 1))
@@ -97,7 +101,21 @@ class NASGEM(ModelBasedSearch):
         scores = normal_scores(data.scores) if self.config.rank_scores else data.scores
         targets = np.concatenate([scores[:, None], data.known_violations], axis=1)
         kept = data.subset(self.config.max_points or len(data))
-        return self.encoder.embed([data.architectures[k] for k in kept.tolist()]), targets[kept]
+        return self._vectors([data.architectures[k] for k in kept.tolist()]), targets[kept]
+
+    def _vectors(self, architectures: ArchitectureBatch | Sequence[Architecture]) -> Tensor:
+        """What the perceptron reads of each: its embedding, ``(B, d)``, standardised if it is to be."""
+        encoder = self.encoder
+        vectors = encoder.embed(architectures)
+        if not self.config.standardise:
+            return vectors
+
+        def spread() -> tuple[Tensor, Tensor]:
+            some = encoder.embed(self.space.sample_batch(self.rng(_SPREAD), SPREAD))
+            return some.mean(0), some.std(0).clamp_min(1e-6)
+
+        mean, deviation = self._spread((self.seed, encoder), spread)
+        return (vectors - mean) / deviation
 
     def _predictor(self, known: Finished, updates: list[int]) -> MLPPredictor:
         """The perceptron after the last of ``updates``.

@@ -17,12 +17,11 @@ def test_perceptron_learns_and_its_units_are_those_of_the_scores():
     assert np.abs(predictor.predict(x)[:, 0] - y).mean() < 0.1
 
 
-@pytest.mark.parametrize("standardise", [True, False])
-def test_no_two_predictions_differ_by_more_than_the_bound(standardise):
+def test_no_two_predictions_differ_by_more_than_the_bound():
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(60, 4, generator=rng) * torch.tensor([1.0, 5.0, 0.1, 1.0])
     y = np.stack([np.sin(x[:, 0].numpy()), 100 * x[:, 1].numpy() ** 2], 1)
-    predictor = MLPPredictor(PredictorConfig(standardise=standardise), seed=0)
+    predictor = MLPPredictor(seed=0)
     with pytest.raises(InvalidArgument, match="not fitted"):
         predictor.lipschitz_bound()
     bound = predictor.fit(x, y).lipschitz_bound()
@@ -32,23 +31,6 @@ def test_no_two_predictions_differ_by_more_than_the_bound(standardise):
     slope = difference / (torch.cat([x, x]) - others).norm(dim=1).clamp_min(1e-9).numpy()[:, None]
     assert (slope <= 1.0001 * bound).all()
     assert (slope.max(0) > 0.02 * bound).all()  # it is no empty statement
-
-
-def test_standardised_vectors_have_no_unit():
-    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(1))
-    y, unit = x.sum(1).numpy(), torch.tensor([4.0, 0.25, 2.0])
-    plain = MLPPredictor(seed=0).fit(x, y).predict(x)
-    np.testing.assert_allclose(
-        MLPPredictor(seed=0).fit(x * unit + 1, y).predict(x * unit + 1), plain, atol=1e-3
-    )
-    raw = PredictorConfig.preset("paper", epochs=50)
-    assert (
-        np.abs(
-            MLPPredictor(raw, seed=0).fit(x * unit + 1, y).predict(x * unit + 1)
-            - MLPPredictor(raw, seed=0).fit(x, y).predict(x)
-        ).max()
-        > 0.01
-    )
 
 
 def test_fine_tuning_goes_on_and_refit_starts_anew():
@@ -72,7 +54,7 @@ def test_perceptron_refuses_nonsense():
         MLPPredictor().fit(x, [1.0, 2.0])
     with pytest.raises(InvalidArgument, match="not fitted"):
         MLPPredictor().predict(x)
-    for field, value in (("epochs", 0), ("learning_rate", 0.0), ("schedule", "cosine"), ("standardise", 1)):
+    for field, value in (("epochs", 0), ("learning_rate", 0.0), ("schedule", "cosine")):
         with pytest.raises(InvalidArgument, match=field):
             PredictorConfig(**{field: value})
 
