@@ -134,6 +134,19 @@ def test_parameters_round_trip(space):
         assert list(values) == list(choices)
         assert all(values[name] in choices[name] for name in values)
         assert space.from_parameters({**values, "learning_rate": 0.1}) == architecture
+    assert space.from_parameters({**nested(values), "learning_rate": 0.1}) == architecture
+
+
+def nested(values):
+    """Names cut at the slash, as Ray Tune does."""
+    outer = {}
+    for name, value in values.items():
+        *path, last = name.split("/")
+        inner = outer
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return outer
 
 
 def test_parameters_that_do_not_fit(space):
@@ -141,6 +154,8 @@ def test_parameters_that_do_not_fit(space):
     name = next(iter(values))
     with pytest.raises(InvalidArchitecture, match=name):
         space.from_parameters({**values, name: "nonsense"})
+    with pytest.raises(InvalidArchitecture, match=name):
+        space.from_parameters(nested({**values, name: "nonsense"}))
     del values[name]
     with pytest.raises(InvalidArchitecture, match=name):
         space.from_parameters(values)
