@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from graphnas.errors import InvalidArgument
 from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -63,10 +64,17 @@ def architecture(parameters: Mapping[str, Any], space: GraphSpace) -> Architectu
         space: The space that :func:`search_space` was called with.
 
     Raises:
+        InvalidArgument: There are no parameters, because the trial runs outside NNI.
         InvalidArchitecture: A parameter is missing or has another value, or the rule of the space refuses
             the combination. NNI's tuners choose each parameter on its own, so that can happen in a space
             with such a rule; report a bad value then.
     """
+    if not parameters and space.parameters():
+        raise InvalidArgument(
+            "nni.get_next_parameter() gave no parameters: this trial runs outside NNI. Start it with "
+            "'nnictl create --config config.yml'; to try it by hand, use a random architecture in place of "
+            "the tuner's: space.sample(np.random.default_rng())"
+        )
     return space.from_parameters(parameters)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,3 +59,20 @@ def test_a_missing_parameter_is_named():
     del parameters["nasbench201/op_1_2"]
     with pytest.raises(InvalidArchitecture, match="nasbench201/op_1_2"):
         nni_graphnas.architecture(parameters, space)
+
+
+def test_a_trial_started_by_hand_says_that_it_runs_outside_nni():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NNI_")}
+    trial = Path(__file__).parents[2] / "examples" / "nnictl" / "trial.py"
+    ended = subprocess.run(
+        [sys.executable, str(trial)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 1
+    said = ended.stderr.strip().splitlines()[-1]
+    assert "this trial runs outside NNI" in said
+    assert "nnictl create --config" in said
