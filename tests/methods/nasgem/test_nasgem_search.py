@@ -68,7 +68,8 @@ def test_a_long_search_learns_from_the_best_and_the_most_recent():
             return super().fit(vectors, scores)
 
     for points in (12, None):
-        method = NASGEM(space, NASGEMConfig(max_points=points, candidates=50), encoder=encoder)
+        config = NASGEMConfig(max_points=points, candidates=50, standardise=False)
+        method = NASGEM(space, config, encoder=encoder)
         method.replay(told)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("graphnas.methods.nasgem.search.MLPPredictor", Watched)
@@ -78,6 +79,36 @@ def test_a_long_search_learns_from_the_best_and_the_most_recent():
     kept = TrainingSet.from_observations(told, np.random.default_rng(0)).subset(12)
     assert torch.equal(few, encoder.embed([told[k].architecture for k in kept.tolist()]))
     np.testing.assert_array_equal(few_scores, scores[kept])
+
+
+def test_the_default_reads_standardised_embeddings_with_new_weights_each_time(monkeypatch):
+    """The paper's reads them as they are, always from the same first weights."""
+    space = GEMNet(5)
+    encoder = KernelGuidedEncoder(space, TINY, seed=0).fit()
+    read, seeds = [], []
+
+    class Watched(MLPPredictor):
+        def __init__(self, *arguments, seed, **others):
+            seeds.append(seed)
+            super().__init__(*arguments, seed=seed, **others)
+
+        def predict(self, vectors):
+            read.append(vectors)
+            return super().predict(vectors)
+
+    monkeypatch.setattr("graphnas.methods.nasgem.search.MLPPredictor", Watched)
+    for config in (NASGEMConfig(), NASGEMConfig.preset("paper", n_startup_trials=10, batch_size=1)):
+        method = NASGEM(space, config, encoder=encoder)
+        for _ in range(13):
+            (architecture,) = method.ask()
+            method.tell(architecture, float(architecture.num_edges))
+    ours, papers = read[:3], read[3:]
+    for vectors in ours:
+        torch.testing.assert_close(vectors.mean(0), torch.zeros(4), atol=0.3, rtol=0)
+        torch.testing.assert_close(vectors.std(0), torch.ones(4), atol=0.3, rtol=0)
+    assert all(vectors.std(0).max() < 0.9 for vectors in papers)
+    assert len(set(seeds[:3])) == 3
+    assert set(seeds[3:]) == {0}
 
 
 def test_a_given_encoder_is_used_and_frozen():
