@@ -19,8 +19,8 @@ PROPOSALS = 5
 class KnowsItsWork(Protocol):
     """A method that can tell its work better than by timing whole proposals, which may take hours."""
 
-    def work(self, trials: int) -> list[Work]:
-        """The work of a search of ``trials`` trials, measured in short pieces."""
+    def work(self, trials: int) -> list[Work] | None:
+        """The work of a search of ``trials`` trials, measured in short pieces; None: time proposals."""
 
 
 def proposal_work(method: SearchMethod, trials: int) -> list[Work]:
@@ -34,8 +34,9 @@ def proposal_work(method: SearchMethod, trials: int) -> list[Work]:
         method: A method that was told nothing yet; afterwards it is of no use.
         trials: Trials of the search.
     """
-    if isinstance(method, KnowsItsWork):
-        return method.work(trials)
+    own = method.work(trials) if isinstance(method, KnowsItsWork) else None
+    if own is not None:
+        return own
     rng = np.random.default_rng(0)
     sizes = sorted({min(size, MOST) for size in (trials // 8, trials // 2, trials)})
     seconds = []

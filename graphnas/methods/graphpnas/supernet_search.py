@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from graphnas.configuration import Configuration, Presets, check_integers, configured
+from graphnas.configuration import Configuration, Presets, check_integers, configured, replaced
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -225,10 +225,13 @@ class SupernetSearch:
         settings = dataclasses.asdict(self.config)
         for name in ("steps", "finalists", "samples"):
             del settings[name]
+        config: Any = getattr(self.method, "config", None)
+        if hasattr(config, "device"):  # another device gives the same search, but for rounding
+            config = replaced(config, device="cpu")
         return {
             "method": type(self.method).__name__,
             "method_seed": self.method.seed,
-            "method_config": repr(getattr(self.method, "config", None)),
+            "method_config": repr(config),
             "config": settings,
         }
 
