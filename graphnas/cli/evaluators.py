@@ -47,10 +47,10 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--evaluator",
-        choices=("auto", "table", "train"),
+        choices=("auto", "table", "train", "supernet"),
         default="auto",
-        help="look values up in the table of the space, or train every network; auto takes the table where "
-        "there is one for the space and the data set",
+        help="look values up in the table of the space, train every network, or measure all of them with "
+        "shared weights; auto takes the table where there is one for the space and the data set",
     )
     table = parser.add_argument_group("values from a table")
     table.add_argument(

@@ -17,6 +17,7 @@ from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.storages import file_url, in_memory, open_storage, storage_errors, without_password
 from graphnas.cli.studies import Evaluated, Outcome, open_study, read_outcome
+from graphnas.cli.supernet import add_supernet_arguments, search_with_supernet
 from graphnas.cli.text import architecture_text, count, figure
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
@@ -105,6 +106,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--data-dir", metavar="DIR", help="tables and images (default: $GRAPHNAS_DATA)")
     add_evaluator_arguments(parser)
+    add_supernet_arguments(parser)
     parser.add_argument(
         "--score-weight",
         type=float,
@@ -142,6 +144,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         require("matplotlib", "plots")
     space = make_space(args)
+    if args.evaluator == "supernet":
+        return search_with_supernet(args, space)
+    if args.turns:
+        raise InvalidArgument("--turns is for --evaluator supernet")
     methods = [args.method, *([args.compare] if args.compare else [])]
     evaluator, settings = make_evaluator(args, space)
     score = None

@@ -88,7 +88,7 @@ _OF_201: dict[str, dict[str, Any]] = {
 }
 """What the code has for each data set."""
 
-_PRESETS: Presets = {
+_PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # NAS-Bench-101: the best 30, epsilon from 1 to 0 over 30 updates, and the explorer of appendix E: DAGs of
     # 7 nodes without those that are not connected, again if they have more than 9 edges or no path.
@@ -159,6 +159,21 @@ _PRESETS: Presets = {
         "buffer": 1000,
     },
 }
+# The same for a search of minutes: 12 updates of 20 architectures.
+_PRESETS["enas-small"] = {
+    **_PRESETS["enas"],
+    "hidden_size": 32,
+    "steps": 3,
+    "mixtures": 4,
+    "n_startup_trials": 20,
+    "batch_size": 20,
+    "epochs": 60,
+    "warm_epochs": 20,
+    "learning_rate": 3e-3,
+    "epsilon_steps": 6,
+    "keep_top": 0.3,
+    "buffer": 100,
+}
 
 
 @dataclass(frozen=True)
@@ -172,7 +187,8 @@ class GraphPNASConfig(Configuration):
     Paper and released code differ. ``GraphPNASConfig.preset("paper")`` is the paper's text with its settings
     for NAS-Bench-101, ``"released"`` the code with its own; ``"paper-nasbench201-DATASET"`` and
     ``"released-nasbench201-DATASET"`` are the same for NAS-Bench-201, whose published figures come from the
-    code. ``"randwire"`` and ``"enas"`` are the text, there is no code.
+    code. ``"randwire"`` and ``"enas"`` are the text, there is no code; ``"enas-small"`` is the latter for a
+    search of minutes.
 
     Attributes:
         generator: ``"graph"``, the paper's graph neural network, or ``"rnn"``, its baseline.
