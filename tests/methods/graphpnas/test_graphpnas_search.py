@@ -183,6 +183,32 @@ def test_the_likeliest_of_the_samples_come_first():
     assert likelihood[0] > likelihood[-1]
 
 
+@pytest.mark.parametrize("name", ["watts-strogatz", "erdos-renyi"])
+def test_each_stage_of_randwire_is_drawn_by_itself(name):
+    """One ring over all 96 nodes, cut between the stages, has 39 edges a stage where the prior has 64."""
+    space = RandWire(32, stages=3, prior=name)
+    explorer = make_explorer(space, name, edge_probability=(0.1, 0.5))
+    graphs = explorer(np.random.default_rng(0), 200)
+    assert all(space.is_valid(graph) for graph in graphs)
+    stages = [[stage.num_edges for stage in space.stage_graphs(graph)] for graph in graphs]
+    prior = space.sample_batch(np.random.default_rng(1), 200).to_architectures()
+    expected = [[stage.num_edges for stage in space.stage_graphs(graph)] for graph in prior]
+    # Watts-Strogatz: N k / 2 with k = 2, 4 or 6. Erdos-Renyi: 0.3 of 496 pairs.
+    mean = 64 if name == "watts-strogatz" else 0.3 * 496
+    for found in (stages, expected):
+        assert np.mean(found, 0) == pytest.approx([mean] * 3, rel=0.1)
+    if name == "watts-strogatz":
+        assert {edges for graph in stages for edges in graph} == {32, 64, 96}
+    # Each stage has parameters of its own.
+    assert abs(np.corrcoef(np.array(stages).T)[0, 1]) < 0.3
+    isolated = [
+        int(((stage.adjacency.any(0)) | (stage.adjacency.any(1)) == 0).sum())
+        for graph in graphs
+        for stage in space.stage_graphs(graph)
+    ]
+    assert np.mean(isolated) < 0.6
+
+
 # ---------------------------------------------------------------- the loop
 
 
