@@ -85,6 +85,7 @@ def _check(args: argparse.Namespace) -> None:
     elsewhere = {
         "--budget": args.budget,
         "--metric": args.metric,
+        "--recipe": args.recipe,
         "--score-weight": args.score_weight,
         "--prior": args.prior,
         "--storage": args.storage,

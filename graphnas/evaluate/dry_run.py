@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from graphnas.configuration import replaced
 from graphnas.dry_run import Work, measured_seconds
 from graphnas.evaluate.base import Evaluator
 from graphnas.evaluate.oracle import OracleEvaluator
@@ -19,8 +20,9 @@ from graphnas.training.network import built_network
 
 STEPS = 2
 """Training steps in one measurement."""
-MEASURED = 256
-"""Held out images in one measurement, at most."""
+PIXELS = 2**18
+"""Pixels of the images of one measured step or pass, at most: 256 images of 32 x 32. A larger batch is taken to
+last as many times as long as it has more images."""
 
 
 def evaluation_work(
@@ -60,22 +62,25 @@ def evaluation_work(
         )
 
     steps = training(evaluator.train_indices).steps_per_epoch
-    short = training(evaluator.train_indices[: STEPS * config.batch_size])
+    size = min(config.batch_size, math.ceil(len(evaluator.train_indices) / steps))
+    most = max(2, PIXELS // (images.shape[1] * images.shape[2]))
+    few = min(size, most)
+    config = replaced(config, batch_size=few)
+    short = training(evaluator.train_indices[: STEPS * few])
 
     def train() -> None:
         short.epoch = 0  # an epoch of a few steps, as if it were the first
         short.run_epoch()
 
-    held = evaluator.validation_indices[:MEASURED]
+    held = evaluator.validation_indices[:most]
     validated = evaluator._validated(watched)
     epochs = sum(validated(epoch) for epoch in range(1, config.epochs + 1))
-    size = min(config.batch_size, math.ceil(len(evaluator.train_indices) / steps))
     measuring = measured_seconds(lambda: short.measure(evaluator._images, held)) / len(held)
     return [
         Work(
             f"training step of {size} images",
             times * config.epochs * steps,
-            measured_seconds(train) / short.steps_per_epoch,
+            measured_seconds(train) / short.steps_per_epoch * size / few,
         ),
         Work("validation image", times * epochs * len(evaluator.validation_indices), measuring),
     ]

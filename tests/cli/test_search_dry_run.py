@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
@@ -86,3 +87,49 @@ def test_single_settings_of_a_method_replace_those_of_its_preset():
         make_search_method("random", NASBench201(), seed=0, settings=settings)
     with pytest.raises(InvalidArgument, match="has no 'generators'; did you mean 'generator'"):
         make_search_method("graphpnas", NASBench201(), seed=0, settings={"generators": "rnn"})
+
+
+def write_tiny_imagenet(root):
+    """Three classes of 20 training images and 2 others each, of 16 x 16, in the official layout."""
+    image = pytest.importorskip("PIL.Image")
+    names = ("n01", "n02", "n03")
+    (root / "val" / "images").mkdir(parents=True)
+    lines = []
+    for label, name in enumerate(names):
+        folder = root / "train" / name / "images"
+        folder.mkdir(parents=True)
+        for k in range(20):
+            image.new("RGB", (16, 16), (80 * label, 10 * k, 0)).save(folder / f"{name}_{k}.JPEG")
+        for k in range(2):
+            image.new("RGB", (16, 16), (80 * label, 0, 9)).save(root / f"val/images/{name}_{k}.JPEG")
+            lines.append(f"{name}_{k}.JPEG\t{name}\t0\t0\t7\t7\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    (root / "wnids.txt").write_text("\n".join(names))
+
+
+def test_the_published_search_of_randwire_by_one_command(tmp_path, capsys):
+    """Its counts, on a small set in Tiny-ImageNet's layout with a small generator and small networks."""
+    write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
+    command = [
+        *("search", "--space", "randwire", "--method", "graphpnas", "--preset", "randwire", "--nodes", "6"),
+        *("--dataset", "tiny-imagenet", "--data-dir", str(tmp_path), "--image-size", "32"),
+        *("--recipe", "oracle", "--trials", "320", "--config", "hidden_size=16", "--config", "steps=2"),
+        *("--shape", "widths=[4, 6]", "--shape", "stem_widths=[4, 4]", "--shape", "head_width=8"),
+        *("--device", "cpu", "--dry-run"),
+    ]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"images +3x32x32\n", text)
+    assert re.search(r"images trained on +6\n", text)  # a tenth
+    assert re.search(r"images measured on +54\n", text)  # all others
+    assert re.search(r"epochs +300\n", text)
+    assert re.search(r"training step of 6 images +96,000 ", text)  # 320 networks, 300 epochs, 1 step
+    assert re.search(r"validation image +51,840 ", text)  # the last 3 epochs alone
+    steps = 2000 * sum(-(-max(1, math.ceil(share * n)) // 16) for n, share in randwire_shares())
+    assert re.search(rf"gradient step of 16 graphs +{steps:,} ", text)
+
+
+def randwire_shares():
+    """The evaluations of each update and the share that is kept, from 30 % down to 10 %."""
+    for n in range(8, 320, 8):
+        yield n, (0.3, 0.25, 0.2, 0.15)[n // 80]
