@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,8 @@ class DryRun:
             numbers = (cell.rjust(size) for cell, size in zip(cells, widths[1:], strict=True))
             lines.append("  ".join(["", name.ljust(widths[0]), *numbers]).rstrip())
         lines += ["", f"Estimate, measured on this machine as it is now: {duration(self.seconds)}."]
-        return "\n".join([*lines, *(f"- {note}" for note in self.notes)])
+        notes = [*self.notes, *([busy] if (busy := _others()) else [])]
+        return "\n".join([*lines, *(f"- {note}" for note in notes)])
 
 
 def measured_seconds(
@@ -91,6 +93,17 @@ def measured_seconds(
         work()
         taken.append(time.perf_counter() - started)
     return statistics.median(taken)
+
+
+def _others() -> str:
+    """What to say of a machine on which other programs run; empty if it is idle or does not tell."""
+    try:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    except (AttributeError, OSError):  # no such figure on this system
+        return ""
+    if load < cores + 0.5:
+        return ""
+    return f"Other programs run: {load:.1f} of them for {cores} cores, so that an idle machine is faster."
 
 
 def duration(seconds: float) -> str:

@@ -51,7 +51,19 @@ def test_measuring_ends_when_it_took_long_enough():
     assert len(calls) == 2
 
 
-def test_the_estimate_is_the_sum_of_what_was_measured():
+def test_a_busy_machine_is_told(monkeypatch):
+    run = DryRun("a search", {}, [])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (7.3, 1.0, 1.0), raising=False)
+    assert str(run).endswith(
+        "- Other programs run: 7.3 of them for 2 cores, so that an idle machine is faster."
+    )
+    monkeypatch.setattr("os.getloadavg", lambda: (1.2, 1.0, 1.0))
+    assert "Other programs" not in str(run)
+
+
+def test_the_estimate_is_the_sum_of_what_was_measured(monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
     run = DryRun(
         "a search",
         {"trials": 12_000, "space": "small"},

@@ -21,8 +21,8 @@ from graphnas.training.network import built_network
 STEPS = 2
 """Training steps in one measurement."""
 PIXELS = 2**18
-"""Pixels of the images of one measured step or pass, at most: 256 images of 32 x 32. A larger batch is taken to
-last as many times as long as it has more images."""
+"""Pixels of the images of one measured step or pass, at most: 256 images of 32 x 32. A larger batch is taken
+to last as many times as long as it has more images."""
 
 
 def evaluation_work(
