@@ -1,4 +1,4 @@
-"""The published experiments of GraphPNAS in small: dry runs, searches that continue, what the sections say."""
+"""The published experiments of GraphPNAS in small: dry runs, continued searches, what the sections say."""
 
 from __future__ import annotations
 
