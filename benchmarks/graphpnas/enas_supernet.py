@@ -58,8 +58,9 @@ def method(arm: str, seed: int) -> SearchMethod:
     """One of the arms, in the small form of the published setting."""
     if arm == "random search":
         return RandomSearch(SPACE, seed=seed)
-    generator = "rnn" if arm == "RNN" else "graph"
-    return GraphPNAS(SPACE, GraphPNASConfig.preset("enas-small", generator=generator), seed=seed)
+    # The paper's RNN on ENAS is ENAS's controller; here it is in the same loop.
+    own = {"generator": "pham", "hidden_size": 64} if arm == "RNN" else {}
+    return GraphPNAS(SPACE, GraphPNASConfig.preset("enas-small", **own), seed=seed)
 
 
 def shared(options: argparse.Namespace, data: ImageData, seed: int) -> SupernetEvaluator:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from graphnas.methods import SearchMethod, SupernetSearchConfig
     from graphnas.methods.graphpnas.supernet_search import SearchStep, SupernetSearchResult
 
-PRESETS = {"enas": "paper", "enas-small": "small"}
+PRESETS = {"enas": "paper", "enas-rnn": "paper", "enas-small": "small"}
 """Presets of the shared weights and of the turns that go with a preset of the method."""
 
 

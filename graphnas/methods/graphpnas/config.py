@@ -16,7 +16,7 @@ from graphnas.methods.graphpnas.likelihood import LOSSES, PROBABILITIES
 from graphnas.methods.graphpnas.replay import REWARDS, Keep, check_keep_top
 from graphnas.training.arguments import choose_device
 
-GENERATORS = ("graph", "rnn")
+GENERATORS = ("graph", "rnn", "pham")
 UNITS = ("sample", "step")
 CRITICS = ("kernel", None)
 
@@ -159,6 +159,23 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "buffer": 1000,
     },
 }
+# ENAS's controller on the ENAS space: REINFORCE on each step's architectures, 20 per gradient step, once.
+_PRESETS["enas-rnn"] = {
+    **_PRESETS["enas"],
+    "generator": "pham",
+    "hidden_size": 64,
+    "loss": "reinforce",
+    "learning_rate": 3.5e-4,
+    "clip_norm": 5.0,
+    "epsilon": (0.0, 0.0),
+    "epsilon_schedule": "step",
+    "epsilon_steps": 0,
+    "epochs": 1,
+    "warm_epochs": 1,
+    "training_batch_size": 20,
+    "keep_top": 1.0,
+    "buffer": 100,
+}
 # The same for a search of minutes: 12 updates of 20 architectures.
 _PRESETS["enas-small"] = {
     **_PRESETS["enas"],
@@ -187,11 +204,12 @@ class GraphPNASConfig(Configuration):
     Paper and released code differ. ``GraphPNASConfig.preset("paper")`` is the paper's text with its settings
     for NAS-Bench-101, ``"released"`` the code with its own; ``"paper-nasbench201-DATASET"`` and
     ``"released-nasbench201-DATASET"`` are the same for NAS-Bench-201, whose published figures come from the
-    code. ``"randwire"`` and ``"enas"`` are the text, there is no code; ``"enas-small"`` is the latter for a
-    search of minutes.
+    code. ``"randwire"`` and ``"enas"`` are the text, there is no code; ``"enas-rnn"`` is their baseline on
+    ENAS, and ``"enas-small"`` the search of minutes.
 
     Attributes:
-        generator: ``"graph"``, the paper's graph neural network, or ``"rnn"``, its baseline.
+        generator: ``"graph"``, the paper's graph neural network, or one of its baselines: ``"rnn"``, that of
+            NAS-Bench-101, or ``"pham"``, ENAS's controller, for spaces without labels of edges.
         hidden_size: H, the width of the network.
         steps: S, the rounds of message passing (of the graph generator).
         mixtures: K, the components of the mixture of Bernoullis (of the graph generator).

@@ -8,6 +8,7 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
+from graphnas.methods.graphpnas.pham import PhamGenerator
 from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.stages import StagedGenerator
 from graphnas.training.arguments import choose_device
@@ -27,6 +28,8 @@ def make_generator(
     device = choose_device(config.device)
     if config.generator == "rnn":
         return RNNGenerator(space, hidden_size=config.hidden_size, generator=source).to(device)
+    if config.generator == "pham":
+        return PhamGenerator(space, hidden_size=config.hidden_size, generator=source).to(device)
     whole = space.whole
     staged = isinstance(whole, RandWire) and whole.stages > 1
     kind = StagedGenerator if staged else GraphGenerator

@@ -335,6 +335,20 @@ def test_the_papers_text_and_the_released_code_learn_differently():
     assert (code.keep_top, code.epsilon_schedule, code.epsilon_per) == (15, "step", "step")
 
 
+TINY_NETWORK = {"hidden_size": 16, "steps": 1, "mixtures": 1, "epochs": 1, "warm_epochs": 1, "chunk": 8}
+
+
+@pytest.mark.parametrize("preset", list(GraphPNASConfig.presets))
+def test_every_preset_searches_the_space_that_it_is_for(preset):
+    """With a tiny network; those of RandWire with a graph for each stage, too (appendix B)."""
+    config = GraphPNASConfig.preset(preset, **TINY_NETWORK, n_startup_trials=4, batch_size=2)
+    spaces = {"randwire": [RandWire(5), RandWire(4, stages=3)], "enas": [ENASMacro(3)]}
+    cells = [NASBench201()] if "nasbench201" in preset else [NASBench101()]
+    for space in spaces.get(preset.partition("-")[0], cells):
+        found = drive(GraphPNAS(space, config, seed=0), 8, value=lambda a: float(a.num_edges))
+        assert len({space.key(architecture) for architecture in found}) == 8
+
+
 def test_the_explorer_of_appendix_e_prunes_and_the_released_one_draws_sizes():
     """Appendix E: a DAG of 7 nodes, without what is on no path, so that its size varies by what is pruned."""
     space = NASBench101()
