@@ -41,29 +41,40 @@ class ENASMacro(GraphSpace):
         num_layers: Layers ``L``; 12 in ENAS and GraphPNAS.
         skip_probability: Probability of each skip connection of a random architecture. With 0.5 the samples
             are uniform over the space; the explorer of GraphPNAS has 0.4.
+        operations: Operations of a layer: a list of them, or a name of
+            :data:`search_spaces.enas_codes.OPERATION_LISTS`: ``enas``, or ``graphpnas-footnote``, whose
+            kernels are 1 and 5 where ENAS has 3 and 5.
 
     Raises:
-        InvalidArgument: No layer, or a probability outside of 0 to 1.
+        InvalidArgument: No layer, a probability outside of 0 to 1, or unknown operations.
     """
 
     name = "enas"
     width = 24
     """Channels of every layer, unless ``build`` gets another ``width``."""
 
-    def __init__(self, num_layers: int = 12, *, skip_probability: float = 0.5) -> None:
+    def __init__(
+        self,
+        num_layers: int = 12,
+        *,
+        skip_probability: float = 0.5,
+        operations: str | Sequence[str] = OPERATIONS,
+    ) -> None:
         if num_layers < 1:
             raise InvalidArgument(f"num_layers must be at least 1, got {num_layers}")
         if not 0 <= skip_probability <= 1:
             raise InvalidArgument(f"skip_probability must be in 0..1, got {skip_probability}")
         self.num_layers = num_layers
         self.skip_probability = float(skip_probability)
-        self.node_ops = ("input", "output", *OPERATIONS)
+        self.operations = enas_codes.chosen_operations(operations)
+        self.node_ops = ("input", "output", *self.operations)
         self.max_nodes = num_layers + 2
         self._sources, self._targets = enas_codes.skip_ends(num_layers)
 
     def arguments(self) -> dict[str, Any]:
-        """``num_layers`` and ``skip_probability``."""
-        return {"num_layers": self.num_layers, "skip_probability": self.skip_probability}
+        """``num_layers``, ``skip_probability``, and ``operations`` where they are not those of ENAS."""
+        own = {} if self.operations == OPERATIONS else {"operations": list(self.operations)}
+        return {"num_layers": self.num_layers, "skip_probability": self.skip_probability, **own}
 
     # ---------------------------------------------------------------- membership and identity
 
@@ -90,7 +101,7 @@ class ENASMacro(GraphSpace):
             return (INPUT,)
         if node > self.num_layers:
             return (OUTPUT,)
-        return range(FIRST_OPERATION, FIRST_OPERATION + len(OPERATIONS))
+        return range(FIRST_OPERATION, FIRST_OPERATION + len(self.operations))
 
     def edge_choices(self, source: int, target: int) -> Sequence[int]:
         """The chain is fixed, the output reads nothing else, and every other edge is a choice."""
@@ -126,7 +137,7 @@ class ENASMacro(GraphSpace):
                 f"{self.name}: expected operations and skips of shapes {expected}, "
                 f"got {codes.shape} and {skips.shape}"
             )
-        for values, limit, what in ((codes, len(OPERATIONS), "operation code"), (skips, 2, "skip bit")):
+        for values, limit, what in ((codes, len(self.operations), "operation code"), (skips, 2, "skip bit")):
             wrong = values[~np.isin(values, range(limit))]
             if len(wrong):
                 raise InvalidArchitecture(f"{self.name}: {what} {wrong[0]} is not in 0..{limit - 1}")
@@ -204,8 +215,8 @@ class ENASMacro(GraphSpace):
     # ---------------------------------------------------------------- moving about in the space
 
     def size(self) -> int:
-        """``6^L 2^(L(L-1)/2)``: 1.6e29 for 12 layers."""
-        return len(OPERATIONS) ** self.num_layers * 2 ** len(self._sources)
+        """``6^L 2^(L(L-1)/2)``: 1.6e29 for 12 layers of 6 operations."""
+        return len(self.operations) ** self.num_layers * 2 ** len(self._sources)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """An architecture with uniform operations and each skip with :attr:`skip_probability`."""
@@ -215,7 +226,7 @@ class ENASMacro(GraphSpace):
     def _sample_arrays(
         self, rng: np.random.Generator, size: int
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        codes = rng.integers(len(OPERATIONS), size=(size, self.num_layers), dtype=np.int16)
+        codes = rng.integers(len(self.operations), size=(size, self.num_layers), dtype=np.int16)
         skips = rng.random((size, len(self._sources)), np.float32) < self.skip_probability
         return enas_codes.graphs(codes, skips)
 
@@ -248,7 +259,7 @@ class ENASMacro(GraphSpace):
         from search_spaces.enas_network import ENASNetwork, skip_inputs
 
         codes, _ = self._read(architecture)
-        operations = [OPERATIONS[code] for code in codes]
+        operations = [self.operations[code] for code in codes]
         chosen = self.width if width is None else width
         skips = skip_inputs(architecture.adjacency, len(operations))
         return ENASNetwork(skips, operations, num_classes, in_channels, chosen, dropout)
@@ -295,9 +306,9 @@ class ENASMacro(GraphSpace):
         """
         self.validate(architecture)
         size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        codes = self._read(architecture)[0].tolist()
+        operations = [self.operations[code] for code in self._read(architecture)[0]]
         chosen = self.width if width is None else width
-        return enas_codes.complexity(codes, num_classes, size, in_channels, chosen)
+        return enas_codes.complexity(operations, num_classes, size, in_channels, chosen)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_layers={self.num_layers})"

@@ -13,8 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphnas.errors import InvalidArgument
+
 OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
 """Operations of a layer, in the order of the official codes 0 to 5."""
+
+OPERATION_LISTS = {
+    "enas": OPERATIONS,
+    "graphpnas-footnote": ("conv1x1", "sepconv1x1", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3"),
+}
+"""Lists by name. GraphPNAS's footnote has kernels of 1 and 5, where ENAS and NNI's example have 3 and 5."""
+
+KNOWN_OPERATIONS = tuple(dict.fromkeys(name for names in OPERATION_LISTS.values() for name in names))
 
 INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2
 """Node labels: operation code ``k`` is the label ``k + 2``, as in D-VAE's table."""
@@ -47,26 +57,55 @@ def reductions(num_layers: int) -> tuple[int, ...]:
     return (third, 2 * third) if third else ()
 
 
+def chosen_operations(operations: str | Sequence[str]) -> tuple[str, ...]:
+    """The operations of a list by its name in :data:`OPERATION_LISTS`, or of any list of known ones.
+
+    Raises:
+        InvalidArgument: An unknown name, an operation twice, or fewer than two.
+    """
+    if isinstance(operations, str):
+        if operations not in OPERATION_LISTS:
+            raise InvalidArgument(
+                f"operations {operations!r} is not one of {', '.join(OPERATION_LISTS)}, nor a list"
+            )
+        return OPERATION_LISTS[operations]
+    names = tuple(operations)
+    unknown = [name for name in names if name not in KNOWN_OPERATIONS]
+    if unknown or len(set(names)) < len(names) or len(names) < 2:
+        raise InvalidArgument(
+            f"operations must be two or more different ones of {', '.join(KNOWN_OPERATIONS)}, got {names}"
+        )
+    return names
+
+
+def _weights(operation: str, width: int) -> int:
+    """Weights of a layer's operation, without the 1x1 convolution before it."""
+    if "pool" in operation:
+        return 0
+    area = int(operation[-1]) ** 2
+    return area * width + width * width if operation.startswith("sepconv") else area * width * width
+
+
 def complexity(
-    codes: Sequence[int], num_classes: int, image_size: tuple[int, int], in_channels: int, width: int
+    operations: Sequence[str], num_classes: int, image_size: tuple[int, int], in_channels: int, width: int
 ) -> tuple[int, int]:
     """Trainable parameters and multiply-accumulates of a network; skips cost neither.
 
     Args:
-        codes: The layers' operation codes.
+        operations: The layers' operations.
         num_classes: Size of the output.
         image_size: Height and width of the images.
         in_channels: Channels of the images.
         width: Channels of every layer.
     """
     w, (height, breadth) = width, image_size
-    weights = (9 * w * w, 9 * w + w * w, 25 * w * w, 25 * w + w * w, 0, 0)
     parameters = 9 * in_channels * w
     macs = parameters * height * breadth
-    after = reductions(len(codes))
-    for layer, code in enumerate(codes, start=1):
-        parameters += w * w + weights[code]
-        macs += (w * w + weights[code]) * height * breadth
+    after = reductions(len(operations))
+    for layer, operation in enumerate(operations, start=1):
+        weights = w * w + _weights(operation, w)
+        parameters += weights
+        macs += weights * height * breadth
         if layer in after:
             height, breadth = (height + 1) // 2, (breadth + 1) // 2
             parameters += w * w

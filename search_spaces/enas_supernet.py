@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.graph.architecture import Architecture
-from search_spaces.enas_codes import OPERATIONS
 from search_spaces.enas_network import MacroNetwork, branch, skip_inputs, sum_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class ENASSupernet(MacroNetwork):
         self, space: ENASMacro, num_classes: int, in_channels: int, width: int, dropout: float
     ) -> None:
         count = space.num_layers
-        layers = (SharedLayer(width) for _ in range(count))
+        layers = (SharedLayer(space.operations, width) for _ in range(count))
         super().__init__(layers, count, num_classes, in_channels, width, dropout)
         self.space = space
         self._in_channels, self._width = in_channels, width
@@ -122,7 +121,7 @@ class ENASSupernet(MacroNetwork):
 
     def _named(self, architecture: Architecture) -> Iterator[tuple[str, Tensor]]:
         """The entries of the sub-network's state, under the names that they have in it."""
-        chosen = [OPERATIONS[code] for code, _ in self._choices(architecture)]
+        chosen = [self.space.operations[code] for code, _ in self._choices(architecture)]
         for name, value in self.state_dict().items():
             if not name.startswith("layers."):
                 yield name, value
@@ -141,16 +140,17 @@ class ENASSupernet(MacroNetwork):
     def _advance(self, outputs: list[Tensor], number: int, choice: Choice) -> list[Tensor]:
         """All stored outputs after layer ``number`` (from 1), which does what ``choice`` says."""
         code, skips = choice
-        output = self.layers[number - 1](outputs[-1], [outputs[j] for j in skips], OPERATIONS[code])
+        operation = self.space.operations[code]
+        output = self.layers[number - 1](outputs[-1], [outputs[j] for j in skips], operation)
         return self.stored(outputs, output, number)
 
 
 class SharedLayer(nn.Module):
     """One layer with a branch for every operation and one BN after the sum, whichever of them was run."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, operations: Sequence[str], width: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleDict({operation: branch(operation, width) for operation in OPERATIONS})
+        self.branches = nn.ModuleDict({operation: branch(operation, width) for operation in operations})
         self.norm = nn.BatchNorm2d(width, affine=False)
 
     def forward(self, x: Tensor, skips: Sequence[Tensor], operation: str) -> Tensor:

@@ -210,10 +210,41 @@ class RandWire(GraphSpace):
         adjacency, operations = self._sample_arrays(rng, 1)
         return Architecture.from_trusted(adjacency[0].copy(), operations[0].copy())
 
+    def sample_with_parameters(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[ArchitectureBatch, list[dict[str, float]]]:
+        """Random architectures as :meth:`sample` draws them, and the parameters that each was drawn with.
+
+        So the best parameters of a prior can be told, as GraphPNAS's ER-BEST and WS-BEST need (Table 2).
+
+        Args:
+            rng: Source of randomness.
+            size: Number of architectures.
+
+        Returns:
+            The architectures, and for each the value of every name in :attr:`prior_ranges`.
+
+        Raises:
+            InvalidArgument: Each stage has a graph, and so parameters, of its own.
+        """
+        from graphnas.graph.batch import ArchitectureBatch
+
+        if self.stages > 1:
+            raise InvalidArgument(f"stages must be 1 for parameters of an architecture, got {self.stages}")
+        parameters = self._draw_parameters(rng, size)
+        graphs = self._graphs(rng, size, parameters)
+        operations = np.zeros((size, self.max_nodes), np.int16)
+        rows = [dict(zip(parameters, row, strict=True)) for row in zip(*parameters.values(), strict=True)]
+        return (
+            ArchitectureBatch.from_arrays(graphs, operations),
+            [{name: value.item() for name, value in row.items()} for row in rows],
+        )
+
     def _sample_arrays(
         self, rng: np.random.Generator, size: int
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        graphs = self._sample_graphs(rng, size * self.stages)
+        count = size * self.stages
+        graphs = self._graphs(rng, count, self._draw_parameters(rng, count))
         operations = np.zeros((size, self.max_nodes), np.int16)
         if self.stages == 1:
             return graphs, operations
@@ -225,17 +256,27 @@ class RandWire(GraphSpace):
             adjacency[:, part, part] = blocks[:, stage]
         return adjacency, operations
 
-    def _sample_graphs(self, rng: np.random.Generator, count: int) -> NDArray[np.int8]:
-        n, ranges = self.num_nodes, self.prior_ranges
+    def _draw_parameters(self, rng: np.random.Generator, count: int) -> dict[str, NDArray[Any]]:
+        """``(count,)`` values of each parameter of the prior."""
+        return {
+            name: rng.uniform(*bounds, count) if "probability" in name else self._draw(name, rng, count)
+            for name, bounds in self.prior_ranges.items()
+        }
+
+    def _graphs(
+        self, rng: np.random.Generator, count: int, parameters: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.int8]:
+        """A graph ``(N, N)`` for each row of parameters."""
+        n, one_by_one = self.num_nodes, count <= FEW
         if self.prior == "erdos-renyi":
-            return erdos_renyi(rng, n, rng.uniform(*ranges["edge_probability"], count))
-        one_by_one = count <= FEW
+            return erdos_renyi(rng, n, parameters["edge_probability"])
         if self.prior == "barabasi-albert":
-            attachments = self._draw("attachments", rng, count)
-            return (barabasi_albert_singly if one_by_one else barabasi_albert)(rng, n, attachments)
-        neighbors = self._draw("neighbors", rng, count)
-        rewiring = rng.uniform(*ranges["rewiring_probability"], count)
-        return (watts_strogatz_singly if one_by_one else watts_strogatz)(rng, n, neighbors, rewiring)
+            return (barabasi_albert_singly if one_by_one else barabasi_albert)(
+                rng, n, parameters["attachments"]
+            )
+        return (watts_strogatz_singly if one_by_one else watts_strogatz)(
+            rng, n, parameters["neighbors"], parameters["rewiring_probability"]
+        )
 
     def _draw(self, name: str, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         values = self._integers(name)

@@ -172,6 +172,26 @@ CATALOG = (
         full={"graphpnas_speed": "--queries 0", "graphpnas_speed_search": "--only-search --searches 3"},
         tables=("nasbench101",),
     ),
+    Benchmark(
+        "graphpnas_enas_supernet",
+        "graphpnas.enas_supernet",
+        quick={
+            "graphpnas_enas_supernet": "--seeds 1 --steps 4 --batches 3 --final-epochs 1 --images 1000 "
+            "--test-images 200 --fresh"
+        },
+        full={"graphpnas_enas_supernet": ""},
+        needs=("cifar10",),
+    ),
+    Benchmark(
+        "graphpnas_randwire",
+        "graphpnas.randwire",
+        quick={
+            "graphpnas_randwire": "--arms WS-TopK WS-BEST GraphPNAS --seeds 1 --evaluations 6 --epochs 1 "
+            "--final-epochs 1 --images 500 --test-images 200 --fresh"
+        },
+        full={"graphpnas_randwire": ""},
+        needs=("cifar10",),
+    ),
     # Graph autoencoders and Bayesian optimisation in their latent space.
     _one(
         "enas6_autoencoders",

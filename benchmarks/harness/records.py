@@ -21,18 +21,27 @@ RESULTS = Path(__file__).parents[1] / "results"
 PACKAGES = ("graphnas", "numpy", "scipy", "scikit-learn", "torch", "optuna")
 
 
-def script_parser(description: str | None, record: str | None = None) -> argparse.ArgumentParser:
+def script_parser(
+    description: str | None, record: str | None = None, *, dry_run: bool = False
+) -> argparse.ArgumentParser:
     """The command line that every script has: ``--output``, by default the stored record of that name.
 
     Args:
         description: The script's docstring.
         record: Name of the record, without ``.json``; None where it depends on other arguments.
+        dry_run: Whether the script has ``--dry-run``, which prints a :class:`graphnas.dry_run.DryRun`.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     default = RESULTS / f"{record}.json" if record else None
     parser.add_argument("--output", type=Path, metavar="FILE", default=default, help="the JSON record")
+    if dry_run:
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="print counts, sizes and how long it would take, from a short measurement; keep nothing",
+        )
     return parser
 
 

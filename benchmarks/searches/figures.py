@@ -88,6 +88,9 @@ def one_objective(runs: Sequence[Run], budgets: Sequence[int], optimum: float) -
             "reported": None if np.isnan(reported).any() else mean_and_deviation(reported),
             "found": float(np.mean([count <= budget for count in needed])),
         }
+        if all(run.validation for run in runs):
+            best = [run.validation[int(np.argmax(run.values[:budget]))] for run in runs]
+            at[str(budget)]["validation"] = mean_and_deviation(best)
     median = float(np.median(needed))
     return {
         **_common(runs, queries),

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Run:
         reported: Its reported value, or the second objective; None if it was not kept.
         trials: Number of trials; more than values if a sampler repeats itself or leaves the space.
         seconds: Processor seconds without the evaluations: what the sampler and Optuna take.
+        validation: Its validation accuracy after all epochs, where the value is one of fewer; else empty.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Run:
     reported: list[float | None]
     trials: int
     seconds: float
+    validation: list[float] = field(default_factory=list)
 
 
 def search(
@@ -64,6 +66,7 @@ def search(
     directions: Sequence[str] = ("maximize",),
     limit: float | None = None,
     trials_per_query: int = TRIALS_PER_QUERY,
+    validation: Callable[[Architecture], float] | None = None,
 ) -> Run:
     """One study in memory, until ``queries`` different architectures (up to isomorphism) were evaluated.
 
@@ -78,8 +81,10 @@ def search(
         directions: Directions of the one or two objectives.
         limit: The largest allowed value of what is reported, for :func:`excess_of`.
         trials_per_query: Trials per query after which the search ends in any case.
+        validation: What is kept of each architecture beside its value.
     """
     known: dict[str, tuple[float, float]] = {}
+    beside: list[float] = []
     measuring = 0.0
 
     def objective(trial: optuna.Trial) -> float | tuple[float, float]:
@@ -89,6 +94,8 @@ def search(
         key = space.key(architecture)
         if key not in known:
             known[key] = measure(architecture)
+            if validation is not None:
+                beside.append(validation(architecture))
         if len(known) >= queries:
             trial.study.stop()
         measuring += time.process_time() - start
@@ -101,7 +108,8 @@ def search(
     study.optimize(objective, n_trials=trials_per_query * queries)
     seconds = time.process_time() - start - measuring
     values, reported = zip(*known.values(), strict=True)
-    return Run(method, seed, queries, list(values), list(reported), len(study.trials), round(seconds, 3))
+    figures = list(values), list(reported), len(study.trials), round(seconds, 3)
+    return Run(method, seed, queries, *figures, beside)
 
 
 def run_all(

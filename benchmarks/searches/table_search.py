@@ -72,10 +72,14 @@ def _budgets(record: dict[str, Any]) -> list[str]:
 
 def _values(task: Task, record: dict[str, Any]) -> Table:
     budgets = _budgets(record)
-    # Below 100 queries the test accuracy would only widen the table.
-    reported = [b for b in budgets if int(b) >= 100] or budgets if task.reported else []
+    # Below 100 queries the test accuracy would only widen the table, unless the paper prints it.
+    printed = {b for known in task.known for b in known.reported}
+    reported = [b for b in budgets if int(b) >= 100 or int(b) in printed] or budgets if task.reported else []
     beside = "test" if task.limit is None else "latency"
     columns = ["method", "seeds", *(f"value, {b}" for b in budgets), *(f"{beside}, {b}" for b in reported)]
+    # Validation after all epochs, where the searched value is of fewer.
+    later = reported if any(known.validation for known in task.known) else []
+    columns += [f"validation, {b}" for b in later]
     columns += ["optimum reached", "median queries", "s per trial"]
     rows = []
     for name, row in record["summary"].items():
@@ -83,12 +87,14 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
         last = str(max(map(int, at)))
         cells = [_spread(at.get(b, {}).get("value"), 3, row) for b in budgets]
         cells += [_spread(at.get(b, {}).get("reported"), 2, row) for b in reported]
+        cells += [_spread(at.get(b, {}).get("validation"), 2, row) for b in later]
         needed = row["median_queries"]
         cells += [f"{at[last]['found']:.0%}", f">{row['queries']}" if needed is None else f"{needed:.0f}"]
         rows.append([name, str(row["seeds"]), *cells, f"{row['seconds_per_trial']:.3f}"])
     for known in task.known:
         cells = [known.value.get(int(b), "") for b in budgets]
         cells += [known.reported.get(int(b), "") for b in reported]
+        cells += [known.validation.get(int(b), "") for b in later]
         if any(cells):
             rows.append([known.name, "", *cells, "", "", ""])
     also = (
@@ -96,6 +102,10 @@ def _values(task: Task, record: dict[str, Any]) -> Table:
         if task.reported
         else ""
     )
+    sources = sorted({known.source for known in task.known})
+    also += f" Rows of the paper: {', '.join(sources)}." if sources else ""
+    if later:
+        also += " Validation: after all epochs, of the same architecture."
     caption = (
         f"Best {task.value} (%) after so many queries, mean ± deviation over the seeds; the best of the "
         f"table is {record['optimum']:.3f}.{also} Optimum reached: share of the runs that reach it within "

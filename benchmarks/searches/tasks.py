@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
 
+from benchmarks.searches.published import PAPER, TABLE_4, TABLE_5, Known
 from benchmarks.searches.runs import excess_of
 from graphnas import Architecture, GraphSpace
 from graphnas.evaluate import TabularEvaluator
@@ -22,21 +23,6 @@ LIMIT = 20.0
 """The largest latency in ms of the task with a constraint; three in ten cells are fast enough."""
 DIGITS = 4
 """Decimals of a value in a record: finer than one of the at most 10,000 images of a test set."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """A row of figures from elsewhere, as they are printed there.
-
-    Attributes:
-        name: Name of the row.
-        value: Figures of the searched value by number of queries.
-        reported: Figures of what is reported beside it by number of queries.
-    """
-
-    name: str
-    value: Mapping[int, str] = field(default_factory=dict)
-    reported: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,8 @@ class Task:
         dataset: The table's data set.
         epochs: Training epochs of the searched value; None for the most.
         metric: The accuracy that is searched for.
-        graphpnas: Preset with the settings that GraphPNAS was published with for this space and data set.
+        graphpnas: End of the names of GraphPNAS's presets, "paper" and "released", for this space and data
+            set: empty, or a dash and a name.
         published: Whether GraphPNAS' paper has this task, so that its published settings are run too.
         known: Figures from elsewhere.
         objectives: Directions of the objectives.
@@ -79,21 +66,8 @@ class Task:
 
 
 _NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
+_BUDGETS = {("cifar10", 200): (50, 100, 150), ("imagenet16-120", 12): (40, 50, 60, 100)}
 _PAPER_EPOCHS = {"cifar10": 12, "cifar100": 200, "imagenet16-120": 12}
-_PUBLISHED = {
-    "cifar10": Known("paper: GraphPNAS (10 runs)", reported={100: "94.34 ± 0.04"}),
-    "cifar100": Known("paper: GraphPNAS (10 runs)", {100: "73.41 ± 0.09"}, {100: "73.35 ± 0.21"}),
-    "imagenet16-120": Known("paper: GraphPNAS (10 runs)", reported={100: "46.50 ± 0.20"}),
-}
-"""GraphPNAS, Table 5."""
-_PUBLISHED_101 = {
-    "paper: GraphPNAS": {150: "94.070 ± 0.143", 300: "94.193 ± 0.072"},
-    "paper: RNN": {300: "93.972 ± 0.228"},
-    "paper: BANANAS": {300: "94.094 ± 0.296"},
-    "paper: local search": {300: "94.121 ± 0.371"},
-    "paper: random": {300: "93.587 ± 0.422"},
-}
-"""GraphPNAS, Table 4, as 100 minus the test error."""
 
 
 def _nasbench201(dataset: str, epochs: int) -> Task:
@@ -113,14 +87,14 @@ def _nasbench201(dataset: str, epochs: int) -> Task:
         title=f"Search on NAS-Bench-201, {_NAMES[dataset]}, by {epochs}-epoch validation accuracy",
         value=f"{epochs}-epoch validation accuracy",
         reported="200-epoch test accuracy",
-        budgets=(50, 100, 150) if (dataset, epochs) == ("cifar10", 200) else (50, 100),
+        budgets=_BUDGETS.get((dataset, epochs), (50, 100)),
         protocol=protocol,
         space="nasbench201",
         dataset=dataset,
         epochs=epochs,
-        graphpnas=f"nasbench201-{dataset}",
+        graphpnas=f"-nasbench201-{dataset}",
         published=published,
-        known=(_PUBLISHED[dataset],) * published,
+        known=(TABLE_5[dataset],) * published,
     )
 
 
@@ -132,6 +106,7 @@ _PAPER_101 = (
     "GraphPNAS' paper searches the whole space by the mean validation accuracy of three runs, which the "
     "compact table does not have; its figures, 100 minus the test error, are for orientation."
 )
+_SOURCE_101 = f"{PAPER}, Table 4"
 _TASKS = [
     *(_nasbench201(dataset, epochs) for dataset in _NAMES for epochs in (12, 200)),
     Task(
@@ -145,8 +120,9 @@ _TASKS = [
             f"table has; the reported test accuracy is the mean of three runs. {_PAPER_101} {_NEAREST}"
         ),
         space="nasbench101",
-        graphpnas="nasbench101",
-        known=tuple(Known(f"{name}, whole space", reported=row) for name, row in _PUBLISHED_101.items()),
+        known=tuple(
+            Known(f"{name}, whole space", _SOURCE_101, reported=row) for name, row in TABLE_4.items()
+        ),
     ),
     Task(
         name="nasbench101-test",
@@ -161,8 +137,7 @@ _TASKS = [
         ),
         space="nasbench101",
         metric="test_accuracy",
-        graphpnas="nasbench101",
-        known=tuple(Known(f"{name}, by validation", row) for name, row in _PUBLISHED_101.items()),
+        known=tuple(Known(f"{name}, by validation", _SOURCE_101, value=row) for name, row in TABLE_4.items()),
     ),
     Task(
         name="nasbench201-latency",
@@ -177,7 +152,7 @@ _TASKS = [
         ),
         space="nasbench201",
         epochs=200,
-        graphpnas="nasbench201-cifar10",
+        graphpnas="-nasbench201-cifar10",
         objectives=("maximize", "minimize"),
     ),
     Task(
@@ -231,12 +206,15 @@ class Opened:
         space: The space that is searched.
         measure: Returns the value, and the reported figure or second objective, to :data:`DIGITS` digits.
         optimum: The best value in the table.
+        validation: Returns the validation accuracy after all epochs, where a published task searches by one
+            of fewer; None elsewhere.
     """
 
     task: Task
     space: GraphSpace
     measure: Callable[[Architecture], tuple[float, float]]
     optimum: float
+    validation: Callable[[Architecture], float] | None = None
 
     @functools.cached_property
     def nearest(self) -> Nearest:
@@ -280,4 +258,6 @@ def opened(name: str) -> Opened:
     if task.limit is not None:
         measured = map(measure, space.enumerate())
         optimum = max(value for value, latency in measured if latency <= task.limit)
-    return Opened(task, space, measure, optimum)
+    if not task.published or final.budget == table.budget:
+        return Opened(task, space, measure, optimum)
+    return Opened(task, space, measure, optimum, lambda one: round(final.evaluate(one).value, DIGITS))

@@ -123,7 +123,7 @@ def _of_trial(
     space: GraphSpace, architecture: Architecture, trial: int, study: str, settings: Mapping[str, Any]
 ) -> Found:
     where = f"trial {trial} of {study}"
-    if settings.get("evaluator") != "train":
+    if settings.get("evaluator") not in ("train", "supernet"):
         return Found(space, architecture, where, trial=trial)
     return Found(
         space,

@@ -30,7 +30,7 @@ OPTIONS = {
 }
 """Arguments of the evaluator that are no training settings, and where they are given."""
 
-IMAGE_SETS = ("digits", "tinyimagenet")
+IMAGE_SETS = ("digits", "tinyimagenet", "tiny-imagenet")
 """Names of image sets that no table has; those with a colon are others."""
 
 METRICS = ("validation_accuracy", "test_accuracy", "validation_score")
@@ -41,16 +41,16 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="DATASET",
-        help="a data set of the table, or digits, cifar10, cifar100, tinyimagenet[:PATH], torchvision:NAME, "
+        help="a data set of the table, or digits, cifar10, cifar100, tiny-imagenet[:PATH], torchvision:NAME, "
         "imagefolder:PATH to train on (default: the first of the space's table if it has one, otherwise "
         "digits)",
     )
     parser.add_argument(
         "--evaluator",
-        choices=("auto", "table", "train"),
+        choices=("auto", "table", "train", "supernet"),
         default="auto",
-        help="look values up in the table of the space, or train every network; auto takes the table where "
-        "there is one for the space and the data set",
+        help="look values up in the table of the space, train every network, or measure all of them with "
+        "shared weights; auto takes the table where there is one for the space and the data set",
     )
     table = parser.add_argument_group("values from a table")
     table.add_argument(
@@ -58,6 +58,12 @@ def add_evaluator_arguments(parser: argparse.ArgumentParser) -> None:
     )
     table.add_argument("--metric", choices=METRICS, help="what to search for (default: the table's first)")
     training = parser.add_argument_group("training")
+    training.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="how to train, such as oracle, GraphPNAS's; see graphnas train --recipes (default: by the data "
+        "set)",
+    )
     training.add_argument("--epochs", type=integer(1), metavar="N", help="epochs of each training")
     add_data_arguments(training)
     training.add_argument("--device", metavar="DEVICE", help="auto (CUDA where there is one), cpu, cuda, ...")
@@ -122,7 +128,7 @@ def _refuse(arguments: dict[str, Any], why: str) -> None:
 def _table(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
     from graphnas.evaluate import TabularEvaluator
 
-    names = ("epochs", "device", "training", "shape", "image_size", "download")
+    names = ("recipe", "epochs", "device", "training", "shape", "image_size", "download")
     training = {name: getattr(args, name) for name in names}
     _refuse(training, "training, but the values come from the table; add --evaluator train to train")
     try:
@@ -143,6 +149,7 @@ def _table(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict
 
 def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tuple[Evaluator, dict[str, Any]]:
     from graphnas.evaluate import OracleEvaluator
+    from graphnas.training.recipes import get_recipe
 
     _refuse(
         {"budget": args.budget, "metric": args.metric}, "values from a table, but the networks are trained"
@@ -151,12 +158,18 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
     check_training(training)
     if args.epochs is not None:
         training["epochs"] = args.epochs
+    recipe = None if args.recipe is None else get_recipe(args.recipe)
+    # A recipe's size is that of its own data set.
+    size = args.image_size
+    if size is None and recipe is not None and dataset.partition(":")[0].replace("-", "") == recipe.dataset:
+        size = recipe.image_size
     evaluator = OracleEvaluator(
         space,
         dataset,
+        config=args.recipe,
         data_dir=args.data_dir,
         shape=dict(args.shape),
-        image_size=args.image_size,
+        image_size=size,
         download=bool(args.download),
         seed=args.seed,
         device=args.device or "auto",
@@ -167,7 +180,7 @@ def _training(args: argparse.Namespace, space: GraphSpace, dataset: str) -> tupl
     settings = {
         "evaluator": "train",
         "dataset": dataset,
-        "image_size": args.image_size,
+        "image_size": size,
         "training": dataclasses.asdict(evaluator.config),
         "shape": dict(evaluator.shape),
         "metric": METRICS[0],

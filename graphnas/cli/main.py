@@ -13,6 +13,7 @@ import graphnas
 from graphnas.cli import (
     autoencoder,
     bench,
+    compare,
     data,
     detect,
     doctor,
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         import_results,
         spaces,
         show,
+        compare,
         data,
         nni_tools,
         bench,

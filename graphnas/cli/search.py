@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphnas.cli.arguments import add_space_arguments, integer, make_space
+from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
+from graphnas.cli.dry_run import dry_run_of_search
 from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
 from graphnas.cli.import_results import prior_file
 from graphnas.cli.methods import METHODS, WITH_PRIOR, make_sampler
@@ -16,6 +17,7 @@ from graphnas.cli.report import draw, print_comparison, write_results
 from graphnas.cli.running import run_trials
 from graphnas.cli.storages import file_url, in_memory, open_storage, storage_errors, without_password
 from graphnas.cli.studies import Evaluated, Outcome, open_study, read_outcome
+from graphnas.cli.supernet import add_supernet_arguments, search_with_supernet
 from graphnas.cli.text import architecture_text, count, figure
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
@@ -50,6 +52,11 @@ def add_parser(commands: Any) -> None:
         "--preset",
         metavar="NAME",
         help="configuration of the method: default, or paper for nasgem, graphpnas, latentbo as published",
+    )
+    add_assignments(
+        parser,
+        "--config",
+        "single settings of the method beside its preset, such as generator=rnn of graphpnas",
     )
     parser.add_argument(
         "--startup",
@@ -99,6 +106,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--data-dir", metavar="DIR", help="tables and images (default: $GRAPHNAS_DATA)")
     add_evaluator_arguments(parser)
+    add_supernet_arguments(parser)
     parser.add_argument(
         "--score-weight",
         type=float,
@@ -112,6 +120,11 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="epochs of the final training of the best on all training images; 0: none "
         f"(default: {RETRAIN_FACTOR} times the epochs of the search)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print counts, sizes and how long it would take, from a short measurement; run and keep nothing",
     )
     parser.set_defaults(run=run)
 
@@ -131,6 +144,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         require("matplotlib", "plots")
     space = make_space(args)
+    if args.evaluator == "supernet":
+        return search_with_supernet(args, space)
+    if args.turns:
+        raise InvalidArgument("--turns is for --evaluator supernet")
     methods = [args.method, *([args.compare] if args.compare else [])]
     evaluator, settings = make_evaluator(args, space)
     score = None
@@ -138,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
         score = EfficiencyScore(args.score_weight)
         settings |= {"score_weight": args.score_weight, "metric": "efficiency_score", "unit": "points"}
     space = known_part(space, evaluator)
-    # --preset, --startup and --model are for --method alone; --compare runs with its defaults.
+    # --preset, --config, --startup and --model are for --method alone; --compare runs with its defaults.
     samplers = [
         make_sampler(
             args.method,
@@ -147,12 +164,16 @@ def run(args: argparse.Namespace) -> int:
             preset=args.preset,
             startup=args.startup,
             model=args.model,
+            settings=dict(args.config),
         )
     ]
     samplers += [make_sampler(method, space, seed=args.seed) for method in methods[1:]]
     prior = [prior_file(text, space) for text in args.prior]
     if prior and args.method not in WITH_PRIOR:
         raise InvalidArgument(f"--prior is for {', '.join(WITH_PRIOR)}, not for {args.method}")
+    if args.dry_run:
+        print(dry_run_of_search(args, space, evaluator, settings, methods))
+        return 0
     url = _storage_url(args)
     storage = open_storage(url)
     stem = f"{space.name}-{settings['dataset']}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphnas.plots.prediction import plot_prediction as plot_prediction
     from graphnas.plots.score_surface import plot_score_surface as plot_score_surface
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
+    from graphnas.plots.search_steps import plot_search_steps as plot_search_steps
     from graphnas.plots.similarity import plot_similarity as plot_similarity
     from graphnas.plots.top_architectures import plot_top_architectures as plot_top_architectures
     from graphnas.plots.training import plot_training as plot_training
@@ -33,6 +34,7 @@ _HOMES = {
     "plot_samples": "graphnas.plots.architecture_grid",
     "plot_score_surface": "graphnas.plots.score_surface",
     "plot_search_curve": "graphnas.plots.search_curve",
+    "plot_search_steps": "graphnas.plots.search_steps",
     "plot_similarity": "graphnas.plots.similarity",
     "plot_top_architectures": "graphnas.plots.top_architectures",
     "plot_training": "graphnas.plots.training",
@@ -47,6 +49,7 @@ __all__ = [
     "plot_samples",
     "plot_score_surface",
     "plot_search_curve",
+    "plot_search_steps",
     "plot_similarity",
     "plot_top_architectures",
     "plot_training",

@@ -22,8 +22,8 @@ DATASETS = (
     "digits",
     "cifar10",
     "cifar100",
-    "tinyimagenet",
-    "tinyimagenet:PATH",
+    "tiny-imagenet",
+    "tiny-imagenet:PATH",
     "torchvision:NAME",
     "imagefolder:PATH",
 )
@@ -48,7 +48,8 @@ def load_dataset(
             - ``"cifar10"``, ``"cifar100"``: from the data directory, see
               :func:`graphnas.training.cifar10.load_cifar10` and
               :func:`graphnas.training.cifar100.load_cifar100`;
-            - ``"tinyimagenet"`` from the data directory, ``"tinyimagenet:PATH"`` from a folder: see
+            - ``"tiny-imagenet"`` from the data directory, ``"tiny-imagenet:PATH"`` from a folder (or
+              ``"tinyimagenet"``): see
               :func:`graphnas.training.tiny_imagenet.load_tiny_imagenet`;
             - ``"torchvision:NAME"``: any classification set of ``torchvision.datasets``, such as
               ``"torchvision:FashionMNIST"``, kept in the folder ``torchvision`` of the data directory;
@@ -87,6 +88,8 @@ def load_dataset(
         raise InvalidArgument(f"image_size must be at least 1, got {image_size!r}")
     is_pair = isinstance(dataset, tuple | list) and len(dataset) == 2
     kind, _, rest = dataset.partition(":") if isinstance(dataset, str) else ("", "", "")
+    if kind == "tiny-imagenet":
+        kind, dataset = "tinyimagenet", dataset.replace("tiny-imagenet", "tinyimagenet", 1)
     if download and (is_pair or kind in ("digits", "imagefolder", "tinyimagenet")):
         name = "data of your own" if is_pair else kind
         raise InvalidArgument(f"download is for cifar10, cifar100 and torchvision:NAME, not for {name}")

@@ -17,6 +17,7 @@ from graphnas.training.lazy_images import LazyImages
 from graphnas.training.lazy_images import memory_limit as checked_limit
 from graphnas.training.pixels import Header, read_header, read_image
 from graphnas.training.reading import ItemReader
+from graphnas.training.scaled_images import scaled
 from graphnas.training.splits import split_off_test
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -116,6 +117,7 @@ def load_files(
     *,
     image_size: int | None,
     memory_limit: int | None,
+    enlarged_later: bool = False,
 ) -> ImageData:
     """A set made of image files.
 
@@ -129,6 +131,8 @@ def load_files(
         class_names: Names in the order of the labels.
         image_size: As for :func:`load_image_folder`.
         memory_limit: As for :func:`load_image_folder`.
+        enlarged_later: Whether small square images of one size are kept as they are, and enlarged to
+            ``image_size`` only when they are used; see :class:`.scaled_images.ScaledImages`.
 
     Raises:
         InvalidArgument: Images differ in size and ``image_size`` is None, or that is below 1.
@@ -142,15 +146,20 @@ def load_files(
     paths = [*train.paths, *test.paths]
     headers = _headers(paths)
     channels = 1 if all(header.is_grey for header in headers) else 3
-    if image_size is None:
+    sizes = {(header.height, header.width) for header in headers}
+    later = enlarged_later and image_size is not None and len(sizes) == 1
+    later = later and headers[0].height == headers[0].width < (image_size or 0)
+    if image_size is None or later:
         _check_one_size(paths, headers)
         height, width = headers[0].height, headers[0].width
     else:
         height = width = image_size
-    make = partial(_images, shape=(channels, height, width), scaled=image_size is not None, limit=limit)
+    resized = image_size is not None and not later
+    make = partial(_images, shape=(channels, height, width), scaled=resized, limit=limit)
     images = make(train)
     statistics = channel_statistics(images)
-    return ImageData(name, images, partial(make, test), len(class_names), statistics, tuple(class_names))
+    data = ImageData(name, images, partial(make, test), len(class_names), statistics, tuple(class_names))
+    return scaled(data, image_size) if later and image_size is not None else data
 
 
 def _headers(paths: list[Path]) -> list[Header]:

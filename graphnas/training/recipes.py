@@ -71,7 +71,7 @@ RECIPES: Mapping[str, Recipe] = {
             "cutout_probability": 0.4,
         },
     ),
-    "graphpnas-oracle": Recipe(
+    "oracle": Recipe(
         summary="the low-data oracle of GraphPNAS: a tenth of each class trains, all others validate",
         source="Xu et al., GraphPNAS (TMLR 2023), appendix on RandWire: 300 epochs of SGD from .1, cosine, "
         "batches of 256, weight decay 1e-4, flip and crop, reward from the last 3 epochs",

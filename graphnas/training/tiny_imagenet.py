@@ -45,7 +45,8 @@ def load_tiny_imagenet(
 
     Args:
         path: The folder that holds ``wnids.txt``.
-        image_size: Side in pixels that images are scaled to; None: they are not.
+        image_size: Side in pixels that images are scaled to; None: they are not. They are enlarged when they
+            are used, on the device that they are used on.
         memory_limit: As for :func:`graphnas.training.datasets.load_dataset`.
 
     Raises:
@@ -69,6 +70,7 @@ def load_tiny_imagenet(
         _names(root / "words.txt", classes),
         image_size=image_size,
         memory_limit=memory_limit,
+        enlarged_later=True,
     )
 
 

@@ -350,7 +350,7 @@ def test_the_configuration_follows_the_data_set(tiny_space):
     own = TrainingConfig(epochs=4)
     assert OracleEvaluator(tiny_space(), config=own).config == own
     assert OracleEvaluator(tiny_space(), config=own, batch_size=7).config == replaced(own, batch_size=7)
-    assert OracleEvaluator(tiny_space(), config="graphpnas-oracle", epochs=2).config.learning_rate == 0.1
+    assert OracleEvaluator(tiny_space(), config="oracle", epochs=2).config.learning_rate == 0.1
     pair = ((torch.zeros(20, 1, 4, 4), torch.arange(20) % 2),) * 2
     assert OracleEvaluator(tiny_space(), pair).config == TrainingConfig.preset("cifar10")
 

@@ -101,6 +101,12 @@ CASES = [
     Case("nasbenchgraph", NASBenchGraph, {"in_channels": 6, "width": 4}, keeps_last=False, images=False),
     Case("transnasbench101", TransNASBench101, {"channels": 4}),
     Case("enas", ENASMacro, {"width": 4}, rigid=True),
+    Case(
+        "enas_footnote",
+        lambda: ENASMacro(4, operations="graphpnas-footnote"),
+        {"width": 4},
+        rigid=True,
+    ),
     Case("enas6", ENASMacro6, {"width": 3}, rigid=True),
     Case("randwire", RandWire, SMALL_RANDWIRE, keeps_last=False),
     Case("randwire_stages", lambda: RandWire(6, stages=2), SMALL_RANDWIRE, keeps_last=False, blocks=2),

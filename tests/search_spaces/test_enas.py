@@ -302,3 +302,30 @@ def test_fifty_networks_learn_at_several_sizes():
             assert parameter.grad is not None, name
             assert torch.isfinite(parameter.grad).all(), name
             assert parameter.grad.any(), name
+
+
+# ---------------------------------------------------------------- other operations
+
+
+def test_the_operations_of_the_footnote():
+    space = ENASMacro(3, operations="graphpnas-footnote")
+    assert space.node_ops[2:] == (
+        *("conv1x1", "sepconv1x1", "conv5x5", "sepconv5x5"),
+        *("avgpool3x3", "maxpool3x3"),
+    )
+    assert get_space("enas", **space.arguments()).node_ops == space.node_ops
+    assert "operations" not in ENASMacro().arguments()
+    rng = np.random.default_rng(0)
+    for architecture in space.sample_batch(rng, 5):
+        counted = count_complexity(lambda a=architecture: space.build(a, 10, width=6), (3, 9, 9))
+        assert space.complexity(architecture, 10, 9, width=6) == (counted.parameters, counted.macs)
+        shared = space.supernet(10, width=6)
+        images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        alone = shared.extract(architecture)
+        torch.testing.assert_close(shared.eval()(images, architecture), alone.eval()(images))
+
+
+@pytest.mark.parametrize("operations", ["footnote", ("conv3x3",), ("conv3x3", "conv3x3"), ("conv7x7", "x")])
+def test_operations_that_are_unknown(operations):
+    with pytest.raises(InvalidArgument, match="operations"):
+        ENASMacro(operations=operations)

@@ -240,6 +240,27 @@ def test_one_graph_per_stage():
         space.build(architecture, 10, network="large")
 
 
+@pytest.mark.parametrize("prior", list(PRIORS))
+def test_the_parameters_of_each_draw_are_told(prior):
+    space = RandWire(12, prior=prior)
+    batch, drawn = space.sample_with_parameters(np.random.default_rng(0), 30)
+    assert list(batch) == list(space.sample_batch(np.random.default_rng(0), 30))
+    for row in drawn:
+        assert row.keys() == space.prior_ranges.keys()
+        for name, (low, high) in space.prior_ranges.items():
+            assert low <= row[name] <= high
+    if prior == "watts-strogatz":
+        assert [graph.num_edges for graph in batch] == [12 * row["neighbors"] / 2 for row in drawn]
+    # A prior with these parameters alone, as ER-BEST and WS-BEST are drawn.
+    best = {name: (value, value) for name, value in drawn[3].items()}
+    _, again = RandWire(12, prior=prior, prior_ranges=best).sample_with_parameters(
+        np.random.default_rng(1), 5
+    )
+    assert again == [drawn[3]] * 5
+    with pytest.raises(InvalidArgument, match="stages must be 1"):
+        RandWire(6, stages=2).sample_with_parameters(np.random.default_rng(0), 2)
+
+
 def test_the_order_of_the_stages_matters():
     space = RandWire(4, stages=2)
     one, other = np.zeros((8, 8), int), np.zeros((8, 8), int)

@@ -158,7 +158,7 @@ def test_recipes_have_the_values_of_the_papers():
     enas = TrainingConfig.preset("enas-cifar10")
     assert (enas.epochs, enas.batch_size, enas.learning_rate, enas.weight_decay) == (600, 256, 0.1, 2e-4)
     assert enas.cutout_probability == 0.4
-    oracle = TrainingConfig.preset("graphpnas-oracle")
+    oracle = TrainingConfig.preset("oracle")
     assert (oracle.epochs, oracle.reward_epochs, oracle.validate_every) == (300, 3, None)
     for name in RECIPES:
         TrainingConfig.preset(name)

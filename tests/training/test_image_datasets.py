@@ -154,7 +154,7 @@ GOOD = (_zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1]))
     [
         (
             "mnist",
-            "unknown data set 'mnist'; allowed: digits, cifar10, cifar100, tinyimagenet, .*imagefolder:PATH",
+            "unknown data set 'mnist'; allowed: digits, cifar10, cifar100, tiny-imagenet, .*imagefolder:PATH",
         ),
         ("digits:small", "unknown data set"),
         ("torchvision:", "unknown data set"),

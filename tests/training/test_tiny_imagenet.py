@@ -13,7 +13,9 @@ from image_files import write_folder
 from graphnas.data_directory import find_data
 from graphnas.errors import CorruptData, DataNotFound, InvalidArgument
 from graphnas.training.datasets import load_dataset
+from graphnas.training.images import MemoryImages
 from graphnas.training.lazy_images import LazyImages
+from graphnas.training.scaled_images import ScaledImages
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -67,6 +69,36 @@ def test_scaled_and_read_when_needed(tmp_path):
     for one, other in ((kept.train, needed.train), (kept.test, needed.test)):
         assert torch.equal(one.take(torch.arange(len(one))), other.take(torch.arange(len(one))))
     assert kept.normalisation == needed.normalisation
+
+
+def test_small_images_are_enlarged_when_they_are_used(tmp_path):
+    """224 from 64 in the paper: what is kept in memory stays small, and the other name is read too."""
+    write_tiny(tmp_path)
+    stored = load_dataset(f"tiny-imagenet:{tmp_path}")
+    data = load_dataset(f"tiny-imagenet:{tmp_path}", image_size=20)
+    assert isinstance(data.train, ScaledImages)
+    assert data.train._stored.images.shape[2:] == (8, 8)
+    assert data.train.shape == data.test.shape == (3, 20, 20)
+    assert data.normalisation == stored.normalisation
+    order = torch.tensor([5, 0, 11])
+    expected = torch.nn.functional.interpolate(
+        stored.train.take(order).float(), size=(20, 20), mode="bilinear"
+    )
+    found = data.train.take(order)
+    assert found.dtype == torch.uint8
+    assert torch.equal(found, expected.round().to(torch.uint8))
+    assert torch.equal(torch.cat(list(data.train.batches(list(order.split(2))))), found)
+    moved = data.train.to(torch.device("cpu"))
+    assert torch.equal(moved.take(order), found)
+    assert torch.equal(moved.labels, stored.train.labels)
+
+
+def test_images_of_floats_are_enlarged_without_rounding():
+    images = MemoryImages(torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 0]))
+    larger = ScaledImages(images, 8).take(torch.tensor([1]))
+    assert larger.dtype == torch.float32
+    assert larger.shape == (1, 1, 8, 8)
+    assert float(larger.mean()) == pytest.approx(float(images.images[1].mean()), abs=1e-5)
 
 
 def test_hidden_files_do_not_count(tmp_path):

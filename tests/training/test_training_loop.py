@@ -287,7 +287,7 @@ def test_an_unknown_field_or_preset_is_named():
 def test_presets():
     for name in TrainingConfig.presets:
         TrainingConfig.preset(name)
-    paper = TrainingConfig.preset("graphpnas-oracle")  # GraphPNAS, oracle of the RandWire experiments
+    paper = TrainingConfig.preset("oracle")  # GraphPNAS, oracle of the RandWire experiments
     assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.weight_decay) == (300, 256, 0.1, 1e-4)
     assert (paper.train_fraction, paper.validation_limit, paper.reward_epochs) == (0.1, None, 3)
     assert (paper.flip, paper.crop_padding, paper.gradient_clip) == (True, 4, None)

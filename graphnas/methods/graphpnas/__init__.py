@@ -5,6 +5,7 @@ from graphnas.methods.graphpnas.distribution import LearnedDistribution
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GeneratorConfig, GraphGenerator
 from graphnas.methods.graphpnas.likelihood import LogLikelihood
+from graphnas.methods.graphpnas.pham import PhamGenerator
 from graphnas.methods.graphpnas.replay import Buffer
 from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.sampling import sample_valid
@@ -22,6 +23,7 @@ __all__ = [
     "GraphPNASConfig",
     "LearnedDistribution",
     "LogLikelihood",
+    "PhamGenerator",
     "RNNGenerator",
     "StagedGenerator",
     "SupernetSearch",

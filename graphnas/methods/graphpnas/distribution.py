@@ -157,7 +157,7 @@ class LearnedDistribution:
         except (KeyError, TypeError) as error:
             raise CorruptData(f"{path} is incomplete: {error!r}") from error
         try:
-            settings = GraphPNASConfig(**config)
+            settings = GraphPNASConfig(**{**config, "device": "cpu"})
             generator = make_generator(home, settings, torch_generator(0))
         except (TypeError, GraphNASError) as error:
             raise CorruptData(f"{path} holds a configuration that cannot be used: {error}") from error

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
+from search_spaces import RandWire
 from search_spaces.random_graphs import erdos_renyi, watts_strogatz
 
 EXPLORERS = ("auto", "uniform", "erdos-renyi", "watts-strogatz", "labels")
@@ -66,6 +67,9 @@ def make_explorer(
       labels and operations uniform.
     - ``"auto"``: ``"labels"`` in a space that labels edges, ``"uniform"`` in others.
 
+    Where each stage of a network has a graph of its own (RandWire with ``stages``), each of them is drawn by
+    itself, with parameters of its own.
+
     With ``sizes``, for spaces of graphs of several sizes, an Erdos-Renyi graph has a number of nodes drawn
     uniformly from that range, and is drawn again until it is valid, each node but the first has an input and
     each but the last an output: the explorer for NAS-Bench-101.
@@ -93,7 +97,9 @@ def make_explorer(
             raise InvalidArgument(f"{what} must be a range within 0..1, got {(low, high)}")
     if sizes is not None and not 2 <= sizes[0] <= sizes[1] <= space.max_nodes:
         raise InvalidArgument(f"explorer sizes must be within 2..{space.max_nodes}, got {sizes}")
-    n = space.max_nodes
+    whole = space.whole
+    stages = whole.stages if isinstance(whole, RandWire) else 1
+    n = space.max_nodes // stages
     ks = np.arange(neighbors[0], min(neighbors[1], n - 1) + 1)
     ks = ks[ks % 2 == 0].astype(np.int64)
     if name == "watts-strogatz" and not len(ks):
@@ -107,9 +113,17 @@ def make_explorer(
             return erdos_renyi(rng, size, rng.uniform(*edge_probability, count))
         return watts_strogatz(rng, size, rng.choice(ks, count), rng.uniform(*rewiring_probability, count))
 
+    def graphs(rng: np.random.Generator, count: int) -> NDArray[np.int8]:
+        parts = edges(rng, count * stages, n).reshape(count, stages, n, n)
+        together = np.zeros((count, stages * n, stages * n), np.int8)
+        for stage in range(stages):
+            part = slice(stage * n, (stage + 1) * n)
+            together[:, part, part] = parts[:, stage]
+        return together
+
     if sizes is None or name != "erdos-renyi":
         binary = name == "labels"
-        return lambda rng, count: fill(rng, edges(rng, count, n), binary_uniform=binary)
+        return lambda rng, count: fill(rng, graphs(rng, count), binary_uniform=binary)
     smallest, largest = sizes
 
     def of_sizes(rng: np.random.Generator, count: int) -> list[Architecture]:

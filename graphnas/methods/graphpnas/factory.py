@@ -8,8 +8,10 @@ from graphnas.graph.space import GraphSpace
 from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.graph_generator import GraphGenerator
+from graphnas.methods.graphpnas.pham import PhamGenerator
 from graphnas.methods.graphpnas.rnn import RNNGenerator
 from graphnas.methods.graphpnas.stages import StagedGenerator
+from graphnas.training.arguments import choose_device
 from search_spaces import RandWire
 
 
@@ -23,9 +25,12 @@ def make_generator(
         config: Settings.
         source: Source of the initial weights, on the CPU.
     """
+    device = choose_device(config.device)
     if config.generator == "rnn":
-        return RNNGenerator(space, hidden_size=config.hidden_size, generator=source)
+        return RNNGenerator(space, hidden_size=config.hidden_size, generator=source).to(device)
+    if config.generator == "pham":
+        return PhamGenerator(space, hidden_size=config.hidden_size, generator=source).to(device)
     whole = space.whole
     staged = isinstance(whole, RandWire) and whole.stages > 1
     kind = StagedGenerator if staged else GraphGenerator
-    return kind(space, config.generator_config(), generator=source)
+    return kind(space, config.generator_config(), generator=source, device=device)

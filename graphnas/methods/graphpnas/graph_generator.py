@@ -25,10 +25,12 @@ from graphnas.methods.graphpnas.heads import Heads, mixture, row_log_likelihood
 from graphnas.methods.graphpnas.likelihood import LogLikelihood
 from graphnas.methods.graphpnas.message_passing import MessagePassing
 from graphnas.methods.graphpnas.prepared import PreparedGraphs, PreparedMinibatch
+from graphnas.methods.graphpnas.printed_messages import PrintedMessagePassing
 from graphnas.methods.graphpnas.subgraphs import Integers, Subgraphs, Wiring, Wirings, features_of
 
 NODE_INPUTS = ("inputs", "operation", "both")
 MIXTURES = ("mean", "sum")
+MESSAGES = ("released", "printed")
 Messages = Callable[[Tensor, Wiring], Tensor]
 """States of nodes from their inputs."""
 EDGES_AT_ONCE = {"float32": 2_000, "bfloat16": 4_000}
@@ -40,13 +42,18 @@ PRECISIONS = tuple(EDGES_AT_ONCE)
 class GeneratorConfig:
     """Settings of :class:`GraphGenerator`; sizes are those of the paper, the rest follows the released code.
 
+    The paper's text is ``GeneratorConfig(message_passing="printed", head_layers=2, node_input="operation",
+    mixture_logits="sum", self_pair=False)``.
+
     Attributes:
         hidden_size: H; 128 in the paper, 24 in the released code.
         steps: S, the rounds of message passing.
         mixtures: K, the components of the mixture of Bernoullis.
         head_layers: Linear layers of each head; 3 in the code, 2 in the paper.
+        message_passing: ``"released"``, the code's network, see :class:`.message_passing.MessagePassing`, or
+            ``"printed"``, the paper's, see :class:`.printed_messages.PrintedMessagePassing`.
         node_input: What the input of an old node holds besides its number: its ``"inputs"`` (the code), its
-            ``"operation"`` (the paper's h0) or ``"both"``.
+            ``"operation"`` (the paper's h0) or ``"both"``. The printed network has ``"operation"`` only.
         mixture_logits: Whether the logits of the components are the ``"mean"`` over the pairs (the code) or
             their ``"sum"`` (eq. 4).
         self_pair: Whether the new node paired with itself counts among those pairs (the code; not eq. 4).
@@ -59,6 +66,7 @@ class GeneratorConfig:
     steps: int = 7
     mixtures: int = 10
     head_layers: int = 3
+    message_passing: str = "released"
     node_input: str = "inputs"
     mixture_logits: str = "mean"
     self_pair: bool = True
@@ -66,15 +74,25 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         check_integers(self, {"hidden_size": 2, "steps": 1, "mixtures": 1, "head_layers": 2})
-        allowed = {"node_input": NODE_INPUTS, "mixture_logits": MIXTURES, "sampling_precision": PRECISIONS}
+        allowed = {
+            "message_passing": MESSAGES,
+            "node_input": NODE_INPUTS,
+            "mixture_logits": MIXTURES,
+            "sampling_precision": PRECISIONS,
+        }
         check_choices(self, allowed)
+        if self.message_passing == "printed" and self.node_input != "operation":
+            raise InvalidArgument(
+                f"node_input must be 'operation' with message_passing='printed', got {self.node_input!r}"
+            )
 
 
 class GraphGenerator(ArchitectureGenerator):
     """P(A, X) = prod_i P(row i of A | past) P(X_i | past), with a GNN over the graph so far (section 3.1).
 
-    At step i the network of :class:`.message_passing.MessagePassing` runs over the nodes before i and the new
-    node, joined to all of them. From the states follow, with ``h_i - h_j`` for each j < i, the components'
+    At step i the network of :class:`.message_passing.MessagePassing` or
+    :class:`.printed_messages.PrintedMessagePassing` runs over the nodes before i and the new node, joined to
+    all of them. From the states follow, with ``h_i - h_j`` for each j < i, the components'
     probabilities alpha and the edges' theta (eq. 2, 4, 6), the edges' labels, and with h_i the node's
     operation (eq. 5). Decisions that the space forces have probability 1. Edges that are present get a label,
     chosen among those from 1.
@@ -108,21 +126,15 @@ class GraphGenerator(ArchitectureGenerator):
         if not len(decisions.rows):
             raise InvalidArgument(f"{space.name}: the space leaves nothing to choose")
         h, n, labels = config.hidden_size, decisions.num_nodes, decisions.num_labels
-        inputs = 1 + n * (config.node_input != "operation")
-        inputs += decisions.num_operations * (config.node_input != "inputs")
-        # The number of a node is one-hot while that leaves room for the rest, beyond that it is learned.
-        own = n if 4 * n <= 3 * h else h // 2
-
-        def draw(bound: float, *shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
-
-        self.node_input = draw(1 / math.sqrt(max(1, inputs - 1)), inputs, h - own)
-        number = torch.eye(n) if own == n else torch.empty(n, own).normal_(generator=generator)
-        if own == n:
-            self.register_buffer("number", number, persistent=False)
+        self._printed = config.message_passing == "printed"
+        self._features = "both" if self._printed else config.node_input
+        self.messages: MessagePassing | PrintedMessagePassing
+        if self._printed:
+            sizes = n, labels, decisions.num_operations, h, config.steps
+            self.messages = PrintedMessagePassing(*sizes, generator)
         else:
-            self.number = nn.Parameter(number)
-        self.messages = MessagePassing(n, labels, h, config.steps, generator)
+            self._make_inputs(generator)
+            self.messages = MessagePassing(n, labels, h, config.steps, generator)
         self.labelled = bool(decisions.label_free.any())
         outputs = (config.mixtures, config.mixtures, *([labels] if self.labelled else []))
         self.edge_heads = Heads(h, outputs, config.head_layers, generator)
@@ -137,8 +149,25 @@ class GraphGenerator(ArchitectureGenerator):
 
     # ---------------------------------------------------------------- the network
 
+    def _make_inputs(self, generator: torch.Generator) -> None:
+        """The map from a node's features to the input of the released network."""
+        h, n, which = self.config.hidden_size, self.decisions.num_nodes, self.config.node_input
+        inputs = 1 + n * (which != "operation") + self.decisions.num_operations * (which != "inputs")
+        # The number of a node is one-hot while that leaves room for the rest, beyond that it is learned.
+        own = n if 4 * n <= 3 * h else h // 2
+        bound = 1 / math.sqrt(max(1, inputs - 1))
+        drawn = torch.empty(inputs, h - own).uniform_(-bound, bound, generator=generator)
+        self.node_input = nn.Parameter(drawn)
+        number = torch.eye(n) if own == n else torch.empty(n, own).normal_(generator=generator)
+        if own == n:
+            self.register_buffer("number", number, persistent=False)
+        else:
+            self.number = nn.Parameter(number)
+
     def _inputs(self, wiring: Wiring) -> Tensor:
-        """Inputs ``(V, H)`` of all nodes of the sub-graphs: their features, then their number."""
+        """What the network reads of all nodes: features ``(V, F)``, or inputs ``(V, H)`` made from them."""
+        if self._printed:
+            return wiring.features.to(self.operation_mask.dtype)
         features = wiring.features.to(self.node_input.dtype)
         number = features[:, len(self.node_input) :]
         if isinstance(self.number, nn.Parameter):
@@ -167,7 +196,7 @@ class GraphGenerator(ArchitectureGenerator):
             InvalidArchitecture: An architecture that the space's choices forbid.
             InvalidArgument: The batch is empty.
         """
-        return PreparedGraphs(batch, self.decisions, self.config.node_input, self.device)
+        return PreparedGraphs(batch, self.decisions, self._features, self.device)
 
     def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
         """Exact and differentiable once; all steps of all graphs in one pass of the network.
@@ -237,7 +266,7 @@ class GraphGenerator(ArchitectureGenerator):
     ) -> tuple[Integers, Integers]:
         """The inputs ``(n, N)`` and operation ``(n,)`` of the next node of ``n`` graphs."""
         decisions = self.decisions
-        features = features_of(rows, operations, decisions.num_operations, self.config.node_input)
+        features = features_of(rows, operations, decisions.num_operations, self._features)
         seen = np.concatenate([rows[:, :node, :node].reshape(len(rows), -1), operations[:, :node]], 1)
         _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
         inverse = inverse.reshape(-1)

@@ -63,15 +63,19 @@ def number_kept(evaluations: int, keep_top: Keep | Schedule) -> int:
     return max(1, min(evaluations, wanted))
 
 
-def kept(scores: NDArray[np.float64], keep_top: Keep | Schedule) -> NDArray[np.int64]:
+def kept(
+    scores: NDArray[np.float64], keep_top: Keep | Schedule, latest: int | None = None
+) -> NDArray[np.int64]:
     """Positions of the best scores, best first, the older of equals first.
 
     Args:
-        scores: ``(n,)`` of all evaluations, larger is better.
-        keep_top: See :func:`number_kept`.
+        scores: ``(n,)`` of all evaluations in their order, larger is better.
+        keep_top: See :func:`number_kept`; a fraction is one of those that are chosen from.
+        latest: How many of the evaluations, the last ones, are chosen from; None: all.
     """
-    order = np.argsort(-scores, kind="stable")
-    return order[: number_kept(len(scores), keep_top)]
+    first = 0 if latest is None else max(0, len(scores) - latest)
+    order = first + np.argsort(-scores[first:], kind="stable")
+    return order[: number_kept(len(order), keep_top)]
 
 
 def rewards(scores: NDArray[np.float64], kind: str) -> NDArray[np.float64]:

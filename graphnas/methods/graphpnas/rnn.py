@@ -27,7 +27,63 @@ FORBIDDEN = -1e9
 """Logit of a label that a node or an edge may not have."""
 
 
-class RNNGenerator(ArchitectureGenerator):
+class MaskedGenerator(ArchitectureGenerator):
+    """Base of the recurrent generators: masks of what the space leaves open, and graphs as rows.
+
+    Args:
+        space: The search space.
+    """
+
+    def __init__(self, space: GraphSpace) -> None:
+        super().__init__(space)
+        tables = self.decisions = Decisions(space)
+
+        def logits(allowed: NDArray[np.bool_]) -> Tensor:
+            return torch.zeros(allowed.shape).masked_fill(torch.from_numpy(~allowed), FORBIDDEN)
+
+        for name, mask in {
+            "node_mask": logits(tables.operations),
+            "label_mask": logits(tables.labels),
+            "edge_free": torch.from_numpy(tables.edge_free),
+            "edge_forced": torch.from_numpy(tables.edge_forced),
+            "label_free": torch.from_numpy(tables.label_free),
+        }.items():
+            self.register_buffer(name, mask, persistent=False)
+
+    node_mask: Tensor
+    label_mask: Tensor
+    edge_free: Tensor
+    edge_forced: Tensor
+    label_free: Tensor
+
+    def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
+        """The rows of the graphs as tensors; see the base class."""
+        return RowGraphs.of(self.decisions, batch, self.device)
+
+    def as_rows(self, batch: ArchitectureBatch | PreparedBatch) -> RowGraphs:
+        """The rows of graphs, prepared or not.
+
+        Raises:
+            InvalidArchitecture: An architecture that the space's choices forbid.
+        """
+        if isinstance(batch, PreparedBatch) and not isinstance(batch, RowGraphs):
+            batch = batch.batch
+        return batch if isinstance(batch, RowGraphs) else RowGraphs.of(self.decisions, batch, self.device)
+
+    def as_batch(self, adjacency: Tensor, operations: Tensor) -> ArchitectureBatch:
+        """Drawn graphs ``(B, N, N)`` and ``(B, N)`` without what was drawn after their ends."""
+        count = operations.shape[1]
+        sizes = torch.full((len(operations),), count, device=self.device)
+        if self.decisions.terminal is not None:
+            ends = operations == self.decisions.terminal
+            sizes = 1 + ends.int().argmax(1)
+            real = torch.arange(count, device=self.device) < sizes[:, None]
+            adjacency = adjacency * real[:, None]
+            operations = operations * real
+        return ArchitectureBatch(adjacency, operations, sizes)
+
+
+class RNNGenerator(MaskedGenerator):
     """The RNN of GraphPNAS's NAS-Bench-101 experiments, with an exact likelihood.
 
     A two-layer LSTM takes two steps per node. After the first it chooses the node's operation; it reads that,
@@ -71,9 +127,7 @@ class RNNGenerator(ArchitectureGenerator):
                 raise InvalidArgument(f"{name} must be positive, got {value}")
         self.temperature = temperature
         self.tanh_constant = tanh_constant
-        self.decisions = Decisions(space)
         n, self.labels = self.decisions.num_nodes, self.decisions.num_labels
-        self._add_masks()
         self.start = nn.Parameter(torch.empty(hidden_size))
         # Meta tensors: the library's own initialisation would draw from the user's global generator.
         operations, edges = len(space.node_ops), n * self.labels
@@ -93,33 +147,7 @@ class RNNGenerator(ArchitectureGenerator):
                 wide = 1.0 if name in ("start", "read_operation.weight", "read_edge.weight") else bound
                 parameter.uniform_(-wide, wide, generator=generator)
 
-    def _add_masks(self) -> None:
-        """Masks of the labels that nodes and edges may have, and of the decisions that are free."""
-        tables = self.decisions
-
-        def logits(allowed: NDArray[np.bool_]) -> Tensor:
-            return torch.zeros(allowed.shape).masked_fill(torch.from_numpy(~allowed), FORBIDDEN)
-
-        for name, mask in {
-            "node_mask": logits(tables.operations),
-            "label_mask": logits(tables.labels),
-            "edge_free": torch.from_numpy(tables.edge_free),
-            "edge_forced": torch.from_numpy(tables.edge_forced),
-            "label_free": torch.from_numpy(tables.label_free),
-        }.items():
-            self.register_buffer(name, mask, persistent=False)
-
-    node_mask: Tensor
-    label_mask: Tensor
-    edge_free: Tensor
-    edge_forced: Tensor
-    label_free: Tensor
-
     # ---------------------------------------------------------------- likelihood
-
-    def prepare(self, batch: ArchitectureBatch) -> PreparedBatch:
-        """The rows of the graphs as tensors; see the base class."""
-        return _Rows.of(self.decisions, batch, self.device)
 
     def log_likelihood(self, batch: ArchitectureBatch | PreparedBatch) -> LogLikelihood:
         """Exact and differentiable; all steps of all graphs in one pass of the LSTM.
@@ -127,9 +155,7 @@ class RNNGenerator(ArchitectureGenerator):
         Raises:
             InvalidArchitecture: An architecture that the space's choices forbid.
         """
-        if isinstance(batch, PreparedBatch) and not isinstance(batch, _Rows):
-            batch = batch.batch
-        graphs = batch if isinstance(batch, _Rows) else _Rows.of(self.decisions, batch, self.device)
+        graphs = self.as_rows(batch)
         rows, operations, real = graphs.rows, graphs.operations, graphs.real
         size, n = operations.shape
         nodes = self.read_operation(operations)
@@ -194,17 +220,10 @@ class RNNGenerator(ArchitectureGenerator):
             row = (1 + categorical(labels + self.label_mask[i], generator)) * present
             adjacency[:, :, i] = row.to(torch.int8)
             read = self._read_edges(row)[:, None]
-        sizes = torch.full((n,), count, device=self.device)
-        if self.decisions.terminal is not None:  # discard what was drawn after a graph's end
-            ends = operations == self.decisions.terminal
-            sizes = 1 + ends.int().argmax(1)
-            real = torch.arange(count, device=self.device) < sizes[:, None]
-            adjacency = adjacency * real[:, None]
-            operations = operations * real
-        return ArchitectureBatch(adjacency, operations, sizes)
+        return self.as_batch(adjacency, operations)
 
 
-class _Rows(PreparedBatch):
+class RowGraphs(PreparedBatch):
     """Graphs as rows in the order of generation: labels of in-edges ``(B, N, N)``, operations, real nodes."""
 
     def __init__(self, batch: ArchitectureBatch, rows: Tensor, operations: Tensor, real: Tensor) -> None:
@@ -212,7 +231,8 @@ class _Rows(PreparedBatch):
         self.rows, self.operations, self.real = rows, operations, real
 
     @classmethod
-    def of(cls, decisions: Decisions, batch: ArchitectureBatch, device: torch.device) -> _Rows:
+    def of(cls, decisions: Decisions, batch: ArchitectureBatch, device: torch.device) -> RowGraphs:
+        """The graphs of ``batch``, checked, on ``device``."""
         rows, operations, sizes = decisions.arrays(batch)
         real = np.arange(decisions.num_nodes) < sizes[:, None]
         return cls(batch, *(torch.from_numpy(array).to(device) for array in (rows, operations, real)))
@@ -220,7 +240,7 @@ class _Rows(PreparedBatch):
     def minibatches(self, order: Tensor, size: int) -> Iterator[PreparedBatch]:
         """As in the base class."""
         for index in torch.split(order, size):
-            yield _Rows(self.batch, self.rows[index], self.operations[index], self.real[index])
+            yield RowGraphs(self.batch, self.rows[index], self.operations[index], self.real[index])
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from graphnas.configuration import configured
+from graphnas.dry_run import Work
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
@@ -21,6 +22,7 @@ from graphnas.methods.graphpnas.generator import ArchitectureGenerator
 from graphnas.methods.graphpnas.replay import Buffer
 from graphnas.methods.graphpnas.sampling import CandidateStream, generator_stream
 from graphnas.methods.graphpnas.training import Learner
+from graphnas.methods.graphpnas.work import search_work
 from graphnas.methods.model_based import FIRST_OWN, Finished, ModelBasedSearch, can_teach
 from graphnas.seeds import drawn_seed, torch_generator
 
@@ -175,8 +177,22 @@ class GraphPNAS(ModelBasedSearch):
         data = self.training_set(finished)
         # What failed must never be imitated, however few succeeded.
         chosen = np.flatnonzero(~data.failed).tolist()
+        if self.config.buffer is not None:
+            chosen = chosen[-self.config.buffer :]
         architectures = [learned_form(self.space, data.architectures[k]) for k in chosen]
         return Buffer(architectures, data.ranked_scores[chosen])
+
+    def work(self, trials: int) -> list[Work] | None:
+        """The work of ``trials`` trials; None with a critic, for then proposals are best timed as a whole."""
+        config = self.config
+        if config.critic is not None:
+            return None
+        graphs = self._explorer(self.rng(_EXPLORER), 2 * config.training_batch_size)
+        valid = [learned_form(self.space, graph) for graph in graphs if self.space.is_valid(graph)]
+        while len(valid) < config.training_batch_size:
+            valid.append(learned_form(self.space, self.space.sample(self.rng(_LEFT_OVER, len(valid)))))
+        generator = make_generator(self.space, config, torch_generator(self.seed))
+        return search_work(config, generator, valid[: config.training_batch_size], trials)
 
     # ---------------------------------------------------------------- what was learned
 

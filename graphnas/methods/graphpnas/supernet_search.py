@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from graphnas.configuration import Configuration, Presets, check_integers, configured
+from graphnas.configuration import Configuration, Presets, check_integers, configured, replaced
 from graphnas.errors import CorruptData, InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
@@ -51,7 +51,7 @@ class SupernetSearchConfig(Configuration):
     ``SupernetSearchConfig.preset("paper")`` has the counts of GraphPNAS: 300 steps of 100 architectures, the
     generator updated every 5 epochs of the supernet. That makes 1,500 epochs, although the paper's schedule
     ends after 310 and its search takes half a GPU day; the paper does not say which number was used, nor how
-    many architectures a step trains on: 100 is our choice.
+    many architectures a step trains on: 100 is our choice. ``"small"`` is the same for a processor.
 
     Attributes:
         steps: Updates of the method.
@@ -65,6 +65,7 @@ class SupernetSearchConfig(Configuration):
     presets: ClassVar[Presets] = {
         "default": {},
         "paper": {"steps": 300, "epochs_per_step": 5, "trained": 100, "evaluated": 100, "samples": 8},
+        "small": {"steps": 12, "trained": 40, "evaluated": 20, "finalists": 10, "samples": 8},
     }
 
     steps: int = 20
@@ -225,10 +226,13 @@ class SupernetSearch:
         settings = dataclasses.asdict(self.config)
         for name in ("steps", "finalists", "samples"):
             del settings[name]
+        config: Any = getattr(self.method, "config", None)
+        if hasattr(config, "device"):  # another device gives the same search, but for rounding
+            config = replaced(config, device="cpu")
         return {
             "method": type(self.method).__name__,
             "method_seed": self.method.seed,
-            "method_config": repr(getattr(self.method, "config", None)),
+            "method_config": repr(config),
             "config": settings,
         }
 

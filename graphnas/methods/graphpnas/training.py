@@ -46,7 +46,7 @@ def fit(
     Returns:
         The mean loss of each epoch.
     """
-    chosen = kept(buffer.scores, config.keep_top)
+    chosen = kept(buffer.scores, config.keep_top, config.buffer)
     weights = rewards(buffer.scores[chosen], config.reward)
     batch = ArchitectureBatch.from_architectures(
         [buffer.architectures[k] for k in chosen.tolist()], generator.space.max_nodes

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from benchmark_run import run
 
-from benchmarks.searches import figures, table_search
+from benchmarks.searches import figures, published, table_search
 from benchmarks.searches.methods import default_methods
 from benchmarks.searches.runs import Run
 from benchmarks.searches.tasks import TASKS, Nearest
 from graphnas import GraphSpace
+from graphnas.evaluate import TabularEvaluator
+from graphnas.methods import GraphPNASConfig
+from search_spaces import NASBench101, NASBench201
 
 
 def make_run(values, reported, queries=None, method="a", seed=0) -> Run:
@@ -229,9 +232,68 @@ def test_searches_for_two_objectives(tmp_path):
 
 def test_published_settings_are_run_on_published_tasks():
     for task in TASKS.values():
-        published = [known for known in task.known if known.name == "paper: GraphPNAS (10 runs)"]
-        assert len(published) == task.published
-        assert ("GraphPNASSampler, paper" in default_methods(task)) == task.published
+        quoted = [known for known in task.known if known.name == "paper: GraphPNAS (10 runs)"]
+        assert len(quoted) == task.published
+        rows = {"GraphPNASSampler, preset=paper", "GraphPNASSampler, preset=released", "RNN, preset=paper"}
+        assert (rows <= set(default_methods(task))) == (task.published or task.space == "nasbench101")
+        for kind in ("paper", "released"):
+            GraphPNASConfig.preset(f"{kind}{task.graphpnas}")
+
+
+def mean_of(figure: str) -> float:
+    return float(figure.split()[0])
+
+
+def test_every_quoted_figure_names_its_table():
+    sources = {known.source for task in TASKS.values() for known in task.known}
+    assert sources == {f"{published.PAPER}, Table {number}" for number in (4, 5)}
+
+
+def test_quoted_accuracies_are_a_hundred_less_the_printed_errors():
+    assert published.TABLE_4.keys() == published.TABLE_4_PRINTED.keys()
+    for name, row in published.TABLE_4.items():
+        errors = published.TABLE_4_PRINTED[name]
+        assert row.keys() == errors.keys()
+        for queries, figure in row.items():
+            mean, _, deviation = figure.partition(" ± ")
+            error, _, of_error = errors[queries].partition(" ± ")
+            assert (100 - float(error), of_error) == (pytest.approx(float(mean)), deviation)
+    # Table 4 has the other methods at 300 queries only.
+    assert [name for name, row in published.TABLE_4.items() if 150 in row] == ["paper: GraphPNAS"]
+
+
+@pytest.mark.usefixtures("table201")
+@pytest.mark.parametrize("dataset", list(published.TABLE_5))
+def test_the_quoted_figures_of_table_5_are_within_the_table(dataset):
+    """The printed optimum is that of the table, and no quoted mean is above it."""
+    validation, test = published.TABLE_5_BEST[dataset]
+    best = {
+        metric: TabularEvaluator(NASBench201(), dataset, 200, metric).optimum
+        for metric in ("validation_accuracy", "test_accuracy")
+    }
+    assert best["test_accuracy"] == pytest.approx(float(test), abs=0.005)
+    # CIFAR-10's validation accuracy has one seed in the compact table, and three in the paper's.
+    tolerance = 0.05 if dataset == "cifar10" else 0.005
+    assert best["validation_accuracy"] == pytest.approx(float(validation), abs=tolerance)
+    known = published.TABLE_5[dataset]
+    for figure in (*known.value.values(), *known.validation.values()):
+        assert mean_of(figure) < float(validation)
+    for figure in known.reported.values():
+        assert mean_of(figure) < float(test)
+
+
+@pytest.mark.usefixtures("table101")
+def test_the_quoted_figures_of_table_4_are_within_the_table():
+    best = TabularEvaluator(NASBench101(), metric="test_accuracy").optimum
+    means = [mean_of(figure) for row in published.TABLE_4.values() for figure in row.values()]
+    assert max(means) < best
+    # Random search at 300 queries is what the table gives, within its printed deviation.
+    mean, deviation = map(float, published.TABLE_4["paper: random"][300].split(" ± "))
+    table = TabularEvaluator(NASBench101(), metric="test_accuracy")
+    rng = np.random.default_rng(0)
+    space = NASBench101()
+    found = [max(table.evaluate(cell).value for cell in space.sample_batch(rng, 300)) for _ in range(5)]
+    assert np.mean(found) == pytest.approx(mean, abs=deviation)
 
 
 def test_what_is_over_the_limit_counts_as_nothing():

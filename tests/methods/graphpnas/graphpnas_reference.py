@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 def slow_states(generator, graph, step):
     """States of the nodes 0..step, each a vector, when node ``step`` is new."""
+    if generator.config.message_passing == "printed":
+        return printed_states(generator, graph, step)
     config, space = generator.config, generator.space
     n, labels, width = space.max_nodes, len(space.edge_ops) - 1, config.hidden_size
     net, dtype = generator.messages, generator.node_input.dtype
@@ -62,6 +64,45 @@ def slow_states(generator, graph, step):
     return h
 
 
+def printed_states(generator, graph, step):
+    """The same by eq. 7-10 as the paper prints them."""
+    space, net, dtype = generator.space, generator.messages, generator.operation_mask.dtype
+    n, labels = space.max_nodes, len(space.edge_ops) - 1
+    width = generator.config.hidden_size
+    h, u, neighbours = [], [], {}
+    for i in range(step + 1):
+        position, feeding = torch.zeros(n, dtype=dtype), torch.zeros(n, dtype=dtype)
+        position[i] = 1
+        h.append(torch.zeros(width, dtype=dtype))
+        if i < step:
+            h[i] = net.start.weight[:, int(graph.operations[i])]
+            for j in range(i):
+                feeding[j] = float(graph.adjacency[j, i] != 0)
+        u.append(torch.cat([feeding, position]))
+        # N(i) with what is known of the edge: whether it leads from j to i, and its label.
+        neighbours[i] = {i: (0.0, 0)}
+        for j in range(step + 1):
+            low, high = min(i, j), max(i, j)
+            if i != j and (high == step or graph.adjacency[low, high]):
+                label = 0 if high == step else int(graph.adjacency[low, high])
+                neighbours[i][j] = (float(j < i), label)
+    for _ in range(generator.config.steps):
+        new = []
+        for i in range(step + 1):
+            total = torch.zeros(width, dtype=dtype)
+            for j, (direction, label) in neighbours[i].items():
+                told = torch.zeros(1 + (labels if labels > 1 else 0), dtype=dtype)
+                told[0] = direction
+                if labels > 1 and label:
+                    told[label] = 1
+                message = net.f(torch.cat([h[i] - h[j], told]))
+                attention = torch.sigmoid(net.g(torch.cat([h[i], u[i]]) - torch.cat([h[j], u[j]])))
+                total = total + attention * message
+            new.append(net.gru(total[None], h[i][None])[0])
+        h = new
+    return h
+
+
 def slow_head(heads, which, x):
     """One perceptron of several."""
     width = len(x)
@@ -76,7 +117,7 @@ def slow_head(heads, which, x):
 def slow_log_likelihood(generator, graph):
     """Log-probabilities of each row's edges, operation and labels, and how many labels were a choice."""
     config, space = generator.config, generator.space
-    zero = torch.zeros((), dtype=generator.node_input.dtype)
+    zero = torch.zeros((), dtype=generator.operation_mask.dtype)
     edges, operations, labels, counts = [], [], [], []
     for i in range(graph.num_nodes):
         h = slow_states(generator, graph, i)

@@ -83,23 +83,26 @@ def sharpened(generator):
     return generator
 
 
+@pytest.mark.parametrize("config", ["code", "printed"])
 @pytest.mark.parametrize("name", TINY)
-def test_probabilities_sum_to_one(name):
+def test_probabilities_sum_to_one(name, config):
     space = TINY[name]
     graphs = list(space.all_graphs())
-    generator = sharpened(make(space).double())
+    generator = sharpened(make(space, CONFIGS[config]).double())
     probability = generator.log_prob(ArchitectureBatch.from_architectures(graphs)).exp()
     assert len(graphs) > 8
     assert float(probability.detach().sum()) == pytest.approx(1, abs=1e-9)
     assert float(probability.detach().max() / probability.detach().min()) > 1.5
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("config", "precision"), [("code", "float32"), ("code", "bfloat16"), ("printed", "float32")]
+)
 @pytest.mark.parametrize("name", TINY)
-def test_samples_follow_the_likelihood(name, precision):
+def test_samples_follow_the_likelihood(name, config, precision):
     space = TINY[name]
     graphs = list(space.all_graphs())
-    generator = sharpened(make(space, replace(SMALL, sampling_precision=precision)))
+    generator = sharpened(make(space, replace(CONFIGS[config], sampling_precision=precision)))
     expected = generator.log_prob(ArchitectureBatch.from_architectures(graphs)).exp().detach().double()
     draws = 20_000
     batch = generator.sample(draws, torch.Generator().manual_seed(1))
@@ -129,6 +132,16 @@ CONFIGS = {
         steps=2,
         mixtures=3,
         head_layers=2,
+        node_input="operation",
+        mixture_logits="sum",
+        self_pair=False,
+    ),
+    "printed": GeneratorConfig(
+        hidden_size=24,
+        steps=2,
+        mixtures=3,
+        head_layers=2,
+        message_passing="printed",
         node_input="operation",
         mixture_logits="sum",
         self_pair=False,
@@ -164,10 +177,11 @@ def test_likelihood_is_that_of_the_slow_reference(name, config):
         torch.testing.assert_close(found.weights[:, k, :n], shares[:, 0])
 
 
+@pytest.mark.parametrize("config", ["code", "printed"])
 @pytest.mark.parametrize("name", SPACES)
-def test_gradients_are_those_of_the_slow_reference(name):
+def test_gradients_are_those_of_the_slow_reference(name, config):
     space = SPACES[name]
-    generator = sharpened(make(space).double())
+    generator = sharpened(make(space, CONFIGS[config]).double())
     graphs = random_graphs(space, 3, seed=1)
     weights = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
     fast = (weights * generator.log_prob(ArchitectureBatch.from_architectures(graphs))).sum()

@@ -11,7 +11,7 @@ import torch
 from graphnas import ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.graph.evaluation import Observation
-from graphnas.methods.graphpnas import Buffer, GraphPNASConfig, LogLikelihood, RNNGenerator, fit
+from graphnas.methods.graphpnas import Buffer, GraphPNAS, GraphPNASConfig, LogLikelihood, RNNGenerator, fit
 from graphnas.methods.graphpnas.likelihood import (
     decision_weights,
     log_one_minus,
@@ -20,6 +20,7 @@ from graphnas.methods.graphpnas.likelihood import (
 )
 from graphnas.methods.graphpnas.replay import check_keep_top, kept, number_kept, rewards
 from graphnas.methods.graphpnas.training import Learner, make_optimizer
+from graphnas.methods.graphpnas.work import gradient_steps
 from search_spaces import NASBench101, NASBench201
 
 
@@ -61,6 +62,32 @@ def test_the_best_are_kept():
 def test_the_kept_share_shrinks_on_a_schedule():
     schedule = ((0, 0.5), (10, 0.2), (40, 6))
     assert [number_kept(n, schedule) for n in (1, 4, 9, 10, 39, 40, 100)] == [1, 2, 5, 2, 8, 6, 6]
+
+
+def test_the_best_of_the_latest_are_kept():
+    scores = np.array([9.0, 8.0, 1.0, 5.0, 3.0, 5.0])
+    assert kept(scores, 2, latest=4).tolist() == [3, 5]
+    assert kept(scores, 0.5, latest=4).tolist() == [3, 5]
+    assert kept(scores, 3, latest=100).tolist() == [0, 1, 3]
+
+
+def test_an_update_of_the_enas_search_does_not_grow_without_end():
+    """Without the bound, a fifth of 30,000 for 2,000 epochs is 376,000 minibatches."""
+    config = GraphPNASConfig.preset("enas")
+    assert gradient_steps(config, 100, first=True) == 2000
+    late = [gradient_steps(config, count, first=False) for count in (1000, 10_000, 30_000)]
+    assert late == [100 * 7] * 3
+    unbounded = GraphPNASConfig.preset("enas", buffer=None, warm_start=False)
+    assert gradient_steps(unbounded, 30_000, first=False) == 376_000
+
+
+def test_only_the_latest_are_learned_from():
+    space = NASBench201()
+    method = GraphPNAS(space, GraphPNASConfig(buffer=6, keep_top=3, n_startup_trials=4), seed=0)
+    for k, cell in enumerate(space.sample_batch(np.random.default_rng(0), 20)):
+        method.tell(cell, float(-k))
+    buffer = method._buffer(tuple(method.observations))
+    assert buffer.architectures == [o.architecture for o in method.observations[-6:]]
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 0.0, 1.5, True, (), ((5, 3),), ((0, 3), (0, 2)), ((0, 3), (9, 0))])

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from graphnas import Architecture, ArchitectureBatch, GraphSpace
 from graphnas.errors import InvalidArchitecture, InvalidArgument
-from graphnas.methods.graphpnas import RNNGenerator
+from graphnas.methods import GraphPNAS, GraphPNASConfig, LearnedDistribution
+from graphnas.methods.graphpnas import PhamGenerator, RNNGenerator
 from search_spaces import ENASMacro, NASBench101, NASBench201, RandWire
 
 
@@ -219,3 +220,102 @@ def test_bad_arguments():
         make(Labelled()).sample(0, torch.Generator())
     with pytest.raises(InvalidArchitecture, match="5 nodes, at most 3"):
         make(Labelled()).log_prob(RandWire(5).sample_batch(np.random.default_rng(0), 2))
+
+
+# ---------------------------------------------------------------- ENAS's controller
+
+
+def pham(space, seed=0, scale=1.0, **options):
+    source = torch.Generator().manual_seed(seed)
+    generator = PhamGenerator(space, hidden_size=12, generator=source, **options)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter *= scale
+    return generator
+
+
+def all_sized():
+    """Every graph of 2 to 4 nodes of :class:`Sized`."""
+    for n in (2, 3, 4):
+        pairs = np.triu_indices(n, 1)
+        for edges in itertools.product(range(2), repeat=len(pairs[0])):
+            for inner in itertools.product((1, 2), repeat=n - 2):
+                adjacency = np.zeros((n, n), int)
+                adjacency[pairs] = edges
+                yield Architecture(adjacency, [0, *inner, 3])
+
+
+def test_the_controllers_probabilities_sum_to_one():
+    for graphs, space in (
+        (everything(RandWire(4)), RandWire(4)),
+        (everything(ENASMacro(2)), ENASMacro(2)),
+        (ArchitectureBatch.from_architectures(list(all_sized())), Sized()),
+    ):
+        probability = pham(space, scale=8).double().log_prob(graphs).exp().detach()
+        assert float(probability.sum()) == pytest.approx(1.0, abs=1e-9)
+        assert float(probability.max()) > 1.2 * float(probability.min())
+
+
+def test_the_controllers_samples_follow_its_likelihood():
+    space = Sized()
+    every = list(all_sized())
+    generator = pham(space, seed=3, scale=10)
+    probability = generator.log_prob(ArchitectureBatch.from_architectures(every)).exp().detach().numpy()
+    position = {architecture: k for k, architecture in enumerate(every)}
+    count = 20_000
+    drawn = generator.sample(count, torch.Generator().manual_seed(1))
+    found = np.bincount([position[a] for a in drawn], minlength=len(every))
+    deviation = (found - count * probability) / np.sqrt(count * probability * (1 - probability))
+    assert np.abs(deviation).max() < 4.5
+    assert deviation.std() < 1.3
+
+
+@torch.no_grad()
+def test_the_controller_one_decision_at_a_time():
+    """One architecture, with the formulas of ENAS written out."""
+    space = ENASMacro(4)
+    generator = pham(space, scale=6).double()
+    for architecture in space.sample_batch(np.random.default_rng(0), 3):
+        found = generator.log_likelihood(ArchitectureBatch.from_architectures([architecture]))
+        h = c = torch.zeros(1, 12, dtype=torch.double)
+        read, anchors = generator.start[None], []
+        for i in range(space.max_nodes):
+            h, c = generator.cell(read, (h, c))
+            logits = 1.5 * torch.tanh(generator.write_operation(h))[0]
+            allowed, chosen = list(space.node_choices(i)), int(architecture.operations[i])
+            expected = torch.log_softmax(logits[allowed], 0)[allowed.index(chosen)]
+            assert float(found.operations[0, i]) == pytest.approx(float(expected))
+            h, c = generator.cell(generator.read_operation.weight[chosen][None], (h, c))
+            total, chosen_anchors = 0.0, []
+            for j, anchor in enumerate(anchors):
+                inner = generator.of_anchor(anchor) + generator.of_state(h)
+                q = 1.5 * torch.tanh(generator.attention(torch.tanh(inner)))[0]
+                there = int(architecture.adjacency[j, i])
+                if len(space.edge_choices(j, i)) > 1:
+                    total += float(torch.log_softmax(torch.cat([-q, q]), 0)[there])
+                if there:
+                    chosen_anchors.append(anchor)
+            assert float(found.edges[0, i]) == pytest.approx(total)
+            read = sum(chosen_anchors) / (1 + len(chosen_anchors)) if chosen_anchors else 0 * h
+            read = generator.start[None] if not anchors else read
+            anchors.append(h)
+
+
+def test_the_controller_has_no_labels_of_edges():
+    with pytest.raises(InvalidArgument, match="labels edges"):
+        pham(NASBench201())
+    with pytest.raises(InvalidArgument, match="tanh_constant"):
+        pham(RandWire(4), tanh_constant=0.0)
+
+
+def test_the_controller_searches_and_its_distribution_is_kept(tmp_path):
+    space = ENASMacro(4)
+    config = GraphPNASConfig.preset("enas-rnn", hidden_size=16, n_startup_trials=6, batch_size=4)
+    method = GraphPNAS(space, config, seed=0)
+    for _ in range(14):
+        (architecture,) = method.ask()
+        method.tell(architecture, float(architecture.num_edges))
+    learned = method.distribution()
+    assert isinstance(learned.generator, PhamGenerator)
+    again = LearnedDistribution.load(learned.save(tmp_path / "pham.pt"))
+    assert again.sample(5) == learned.sample(5)

@@ -183,6 +183,32 @@ def test_the_likeliest_of_the_samples_come_first():
     assert likelihood[0] > likelihood[-1]
 
 
+@pytest.mark.parametrize("name", ["watts-strogatz", "erdos-renyi"])
+def test_each_stage_of_randwire_is_drawn_by_itself(name):
+    """One ring over all 96 nodes, cut between the stages, has 39 edges a stage where the prior has 64."""
+    space = RandWire(32, stages=3, prior=name)
+    explorer = make_explorer(space, name, edge_probability=(0.1, 0.5))
+    graphs = explorer(np.random.default_rng(0), 200)
+    assert all(space.is_valid(graph) for graph in graphs)
+    stages = [[stage.num_edges for stage in space.stage_graphs(graph)] for graph in graphs]
+    prior = space.sample_batch(np.random.default_rng(1), 200).to_architectures()
+    expected = [[stage.num_edges for stage in space.stage_graphs(graph)] for graph in prior]
+    # Watts-Strogatz: N k / 2 with k = 2, 4 or 6. Erdos-Renyi: 0.3 of 496 pairs.
+    mean = 64 if name == "watts-strogatz" else 0.3 * 496
+    for found in (stages, expected):
+        assert np.mean(found, 0) == pytest.approx([mean] * 3, rel=0.1)
+    if name == "watts-strogatz":
+        assert {edges for graph in stages for edges in graph} == {32, 64, 96}
+    # Each stage has parameters of its own.
+    assert abs(np.corrcoef(np.array(stages).T)[0, 1]) < 0.3
+    isolated = [
+        int(((stage.adjacency.any(0)) | (stage.adjacency.any(1)) == 0).sum())
+        for graph in graphs
+        for stage in space.stage_graphs(graph)
+    ]
+    assert np.mean(isolated) < 0.6
+
+
 # ---------------------------------------------------------------- the loop
 
 
@@ -283,15 +309,58 @@ def test_each_stage_of_randwire_has_a_generator_of_its_own():
     assert isinstance(make_generator(RandWire(4), config, torch_generator(0)), GraphGenerator)
 
 
-def test_the_generator_of_the_papers_text_can_be_chosen():
-    text = {"node_input": "operation", "head_layers": 2, "mixture_logits": "sum", "self_pair": False}
-    for config, expected in (
-        (GraphPNASConfig.preset("paper"), ("inputs", 3, "mean", True)),
-        (GraphPNASConfig.preset("paper", **text), ("operation", 2, "sum", False)),
+def test_the_papers_text_and_the_released_code_are_different_generators():
+    for name, expected in (
+        ("paper", ("printed", "operation", 2, "sum", False, 128)),
+        ("released", ("released", "inputs", 3, "mean", True, 24)),
     ):
-        made = make_generator(NASBench201(), config, torch_generator(0)).config
-        assert (made.node_input, made.head_layers, made.mixture_logits, made.self_pair) == expected
-        assert (made.hidden_size, made.steps, made.mixtures) == (128, 7, 10)
+        for preset in (name, f"{name}-nasbench201-cifar10"):
+            config = GraphPNASConfig.preset(preset)
+            made = make_generator(NASBench201(), config, torch_generator(0)).config
+            found = (made.message_passing, made.node_input, made.head_layers, made.mixture_logits)
+            assert (*found, made.self_pair, made.hidden_size) == expected
+            assert (made.steps, made.mixtures) == (7, 10)
+
+
+def test_the_papers_text_and_the_released_code_learn_differently():
+    text, code = GraphPNASConfig.preset("paper"), GraphPNASConfig.preset("released")
+    assert (text.reward, text.clip_norm, text.warm_start, text.probability) == (
+        "standardised",
+        1.0,
+        True,
+        "graph",
+    )
+    assert (code.reward, code.clip_norm, code.warm_start) == ("cdf", None, False)
+    assert (text.keep_top, text.epsilon_schedule, text.epsilon_per) == (30, "linear", "sample")
+    assert (code.keep_top, code.epsilon_schedule, code.epsilon_per) == (15, "step", "step")
+
+
+TINY_NETWORK = {"hidden_size": 16, "steps": 1, "mixtures": 1, "epochs": 1, "warm_epochs": 1, "chunk": 8}
+
+
+@pytest.mark.parametrize("preset", list(GraphPNASConfig.presets))
+def test_every_preset_searches_the_space_that_it_is_for(preset):
+    """With a tiny network; those of RandWire with a graph for each stage, too (appendix B)."""
+    config = GraphPNASConfig.preset(preset, **TINY_NETWORK, n_startup_trials=4, batch_size=2)
+    spaces = {"randwire": [RandWire(5), RandWire(4, stages=3)], "enas": [ENASMacro(3)]}
+    cells = [NASBench201()] if "nasbench201" in preset else [NASBench101()]
+    for space in spaces.get(preset.partition("-")[0], cells):
+        found = drive(GraphPNAS(space, config, seed=0), 8, value=lambda a: float(a.num_edges))
+        assert len({space.key(architecture) for architecture in found}) == 8
+
+
+def test_the_explorer_of_appendix_e_prunes_and_the_released_one_draws_sizes():
+    """Appendix E: a DAG of 7 nodes, without what is on no path, so that its size varies by what is pruned."""
+    space = NASBench101()
+    method = GraphPNAS(space, preset="paper", seed=0)
+    cells = method.ask(200)
+    assert {cell.num_nodes for cell in cells} == {7}
+    pruned = [space.prune(cell) for cell in cells]
+    assert {cell.num_nodes for cell in pruned} >= {4, 5, 6}
+    assert max(cell.num_edges for cell in pruned) <= 9
+    released = GraphPNAS(space, preset="released", seed=0)
+    sizes = {space.prune(cell).num_nodes for cell in released.ask(60)}
+    assert sizes == {3, 4, 5, 6, 7}
 
 
 def test_the_generator_is_what_was_learned():
@@ -315,8 +384,9 @@ def test_presets_are_the_published_settings():
         GraphPNASConfig.preset(name)
     paper = GraphPNASConfig.preset("paper")
     assert (paper.hidden_size, paper.steps, paper.mixtures) == (128, 7, 10)
-    assert (paper.epochs, paper.training_batch_size, paper.keep_top, paper.warm_start) == (70, 2, 30, False)
-    assert GraphPNASConfig.preset("nasbench201-cifar100").keep_top == 10
+    assert (paper.epochs, paper.warm_epochs, paper.training_batch_size) == (70, 70, 2)
+    for name in ("paper", "released"):
+        assert GraphPNASConfig.preset(f"{name}-nasbench201-cifar100").keep_top == 10
     assert GraphPNASConfig.preset("paper", epochs=3).epochs == 3
     assert configured(GraphPNASConfig, None, "paper", 4).n_startup_trials == 4
     with pytest.raises(InvalidArgument, match="'papers'"):
@@ -342,6 +412,10 @@ def test_presets_are_the_published_settings():
         {"clip_norm": 0.0},
         {"batch_size": 0},
         {"beta": -1.0},
+        {"buffer": 1},
+        {"device": "abacus"},
+        {"message_passing": "mixed"},
+        {"node_input": "inputs", "message_passing": "printed"},
         {"critic": "forest"},
         {"screened": -1},
         {"screened": 0, "screened_random": 0},

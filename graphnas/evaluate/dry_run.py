@@ -1,0 +1,129 @@
+"""What measuring architectures would cost: a few steps of it, timed, times how often they are done."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+
+from graphnas.configuration import replaced
+from graphnas.dry_run import Work, measured_seconds
+from graphnas.evaluate.base import Evaluator
+from graphnas.evaluate.oracle import OracleEvaluator
+from graphnas.evaluate.supernet import SupernetEvaluator
+from graphnas.graph.architecture import Architecture
+from graphnas.training.loop import Training
+from graphnas.training.network import built_network
+
+STEPS = 2
+"""Training steps in one measurement."""
+PIXELS = 2**18
+"""Pixels of the images of one measured step or pass, at most: 256 images of 32 x 32. A larger batch is taken
+to last as many times as long as it has more images."""
+
+
+def evaluation_work(
+    evaluator: Evaluator, architecture: Architecture, times: int, *, watched: bool = False
+) -> list[Work]:
+    """The work of measuring ``times`` architectures of the size of ``architecture``.
+
+    Args:
+        evaluator: Nothing of it is changed; only :class:`.OracleEvaluator` is taken apart, any other one is
+            timed as a whole.
+        architecture: What is measured.
+        times: Number of evaluations.
+        watched: Whether somebody wants the accuracy between epochs, as a pruner does.
+    """
+    if not isinstance(evaluator, OracleEvaluator):
+        return [Work("evaluation", times, measured_seconds(lambda: evaluator.evaluate(architecture)))]
+    config, images = evaluator.config, evaluator.data.train
+    module, _ = built_network(
+        evaluator.space,
+        architecture,
+        evaluator.data.num_classes,
+        images.shape,
+        evaluator.shape,
+        seed=evaluator.seed,
+        device=evaluator.device,
+    )
+
+    def training(indices: torch.Tensor) -> Training:
+        return Training(
+            module,
+            evaluator._images,
+            indices,
+            config,
+            evaluator.data.normalisation,
+            seed=evaluator.seed,
+            num_classes=evaluator.data.num_classes,
+        )
+
+    steps = training(evaluator.train_indices).steps_per_epoch
+    size = min(config.batch_size, math.ceil(len(evaluator.train_indices) / steps))
+    most = max(2, PIXELS // (images.shape[1] * images.shape[2]))
+    few = min(size, most)
+    config = replaced(config, batch_size=few)
+    short = training(evaluator.train_indices[: STEPS * few])
+
+    def train() -> None:
+        short.epoch = 0  # an epoch of a few steps, as if it were the first
+        short.run_epoch()
+
+    held = evaluator.validation_indices[:most]
+    validated = evaluator._validated(watched)
+    epochs = sum(validated(epoch) for epoch in range(1, config.epochs + 1))
+    measuring = measured_seconds(lambda: short.measure(evaluator._images, held)) / len(held)
+    return [
+        Work(
+            f"training step of {size} images",
+            times * config.epochs * steps,
+            measured_seconds(train) / short.steps_per_epoch * size / few,
+        ),
+        Work("validation image", times * epochs * len(evaluator.validation_indices), measuring),
+    ]
+
+
+def supernet_work(
+    evaluator: SupernetEvaluator,
+    trained: Sequence[Architecture],
+    measured: Sequence[Architecture],
+    *,
+    steps: int,
+    epochs_per_step: int,
+    final: int = 0,
+) -> list[Work]:
+    """The work of a search on shared weights: training in epochs, and measuring many architectures at once.
+
+    Args:
+        evaluator: Its weights are trained for a few steps, so it is of no use afterwards.
+        trained: Architectures of a step's training.
+        measured: Architectures that a step measures.
+        steps: Steps of the search.
+        epochs_per_step: Epochs of training in each.
+        final: Architectures that are measured once more at the end.
+    """
+    config = evaluator.config
+    per_epoch = config.steps_per_epoch
+    if per_epoch is None:
+        per_epoch = math.ceil(len(evaluator.train_indices) / config.batch_size)
+    short = copy.copy(evaluator)
+    short.progress = False
+    short.config = dataclasses.replace(config, steps_per_epoch=STEPS)
+    held = evaluator.validation_indices
+    short.validation_indices = held[: config.validation_batch_size]
+    batches = math.ceil(len(held) / config.validation_batch_size)
+    batch = min(len(held), config.validation_batch_size)
+    training = measured_seconds(lambda: short.train(1, list(trained))) / STEPS
+    # One batch of images, for all architectures of a step: layers that they share are computed once.
+    measuring = measured_seconds(lambda: short.evaluate_batch(list(measured)))
+    return [
+        Work(f"training step of {config.batch_size} images", steps * epochs_per_step * per_epoch, training),
+        Work(
+            f"measuring {len(measured)} architectures on {batch} images",
+            batches * (steps + final / len(measured)),
+            measuring,
+        ),
+    ]
