@@ -49,9 +49,9 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "tables"}
+    names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "dashboard", "tables"}
     # mmcv is built from source, in minutes: nobody gets it unasked.
-    assert set(extras) == names | {"detection", "dev", "all"}
+    assert set(extras) == names | {"detection", "docs", "dev", "all"}
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
     assert set(everything.split(",")) == names
 

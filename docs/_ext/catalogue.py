@@ -22,9 +22,9 @@ def write_catalogue(folder: Path) -> None:
     """Write ``spaces.md`` and a drawing of each space into ``folder``."""
     lines = ["# Search spaces", ""]
     lines += [
-        "The spaces of `search_spaces`, each with four random members. `get_space(NAME)` makes one, the command line",
-        "takes the name in `--space`, and `graphnas spaces` prints this list. [A search space of your",
-        "own](../how-to/own-space.md) takes about 30 lines; `ProductSpace` joins several.",
+        "The spaces of `search_spaces`, each with four random members. `get_space(NAME)` makes one, the",
+        "command line takes the name in `--space`, and `graphnas spaces` prints this list. [A search space of",
+        "your own](../how-to/own-space.md) takes about 30 lines; `ProductSpace` joins several.",
         "",
     ]
     for name in space_names():
@@ -54,7 +54,10 @@ def _facts(name: str, space: GraphSpace) -> list[str]:
         ("name", f"`{name}`"),
         ("nodes", f"up to {space.max_nodes}"),
         ("architectures", "not counted" if size is None else f"{size:,}" if size < 10**12 else f"{size:.1e}"),
-        ("operations", ", ".join(f"`{op}`" for op in operations) + (" on edges" if on_edges else " on nodes")),
+        (
+            "operations",
+            ", ".join(f"`{op}`" for op in operations) + (" on edges" if on_edges else " on nodes"),
+        ),
         ("parameters", f"{len(parameters)}, such as `{example}` of {', '.join(f'`{c}`' for c in choices)}"),
         ("table of results", "yes" if space.name in SPACES_WITH_TABLES else "no"),
         ("options", ", ".join(f"`{key}={value}`" for key, value in space.arguments().items()) or "none"),

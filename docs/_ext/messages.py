@@ -111,6 +111,6 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def is_raised(quoted: str, known: list[Message]) -> bool:
-    """Whether some place raises what a page quotes: a template as in the source, or the end of it left out."""
+    """Whether some place raises what a page quotes: a template of the source, or the beginning of one."""
     wanted = " ".join(quoted.split())
     return any(message.text == wanted or message.text.startswith(wanted) for message in known)

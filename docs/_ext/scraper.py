@@ -27,7 +27,10 @@ class FigureScraper:
         saved, written = [], []
         for value in list(block_vars["example_globals"].values()):
             kind = f"{type(value).__module__}.{type(value).__name__}"
-            if id(value) in shown or kind not in ("matplotlib.figure.Figure", "plotly.graph_objs._figure.Figure"):
+            if id(value) in shown or kind not in (
+                "matplotlib.figure.Figure",
+                "plotly.graph_objs._figure.Figure",
+            ):
                 continue
             shown.add(id(value))
             if kind.startswith("matplotlib"):

@@ -1,13 +1,12 @@
-"""
-The first search
+"""The first search
 ================
 
 Twelve small networks are trained on scikit-learn's digits, chosen by :class:`optuna_graphnas.GraphBOSampler`.
 """
 
 # %%
-# A **space** says which networks there are: here cells of eight nodes with three operations. An **evaluator** measures
-# one: this one trains it, for six epochs on 30 % of the images.
+# A **space** says which networks there are: here cells of eight nodes with three operations. An
+# **evaluator** measures one: this one trains it, for six epochs on 30 % of the images.
 
 import optuna
 
@@ -18,14 +17,13 @@ from search_spaces import GEMNet
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = GEMNet(num_nodes=8)
-evaluator = OracleEvaluator(
-    space, "digits", epochs=6, train_fraction=0.3, shape={"width": 8}, progress=False
-)
+evaluator = OracleEvaluator(space, "digits", epochs=6, train_fraction=0.3, shape={"width": 8}, progress=False)
 print(f"{space.size():.2g} architectures")
 
 # %%
-# The study is Optuna's. The sampler is the only line that changes. Optuna prunes by default, that is, it may end a
-# training that looks worse than the earlier ones; :doc:`05_pruning` is about that, here every training is finished.
+# The study is Optuna's. The sampler is the only line that changes. Optuna prunes by default, that is, it
+# may end a training that looks worse than the earlier ones; :doc:`05_pruning` is about that, here every
+# training is finished.
 
 study = optuna.create_study(
     direction="maximize",
@@ -38,8 +36,8 @@ for trial in study.trials:
     print(f"{trial.number:3d}  {trial.value:5.1f} %  {trial.user_attrs['parameters']:6,d} parameters")
 
 # %%
-# The parameters of a trial are ordinary categorical ones, so the dashboard, importances and other samplers work on
-# the same study. ``architecture_of`` reads them back as a graph.
+# The parameters of a trial are ordinary categorical ones, so the dashboard, importances and other samplers
+# work on the same study. ``architecture_of`` reads them back as a graph.
 
 best = architecture_of(study.best_trial, space)
 print(dict(list(study.best_params.items())[:4]), "...")

@@ -1,8 +1,8 @@
-"""
-A search space of your own
+"""A search space of your own
 ==========================
 
-Operations, a rule and a builder are a space. Everything else follows: sampling, kernels, parameters, drawings.
+Operations, a rule and a builder are a space. Everything else follows: sampling, kernels, parameters,
+drawings.
 """
 
 # %%
@@ -58,16 +58,17 @@ class Network(nn.Module):
         outputs = [self.stem(x)]
         for node in range(1, len(self.operations)):
             total = sum(outputs[i] for i in range(node) if self.edges[i, node])
-            operation, layer = self.operations[node], self.layers[node]
-            outputs.append(
-                {
-                    1: lambda: layer(total),
-                    2: lambda: torch.tanh(layer(total)),
-                    3: lambda: total * torch.sigmoid(layer(total)),
-                    4: lambda: total,
-                }[operation]()
-            )
+            outputs.append(self.apply(space.node_ops[self.operations[node]], self.layers[node], total))
         return self.head(outputs[-1])
+
+    def apply(self, operation, layer, x):
+        if operation == "linear":
+            return layer(x)
+        if operation == "tanh":
+            return torch.tanh(layer(x))
+        if operation == "gate":
+            return x * torch.sigmoid(layer(x))
+        return x  # the output
 
 
 space = Perceptrons()
@@ -120,5 +121,5 @@ best = plot_architectures(
 )
 
 # %%
-# Rules that are slow or strict, several parts, hyper-parameters beside the graph, and spaces that grow are in
-# :doc:`/how-to/own-space`.
+# Rules that are slow or strict, several parts, hyper-parameters beside the graph, and spaces that grow are
+# in :doc:`/how-to/own-space`.

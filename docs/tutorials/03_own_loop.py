@@ -1,5 +1,4 @@
-"""
-A training loop of your own
+"""A training loop of your own
 ===========================
 
 graphnas does not need to train: an objective may do it in any way. And a method works without a host.
@@ -8,8 +7,8 @@ graphnas does not need to train: an objective may do it in any way. And a method
 # %%
 # In Optuna
 # ---------
-# ``suggest_architecture`` is the one line of ours. What follows is an ordinary loop in torch, which reports every
-# epoch, and stores what is worth knowing on the trial.
+# ``suggest_architecture`` is the one line of ours. What follows is an ordinary loop in torch, which reports
+# every epoch, and stores what is worth knowing on the trial.
 
 import optuna
 import torch
@@ -70,8 +69,8 @@ print(f"{study.best_value:.1f} %  {study.best_trial.user_attrs['cell']}")
 # %%
 # Without a host
 # --------------
-# ``ask`` gives architectures, ``tell`` takes values, ``None`` for one that failed. A value that is not a number
-# fails too; the search goes on and keeps away.
+# ``ask`` gives architectures, ``tell`` takes values, ``None`` for one that failed. A value that is not a
+# number fails too; the search goes on and keeps away.
 
 method = GraphBO(space, seed=1)
 values = []

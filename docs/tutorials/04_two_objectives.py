@@ -1,9 +1,8 @@
-"""
-Two objectives: accuracy and latency
+"""Two objectives: accuracy and latency
 ====================================
 
-The graph networks of NAS-Bench-Graph, whose table (extra ``tables``) has the accuracy on Cora and the measured
-latency of each. A search looks for the front of both.
+The graph networks of NAS-Bench-Graph, whose table (extra ``tables``) has the accuracy on Cora and the
+measured latency of each. A search looks for the front of both.
 """
 
 # %%
@@ -30,7 +29,8 @@ random = optuna.create_study(directions=directions, sampler=optuna.samplers.Rand
 random.optimize(objective, n_trials=60)
 
 for trial in sorted(ours.best_trials, key=lambda trial: trial.values[1]):
-    print(f"{trial.values[0]:6.2f} %  {trial.values[1]:7.4f}  {space.to_string(space.from_parameters(trial.params))}")
+    network = space.to_string(space.from_parameters(trial.params))
+    print(f"{trial.values[0]:6.2f} %  {trial.values[1]:7.4f}  {network}")
 
 # %%
 # How much of the plane the front dominates, as in Optuna's hypervolume history: larger is better.
@@ -56,8 +56,8 @@ volume.legend(frameon=False)
 # %%
 # A limit
 # -------
-# With one objective and a bound, the model learns where the bound holds: ``constraints`` names the largest feasible
-# value. Trials beyond it are no candidates for the best.
+# With one objective and a bound, the model learns where the bound holds: ``constraints`` names the largest
+# feasible value. Trials beyond it are no candidates for the best.
 
 limit = float(np.median([t.values[1] for t in random.trials]))
 bounded = optuna.create_study(direction="maximize", sampler=GraphBOSampler(space, seed=0))
@@ -66,5 +66,5 @@ feasible = [t for t in bounded.trials if all(value <= 0 for value in t.constrain
 print(f"limit {limit:.4f}: {len(feasible)} of {len(bounded.trials)} within, best {bounded.best_value:.2f} %")
 
 # %%
-# Your own latency is measured in the objective, with ``Objective``'s other measurements or in its place; parameters
-# and multiply-accumulates are always there: ``objectives=("value", "macs")``.
+# Your own latency is measured in the objective, with ``Objective``'s other measurements or in its place;
+# parameters and multiply-accumulates are always there: ``objectives=("value", "macs")``.

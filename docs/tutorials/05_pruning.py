@@ -1,5 +1,4 @@
-"""
-Pruning: ending a training that will not be good
+"""Pruning: ending a training that will not be good
 ================================================
 
 Any of Optuna's pruners works, and a pruned trial teaches: it counts with the final value that its last report
@@ -7,8 +6,8 @@ corresponds to.
 """
 
 # %%
-# :class:`~graphnas.evaluate.OracleEvaluator` reports the accuracy after each epoch, ``Objective`` hands it to the
-# pruner. Without a pruner (``NopPruner``) nothing is reported and less is measured.
+# :class:`~graphnas.evaluate.OracleEvaluator` reports the accuracy after each epoch, ``Objective`` hands it
+# to the pruner. Without a pruner (``NopPruner``) nothing is reported and less is measured.
 
 import optuna
 from matplotlib.figure import Figure
@@ -19,9 +18,7 @@ from search_spaces import GEMNet
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = GEMNet(num_nodes=6)
-evaluator = OracleEvaluator(
-    space, "digits", epochs=8, train_fraction=0.3, shape={"width": 8}, progress=False
-)
+evaluator = OracleEvaluator(space, "digits", epochs=8, train_fraction=0.3, shape={"width": 8}, progress=False)
 pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 study = optuna.create_study(
     direction="maximize", sampler=GraphBOSampler(space, seed=0, n_startup_trials=6), pruner=pruner

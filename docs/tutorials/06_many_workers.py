@@ -1,9 +1,8 @@
-"""
-Resuming, and many workers
+"""Resuming, and many workers
 ==========================
 
-The next proposal is a function of the seed and of the trials in the study. So a study continues in another process,
-after a crash, or with a second worker, and needs no files but Optuna's own.
+The next proposal is a function of the seed and of the trials in the study. So a study continues in another
+process, after a crash, or with a second worker, and needs no files but Optuna's own.
 """
 
 # %%
@@ -51,9 +50,9 @@ print("the same trials:", stopped == whole)
 # %%
 # Many workers
 # ------------
-# Every worker is a process that runs this program; on other machines too, if all reach the storage. A journal file
-# does on one machine or a shared disk, PostgreSQL and MySQL anywhere. What runs elsewhere is not proposed again, and
-# the model takes account of it.
+# Every worker is a process that runs this program; on other machines too, if all reach the storage. A
+# journal file does on one machine or a shared disk, PostgreSQL and MySQL anywhere. What runs elsewhere is
+# not proposed again, and the model takes account of it.
 
 worker = textwrap.dedent(
     """
@@ -85,7 +84,7 @@ print(f"{len(study.trials)} trials, {len(keys)} different architectures, best {s
 # %%
 # A worker that is killed
 # -----------------------
-# Its architecture is proposed again, once (``max_retries``). On one machine the samplers see that the process is
-# gone; on several, give the storage a heartbeat::
+# Its architecture is proposed again, once (``max_retries``). On one machine the samplers see that the
+# process is gone; on several, give the storage a heartbeat::
 #
 #     optuna.storages.RDBStorage("postgresql://...", heartbeat_interval=60)

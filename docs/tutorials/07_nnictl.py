@@ -1,13 +1,14 @@
-"""
-NNI: an experiment of nnictl
+"""NNI: an experiment of nnictl
 ============================
 
-``examples/nnictl`` of the repository: a configuration, a search space and a trial. This page runs it with four trials.
+``examples/nnictl`` of the repository: a configuration, a search space and a trial. This page runs it with
+four trials.
 """
 
 # %%
-# The configuration names the tuner and its space; ``search_space.json``, which ``graphnas nni export-space`` wrote, lists
-# the parameters of the space, and beside them a learning rate, which one of NNI's own tuners chooses.
+# The configuration names the tuner and its space; ``search_space.json``, which ``graphnas nni
+# export-space`` wrote, lists the parameters of the space, and beside them a learning rate, which one of
+# NNI's own tuners chooses.
 
 import json
 import os
@@ -35,8 +36,8 @@ print((example / "trial.py").read_text().split('"""')[2].strip())
 # %%
 # Run it
 # ------
-# In a shell that is ``nnictl create --config config.yml``, to be watched at http://localhost:8080. Here everything that
-# NNI keeps goes into a folder of its own, and the number of trials is smaller.
+# In a shell that is ``nnictl create --config config.yml``, to be watched at http://localhost:8080. Here
+# everything that NNI keeps goes into a folder of its own, and the number of trials is smaller.
 
 home = Path(tempfile.mkdtemp())
 for file in ("config.yml", "trial.py", "search_space.json"):
@@ -62,7 +63,9 @@ def nnictl(*arguments):
         "parse_args()"
     )
     command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
-    subprocess.run(command, cwd=home, env=environment, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    subprocess.run(
+        command, cwd=home, env=environment, check=True, stdin=subprocess.DEVNULL, capture_output=True
+    )
 
 
 def status():
@@ -84,9 +87,11 @@ finally:
 # %%
 # The results
 # -----------
-# NNI may pair a result with another trial's parameters as soon as two run at once. Ours are paired by what the trial
-# reported, and kept in a journal. ``graphnas nni results EXPERIMENT`` prints the same.
+# NNI may pair a result with another trial's parameters as soon as two run at once. Ours are paired by what
+# the trial reported, and kept in a journal. ``graphnas nni results EXPERIMENT`` prints the same.
 
 for result in nni_graphnas.results(directory):
-    print(f"{result.value:.2f} %  learning rate {result.parameters['learning_rate']:.3f}  {result.architecture}")
+    print(
+        f"{result.value:.2f} %  learning rate {result.parameters['learning_rate']:.3f}  {result.architecture}"
+    )
 print("the best:", nni_graphnas.best(directory).architecture.to_json())

@@ -1,15 +1,14 @@
-"""
-NNI: a NasExperiment
+"""NNI: a NasExperiment
 ====================
 
-Every space becomes a ``ModelSpace``, and every method is a strategy. NNI's own evaluators and strategies can be mixed
-with them.
+Every space becomes a ``ModelSpace``, and every method is a strategy. NNI's own evaluators and strategies can
+be mixed with them.
 """
 
 # %%
-# A function is what a trial does: it is given the network, and reports a number. NNI pickles it, so it loads its data
-# itself. The name ``nni_graphnas`` comes before ``nni.nas``, since importing it first gets past a torchvision that does
-# not fit torch.
+# A function is what a trial does: it is given the network, and reports a number. NNI pickles it, so it
+# loads its data itself. The name ``nni_graphnas`` comes before ``nni.nas``, since importing it first gets
+# past a torchvision that does not fit torch.
 
 import logging
 import os
@@ -48,8 +47,8 @@ def fit(network):
 
 
 # %%
-# ``execution_engine="sequential"`` runs the trials here, one after the other; without it, NNI starts a process for each
-# and shows them on its web page.
+# ``execution_engine="sequential"`` runs the trials here, one after the other; without it, NNI starts a
+# process for each and shows them on its web page.
 
 strategy = GraphBO(seed=0)
 networks = model_space(space, num_classes=10, in_channels=1, width=8)

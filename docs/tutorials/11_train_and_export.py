@@ -1,8 +1,8 @@
-"""
-Train what was found, and export it
+"""Train what was found, and export it
 ===================================
 
-A search ends with a graph. Its network is trained by a recipe and written in formats that other programs load.
+A search ends with a graph. Its network is trained by a recipe and written in formats that other programs
+load.
 """
 
 # %%

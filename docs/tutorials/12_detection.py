@@ -1,5 +1,4 @@
-"""
-A found network in an object detector
+"""A found network in an object detector
 =====================================
 
 RetinaNet with a small GEMNet as its backbone learns to find bright rectangles, in a minute on one core. With
@@ -52,13 +51,23 @@ print(len(data.train.entries), "images,", data.classes)
 # %%
 # The detector
 # ------------
-# A network for images of some hundred pixels halves them sooner than one for digits: ``stem_stride=4``. From new
-# weights, ``clip`` bounds the norm of the gradient, and group normalisation suits the few images of a batch.
+# A network for images of some hundred pixels halves them sooner than one for digits: ``stem_stride=4``.
+# From new weights, ``clip`` bounds the norm of the gradient, and group normalisation suits the few images
+# of a batch.
 
 space = GEMNet(num_nodes=6)
 architecture = space.sample(rng)
 EPOCHS = 20
-settings = DetectorSettings("retinanet", image_size=(64, 64), epochs=EPOCHS, batch_size=4, learning_rate=0.02, clip=10.0, warmup=20, validate_every=EPOCHS)
+settings = DetectorSettings(
+    "retinanet",
+    image_size=(64, 64),
+    epochs=EPOCHS,
+    batch_size=4,
+    learning_rate=0.02,
+    clip=10.0,
+    warmup=20,
+    validate_every=EPOCHS,
+)
 report = train_torchvision(
     architecture,
     settings,
@@ -73,5 +82,5 @@ print(f"{report.parameters:,} parameters, of which the backbone has {report.back
 figure = plot_detections(data, root / "detector" / "detections.bbox.json", count=3)
 
 # %%
-# ``DetectionEvaluator`` searches for average precision, ``graphnas detect`` is the same on the command line, and
-# :doc:`/how-to/detect` says how to use mmdet.
+# ``DetectionEvaluator`` searches for average precision, ``graphnas detect`` is the same on the command
+# line, and :doc:`/how-to/detect` says how to use mmdet.
