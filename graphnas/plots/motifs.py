@@ -190,4 +190,4 @@ def _get_motifs_plot(info: _MotifsInfo) -> Figure:
 
 def effect_label(info: _MotifsInfo) -> str:
     """What the axis of the effects says."""
-    return f"gain in mean {info.value_name} (standard error)"
+    return f"gain in mean {info.value_name}"

@@ -29,6 +29,7 @@ def new_figure(**layout: Any) -> Figure:
         paper_bgcolor="white",
         plot_bgcolor="white",
         font={"color": INK, "size": 12},
+        title_x=0.02,  # beside the buttons that plotly shows in the corner
         margin={"l": 60, "r": 20, "t": 60, "b": 50},
         **layout,
     )
