@@ -49,7 +49,7 @@ def table() -> None:
 
 def test_extras():
     extras = PROJECT["optional-dependencies"]
-    names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "dashboard", "tables"}
+    names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "dashboard", "hub", "tables"}
     # mmcv is built from source, in minutes: nobody gets it unasked.
     assert set(extras) == names | {"detection", "docs", "dev", "all"}
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))

@@ -23,8 +23,8 @@ def write_catalogue(folder: Path) -> None:
     lines = ["# Search spaces", ""]
     lines += [
         "The spaces of `search_spaces`, each with four random members. `get_space(NAME)` makes one, the",
-        "command line takes the name in `--space`, and `graphnas spaces` prints this list. [A search space of",
-        "your own](../how-to/own-space.md) takes about 30 lines; `ProductSpace` joins several.",
+        "command line takes the name in `--space`, and `graphnas spaces` prints this list. [A search space",
+        "of your own](../how-to/own-space.md) takes about 30 lines; `ProductSpace` joins several.",
         "",
     ]
     for name in space_names():

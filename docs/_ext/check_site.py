@@ -1,4 +1,4 @@
-"""Checks a built site: links and anchors within it, links to elsewhere by their form, and tutorials by their time.
+"""Checks a built site: links and anchors in it, links to elsewhere by their form, tutorials by their time.
 
 Run as ``python docs/_ext/check_site.py docs/_build/html``; the exit code is 1 where something is wrong.
 """

@@ -91,9 +91,9 @@ def message_lists(root: Path) -> str:
             modules.append(message.module)
     lines = ["# Every message", ""]
     lines += [
-        "All errors that graphnas raises on purpose, read from its source when this page was built. `...` stands",
-        "for what the program fills in. [Errors and their cures](../how-to/errors.md) says more about those",
-        "that are met most.",
+        "All errors that graphnas raises on purpose, read from its source when this page was built. `...`",
+        "stands for what the program fills in. [Errors and their cures](../how-to/errors.md) says more about",
+        "those that are met most.",
         "",
     ]
     for kind in sorted(by_kind):

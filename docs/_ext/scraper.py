@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sphinx_gallery.scrapers import figure_rst
-
 
 class FigureScraper:
     """Saves the matplotlib figures that a block of a tutorial leaves in its variables, each once.
@@ -23,6 +21,8 @@ class FigureScraper:
 
     def __call__(self, block: Any, block_vars: Mapping[str, Any], gallery_conf: Mapping[str, Any]) -> str:
         """The reStructuredText that shows the new figures of a block."""
+        from sphinx_gallery.scrapers import figure_rst
+
         shown = self._shown.setdefault(str(block_vars["src_file"]), set())
         saved, written = [], []
         for value in list(block_vars["example_globals"].values()):

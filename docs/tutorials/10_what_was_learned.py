@@ -1,7 +1,8 @@
 """What a search learned
 =====================
 
-More than one architecture: which pieces go with good ones, how the search moved, and a distribution to draw from.
+More than one architecture: which pieces go with good ones, how the search moved, and a distribution to
+draw from.
 """
 
 # %%
