@@ -191,15 +191,14 @@ class DashboardCallback:
         from optuna_graphnas import visualization
 
         space = self.space_of(study)
-        options = {"name": self._name}
         several = len(study.directions) > 1
         makers: dict[str, Any] = {
             "regret": lambda: visualization.plot_regret(study, optimum=self._optimum),
             "front": lambda: _front(study),
-            "best": lambda: visualization.plot_architectures(study, space, **options),
-            "latent-space": lambda: visualization.plot_latent_space(study, space, **options),
-            "motifs": lambda: visualization.plot_motifs(study, space, **options),
-            "generations": lambda: visualization.plot_generations(study, space, **options),
+            "best": lambda: visualization.plot_architectures(study, space, name=self._name),
+            "latent-space": lambda: visualization.plot_latent_space(study, space, name=self._name),
+            "motifs": lambda: visualization.plot_motifs(study, space, name=self._name),
+            "generations": lambda: visualization.plot_generations(study, space, name=self._name),
         }
         made = {}
         for name, make in makers.items():

@@ -95,6 +95,6 @@ class TableProblem(BaseProblem):
     def _looked_up(self, architecture: Architecture) -> float | list[float]:
         evaluation = self.table.evaluate(architecture)
         fields = {name: getattr(evaluation, name) for name in ("value", "parameters", "macs", "seconds")}
-        figures = evaluation.metrics | {k: v for k, v in fields.items() if v is not None}
+        figures = {**evaluation.metrics, **{k: v for k, v in fields.items() if v is not None}}
         values = [float(figures.get(name, math.nan)) for name in self.metric_names]
         return values[0] if len(values) == 1 else values

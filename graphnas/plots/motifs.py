@@ -119,7 +119,7 @@ def _get_motifs_info(
     known = np.flatnonzero(np.isfinite(numbers))
     numbers = -numbers[known] if minimize else numbers[known]
     presence: dict[str, list[int]] = {}
-    for row, names in enumerate(motif_names([architectures[k] for k in known], space)):
+    for row, names in enumerate(motif_names([architectures[k] for k in known.tolist()], space)):
         for name in sorted(names):
             presence.setdefault(name, []).append(row)
     found: dict[tuple[int, ...], Motif] = {}
@@ -155,7 +155,7 @@ def motif_names(architectures: Sequence[Architecture], space: GraphSpace) -> Ite
     names = np.array(space.node_labelled_ops)
     for edges, labels, size in zip(adjacency != 0, operations, sizes, strict=True):
         own = names[labels[:size]].tolist()
-        motifs = set()
+        motifs: set[str] = set()
         for node in range(size):
             inputs = sorted(own[k] for k in np.flatnonzero(edges[:size, node]))
             motifs.update(f"{name} → {own[node]}" for name in inputs)
