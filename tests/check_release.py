@@ -1,7 +1,7 @@
 """Builds wheel and sdist and checks them: ``make release-check``.
 
-Metadata by ``twine check``, the version in one place, what is in both archives, then ``make wheel``'s check of
-the wheel in a fresh environment.
+Metadata by ``twine check``, the version in one place, what is in both archives, then the check of ``make
+wheel`` in a fresh environment.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def status():
 nnictl("create", "--config", "config.yml", "--port", port)
 directory = (home / "nni-experiments" / "_latest").resolve()
 try:
-    end = time.monotonic() + 170
+    end = time.monotonic() + 900
     while status() != "DONE" and time.monotonic() < end:
         time.sleep(1)
 finally:
