@@ -65,8 +65,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "nested_sections": False,
     "write_computation_times": False,
-    "only_warn_on_example_error": False,
-    "abort_on_example_error": True,
+    "only_warn_on_example_error": True,  # and warnings are errors, but only after all have been run
 }
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 

@@ -14,6 +14,7 @@ import logging
 import math
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ class DashboardCallback:
         self.space_of(study)
         try:
             with self._lock:
-                self._write_trial(study, trial)
+                self._write_trial(study, trial, _attributes(study))
                 if (trial.number + 1) % self._plots_every == 0:
                     self._write_plots(study)
         except OSError as error:  # a picture is not worth a search
@@ -120,8 +121,9 @@ class DashboardCallback:
             InvalidArgument: The space is not known.
         """
         with self._lock:
+            known = _attributes(study)
             for trial in study.get_trials(deepcopy=False):
-                self._write_trial(study, trial)
+                self._write_trial(study, trial, known)
             self._write_plots(study)
 
     def space_of(self, study: Study) -> GraphSpace:
@@ -140,10 +142,11 @@ class DashboardCallback:
 
     # ---------------------------------------------------------------- one trial
 
-    def _write_trial(self, study: Study, trial: FrozenTrial) -> None:
+    def _write_trial(self, study: Study, trial: FrozenTrial, known: Mapping[str, Any]) -> None:
+        """Write what belongs to a trial, unless the study's attributes ``known`` say that it is there."""
         space = self.space_of(study)
         mark = NOTED.format(trial=trial._trial_id)
-        if not trial.state.is_finished() or mark in study._storage.get_study_system_attrs(study._study_id):
+        if not trial.state.is_finished() or mark in known:
             return
         try:
             architecture = Block(space, self._name).architecture(trial.params)
@@ -252,6 +255,12 @@ def note_text(
     if curve:
         lines += ["", f"![curve]({curve})"]
     return "\n".join([*lines, "", "```text", text, "```", ""])
+
+
+def _attributes(study: Study) -> Mapping[str, Any]:
+    """What is stored with the study for the dashboard, among other things."""
+    stored: Mapping[str, Any] = study._storage.get_study_system_attrs(study._study_id)
+    return stored
 
 
 def _write_note(study: Study, trial: FrozenTrial, text: str) -> None:

@@ -36,7 +36,7 @@ for trial in sorted(ours.best_trials, key=lambda trial: trial.values[1]):
 # How much of the plane the front dominates, as in Optuna's hypervolume history: larger is better.
 
 from matplotlib.figure import Figure
-from optuna.visualization import _hypervolume_history
+from optuna.visualization import plot_hypervolume_history
 
 reference = [
     min(t.values[0] for t in (*ours.trials, *random.trials) if t.values),
@@ -47,8 +47,8 @@ points, volume = figure.subplots(1, 2)
 for name, study, colour in (("GraphBOSampler", ours, "#0072B2"), ("RandomSampler", random, "#E69F00")):
     known = np.array([t.values for t in study.trials if t.values])
     points.scatter(known[:, 1], known[:, 0], s=14, color=colour, alpha=0.6, label=name)
-    history = _hypervolume_history._get_hypervolume_history_info(study, np.array(reference))
-    volume.plot(history.trial_numbers, history.values, color=colour, label=name)
+    history = plot_hypervolume_history(study, reference).data[0]
+    volume.plot(history.x, history.y, color=colour, label=name)
 points.set(xlabel="latency", ylabel="accuracy (%)")
 volume.set(xlabel="trials", ylabel="hypervolume")
 volume.legend(frameon=False)
@@ -66,5 +66,5 @@ feasible = [t for t in bounded.trials if all(value <= 0 for value in t.constrain
 print(f"limit {limit:.4f}: {len(feasible)} of {len(bounded.trials)} within, best {bounded.best_value:.2f} %")
 
 # %%
-# Your own latency is measured in the objective, with ``Objective``'s other measurements or in its place;
-# parameters and multiply-accumulates are always there: ``objectives=("value", "macs")``.
+# Your own latency is measured in an objective of your own. ``Objective`` also returns ``parameters``,
+# ``macs`` and ``seconds``, where the evaluator measures them.

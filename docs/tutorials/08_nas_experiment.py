@@ -11,15 +11,12 @@ be mixed with them.
 # past a torchvision that does not fit torch.
 
 import logging
-import os
 import tempfile
 
 from graphnas.plots import plot_architecture
 from nni_graphnas import architecture, model_space
 from nni_graphnas.strategy import GraphBO
 from search_spaces import GEMNet
-
-os.environ["HOME"] = tempfile.mkdtemp()  # NNI keeps its experiments there
 
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment
@@ -54,6 +51,7 @@ strategy = GraphBO(seed=0)
 networks = model_space(space, num_classes=10, in_channels=1, width=8)
 experiment = NasExperiment(networks, FunctionalEvaluator(fit), strategy)
 experiment.config.execution_engine.name = "sequential"
+experiment.config.experiment_working_directory = tempfile.mkdtemp()
 experiment.config.max_trial_number = 6
 experiment.run()
 

@@ -63,7 +63,5 @@ latent = plot_latent_space(study, space)
 
 learned = sampler.distribution(study)
 samples = plot_samples(learned, 6, columns=3)
-for architecture, score in zip(learned.top_k(3), learned.log_prob(learned.top_k(3)), strict=True):
-    print(
-        f"log p = {score:6.2f}  {table.evaluate(architecture).value:.2f} %  {space.to_string(architecture)}"
-    )
+for architecture, score in learned.top_k(3):
+    print(f"log p = {score:6.2f}  {table.evaluate(architecture).value:.2f} %  {space.to_string(architecture)}")
