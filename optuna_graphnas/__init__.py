@@ -11,6 +11,7 @@ from graphnas.lazy import lazy_names
 from graphnas.optional import require
 
 if TYPE_CHECKING:
+    from optuna_graphnas.dashboard import DashboardCallback as DashboardCallback
     from optuna_graphnas.grown import continue_study as continue_study
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.prior import add_prior as add_prior
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from optuna_graphnas.suggest import suggest_architecture as suggest_architecture
 
 __all__ = [
+    "DashboardCallback",
     "GraphBOSampler",
     "GraphPNASSampler",
     "GraphSampler",
@@ -45,6 +47,7 @@ __all__ = [
     "suggest_architecture",
 ]
 _HOMES = {
+    "DashboardCallback": "optuna_graphnas.dashboard",
     "GraphBOSampler": "optuna_graphnas.samplers",
     "GraphPNASSampler": "optuna_graphnas.samplers",
     "GraphSampler": "optuna_graphnas.sampler",

@@ -221,6 +221,11 @@ class GraphSampler(BaseSampler):
             study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
         self._independent_sampler.after_trial(study, trial, state, values)
 
+    @property
+    def space(self) -> GraphSpace:
+        """The space that this sampler searches."""
+        return self._space
+
     # ---------------------------------------------------------------- the space and the study
 
     def _check_study(self, study: Study, trials: Sequence[FrozenTrial]) -> None:

@@ -37,12 +37,8 @@ def main() -> int:
     """Exit code 0 if both snippets run."""
     with tempfile.TemporaryDirectory(prefix="graphnas-wheel-") as folder:
         work = Path(folder)
-        (work / "source").mkdir()
         print("[1/3] wheel", flush=True)
-        # From a copy: what an earlier build left in the clone would get into the wheel.
-        for name in PARTS:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            copy(ROOT / name, work / "source" / name)
+        copy_source(work / "source")
         source = str(work / "source")
         run(sys.executable, *PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work), source)
         (wheel,) = work.glob("graphnas-*.whl")
@@ -60,6 +56,14 @@ def main() -> int:
             script.write_text(re.sub(r"n_trials=\d+", f"n_trials={trials}", snippet), encoding="utf-8")
             run(python, str(script), cwd=work)
         return 0
+
+
+def copy_source(target: Path) -> None:
+    """What is built from, in a folder of its own: what an earlier build left in the clone would get in."""
+    target.mkdir()
+    for name in PARTS:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, target / name)
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:

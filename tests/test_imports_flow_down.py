@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "graphnas.timm": MEASURING,
     "graphnas.detection": MEASURING | {"graphnas.evaluate", "graphnas.plots"},
     "graphnas.export": MEASURING | {"graphnas.plots", "graphnas.timm"},
-    "optuna_graphnas": DOORS,
+    "optuna_graphnas": DOORS | {"graphnas.plots"},
     "nni_graphnas": DOORS,
     "graphnas.cli": DOORS
     | {

@@ -40,7 +40,15 @@ PUBLIC = {
         "get_space",
         "space_names",
     ],
+    "optuna_graphnas.visualization": [
+        "plot_architectures",
+        "plot_generations",
+        "plot_latent_space",
+        "plot_motifs",
+        "plot_regret",
+    ],
     "optuna_graphnas": [
+        "DashboardCallback",
         "GraphBOSampler",
         "NASGEMSampler",
         "GraphPNASSampler",

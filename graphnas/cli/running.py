@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -20,8 +21,16 @@ LINES = 6
 """How often progress is printed where stderr is no terminal."""
 
 
-def run_trials(study: optuna.Study, objective: Objective, trials: int, *, jobs: int, title: str) -> None:
-    """Run ``trials`` trials of ``study``, in ``jobs`` threads.
+def run_trials(
+    study: optuna.Study,
+    objective: Objective,
+    trials: int,
+    *,
+    jobs: int,
+    title: str,
+    callbacks: Sequence[Callable[..., None]] = (),
+) -> None:
+    """Run ``trials`` trials of ``study``, in ``jobs`` threads, with ``callbacks`` after each.
 
     A terminal shows a bar with the best value so far; anything else gets a line from time to time.
     """
@@ -31,7 +40,7 @@ def run_trials(study: optuna.Study, objective: Objective, trials: int, *, jobs: 
     progress = _Progress(title, trials, max(known, default=None))
     with quiet_optuna():
         try:
-            study.optimize(objective, n_trials=trials, n_jobs=jobs, callbacks=[progress])
+            study.optimize(objective, n_trials=trials, n_jobs=jobs, callbacks=[progress, *callbacks])
         finally:
             progress.close()
 

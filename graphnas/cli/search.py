@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     import optuna
 
     from graphnas.evaluate import Evaluator
-    from optuna_graphnas import Objective
+    from optuna_graphnas import DashboardCallback, Objective
 
 FILES = ("study.db", "results.json", "best_cell.png", "search_curve.png", "distribution.pt")
 """What a search may write into its output directory, beside the model in ``best``."""
+
+ARTIFACTS = "artifacts"
+"""Where in the output directory the drawings for the dashboard are."""
 
 RETRAIN_FACTOR = 3
 """Times the epochs of the search that the best architecture is trained, unless ``--retrain-epochs`` says."""
@@ -126,6 +129,11 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="print counts, sizes and how long it would take, from a short measurement; run and keep nothing",
     )
+    parser.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="keep drawings, notes and plots with the study, for optuna-dashboard (needs --output)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -139,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
     from graphnas.evaluate import EfficiencyScore
     from optuna_graphnas import Objective, add_prior
 
+    dashboard = _dashboard(args)
     if args.compare == args.method:
         raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
     if args.output is not None:
@@ -194,7 +203,7 @@ def run(args: argparse.Namespace) -> int:
             ]
             for task in prior:
                 add_prior(studies[0], space, task)
-            outcomes = _search(args, Objective(space, evaluator, score=score), studies, methods)
+            outcomes = _search(args, Objective(space, evaluator, score=score), studies, methods, dashboard)
     except KeyboardInterrupt:
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
@@ -215,6 +224,8 @@ def run(args: argparse.Namespace) -> int:
             _write(args, space, evaluator, outcomes, settings, best, studies[0])
     if where is not None:
         print(f"\nThe study is in {where}. Run again, it continues from there.")
+        if dashboard is not None:
+            print(f"See it with: optuna-dashboard {where} --artifact-dir {args.output / ARTIFACTS}")
     elif url is not None:
         print(f"\nThe study in {url} was in memory and is not kept; see --output and --storage.")
     return 0
@@ -227,6 +238,8 @@ def _storage_url(args: argparse.Namespace) -> str | None:
         except OSError as error:
             raise InvalidArgument(f"cannot create the directory --output {args.output}: {error}") from error
         _check_output(args.output)
+        if args.dashboard:
+            (args.output / ARTIFACTS).mkdir(exist_ok=True)
     if in_memory(args.storage) and args.storage is not None:
         print(f"graphnas: warning: --storage {args.storage} is in memory; it is not kept", file=sys.stderr)
     if args.storage is not None or args.output is None:
@@ -237,6 +250,8 @@ def _storage_url(args: argparse.Namespace) -> str | None:
 
 def _check_output(directory: Path) -> None:
     """See, before any work is spent, that everything can be written into ``directory``."""
+    if (directory / ARTIFACTS).exists() and not (directory / ARTIFACTS).is_dir():
+        raise InvalidArgument(f"--output {directory}: {ARTIFACTS} is a file, but is to be a directory")
     for name in FILES:
         if (directory / name).is_dir():
             raise InvalidArgument(f"--output {directory}: {name} is a directory, but is to be a file")
@@ -249,8 +264,24 @@ def _check_output(directory: Path) -> None:
         raise InvalidArgument(f"cannot write into --output {directory}: {error.strerror}") from error
 
 
+def _dashboard(args: argparse.Namespace) -> DashboardCallback | None:
+    """What keeps drawings and plots, if that is asked for."""
+    if not args.dashboard:
+        return None
+    if args.output is None:
+        raise InvalidArgument("--dashboard needs --output DIR, where the drawings are kept")
+    from optuna_graphnas import DashboardCallback
+
+    store = require("optuna.artifacts", "optuna").FileSystemArtifactStore(args.output / ARTIFACTS)
+    return DashboardCallback(store)
+
+
 def _search(
-    args: argparse.Namespace, objective: Objective, studies: list[optuna.Study], methods: list[str]
+    args: argparse.Namespace,
+    objective: Objective,
+    studies: list[optuna.Study],
+    methods: list[str],
+    dashboard: DashboardCallback | None,
 ) -> list[Outcome]:
     space = objective.space
     outcomes: list[Outcome] = []
@@ -263,7 +294,10 @@ def _search(
                 f"{method}: "
                 + (f"continues after {done} trials with {todo} more" if done else f"{todo} trials")
             )
-        run_trials(study, objective, todo, jobs=args.n_jobs, title=method)
+        shown = [] if dashboard is None else [dashboard]
+        run_trials(study, objective, todo, jobs=args.n_jobs, title=method, callbacks=shown)
+        if dashboard is not None:
+            dashboard.publish(study)
         outcomes.append(read_outcome(study, space))
     return outcomes
 

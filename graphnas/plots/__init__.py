@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from graphnas.plots.architecture import plot_architecture as plot_architecture
     from graphnas.plots.architecture_grid import plot_architectures as plot_architectures
     from graphnas.plots.architecture_grid import plot_samples as plot_samples
+    from graphnas.plots.generations import plot_generations as plot_generations
     from graphnas.plots.graph_properties import plot_graph_properties as plot_graph_properties
     from graphnas.plots.latent_space import plot_latent_space as plot_latent_space
+    from graphnas.plots.motifs import plot_motifs as plot_motifs
     from graphnas.plots.prediction import plot_prediction as plot_prediction
     from graphnas.plots.score_surface import plot_score_surface as plot_score_surface
     from graphnas.plots.search_curve import plot_search_curve as plot_search_curve
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "plot_architecture": "graphnas.plots.architecture",
     "plot_architectures": "graphnas.plots.architecture_grid",
+    "plot_generations": "graphnas.plots.generations",
     "plot_graph_properties": "graphnas.plots.graph_properties",
     "plot_latent_space": "graphnas.plots.latent_space",
+    "plot_motifs": "graphnas.plots.motifs",
     "plot_prediction": "graphnas.plots.prediction",
     "plot_samples": "graphnas.plots.architecture_grid",
     "plot_score_surface": "graphnas.plots.score_surface",
@@ -43,8 +47,10 @@ _HOMES = {
 __all__ = [
     "plot_architecture",
     "plot_architectures",
+    "plot_generations",
     "plot_graph_properties",
     "plot_latent_space",
+    "plot_motifs",
     "plot_prediction",
     "plot_samples",
     "plot_score_surface",

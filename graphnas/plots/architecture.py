@@ -178,10 +178,18 @@ def edge_tint(info: _ArchitectureInfo, edge: tuple[int, int, int]) -> str:
     return "#555555"
 
 
-def edge_path(info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> Any:
-    """The curve of an edge along ``route``, as a matplotlib path."""
+def edge_curves(info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> NDArray[Any]:
+    """The curve of an edge along ``route`` as cubic Bezier curves, ``(k, 4, 2)``, one after the other."""
     source, target, _ = edge
     return _arc(route, above=(target - source) % 2 == 1) if info.arcs else _smooth(route)
+
+
+def edge_path(info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> Any:
+    """The same as a matplotlib path."""
+    path = require("matplotlib.path", "plots").Path
+    curves = edge_curves(info, edge, route)
+    vertices = [curves[0, 0], *(point for curve in curves for point in curve[1:])]
+    return path(vertices, [path.MOVETO] + [path.CURVE4] * 3 * len(curves))
 
 
 def _draw_edge(axes: Any, info: _ArchitectureInfo, edge: tuple[int, int, int], route: NDArray[Any]) -> None:
@@ -220,25 +228,22 @@ def _middle(route: NDArray[Any]) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _smooth(route: NDArray[Any]) -> Any:
+def _smooth(route: NDArray[Any]) -> NDArray[Any]:
     """A curve through all points of ``route`` that leaves and reaches each of them horizontally."""
-    path = require("matplotlib.path", "plots").Path
-    vertices, codes = [route[0]], [path.MOVETO]
+    curves = []
     for a, b in pairwise(route):
         bend = np.array([(b[0] - a[0]) * 0.45, 0.0])
-        vertices += [a + bend, b - bend, b]
-        codes += [path.CURVE4] * 3
-    return path(vertices, codes)
+        curves.append([a, a + bend, b - bend, b])
+    return np.array(curves)
 
 
-def _arc(route: NDArray[Any], *, above: bool) -> Any:
+def _arc(route: NDArray[Any], *, above: bool) -> NDArray[Any]:
     """An arc between two points of a line."""
-    path = require("matplotlib.path", "plots").Path
     start, end = route[0], route[-1]
     span = float(end[0] - start[0])
     bend = np.array([0.12 * span, 0.0])
     top = np.array([0.0, rise(span) if above else -rise(span)])
-    return path([start, start + bend + top, end - bend + top, end], [path.MOVETO] + [path.CURVE4] * 3)
+    return np.array([[start, start + bend + top, end - bend + top, end]])
 
 
 def rise(span: float) -> float:

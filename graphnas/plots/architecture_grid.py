@@ -158,7 +158,7 @@ def _operations(cells: Sequence[_ArchitectureInfo]) -> tuple[tuple[str, str], ..
 
 
 def _get_grid_plot(info: _GridInfo) -> Figure:
-    halves = np.array([_half_size(cell) for cell in info.cells]).max(0)
+    halves = np.array([half_size(cell) for cell in info.cells]).max(0)
     zoom = min(ZOOM, WIDEST / (2 * halves[0]))
     columns, rows = info.columns, -(-len(info.cells) // info.columns)
     caption = 0.28 if any(info.captions) else 0.08
@@ -193,16 +193,16 @@ def _get_grid_plot(info: _GridInfo) -> Figure:
     return figure
 
 
-def _placed(cell: _ArchitectureInfo) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+def placed(cell: _ArchitectureInfo) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
     """Centres of the nodes, and routes of the edges, in units around the middle of the drawing."""
     step = STEP * (0.55, 1) if cell.arcs else STEP
     shift = np.array([(cell.positions[:, 0].min() + cell.positions[:, 0].max()) / 2, 0.0])
     return (cell.positions - shift) * step, [(np.array(route) - shift) * step for route in cell.routes]
 
 
-def _half_size(cell: _ArchitectureInfo) -> tuple[float, float]:
+def half_size(cell: _ArchitectureInfo) -> tuple[float, float]:
     """Half of the width and of the height that a drawing takes."""
-    centres, routes = _placed(cell)
+    centres, routes = placed(cell)
     points = np.concatenate([centres, *routes])
     half = np.abs(points).max(0) + RADIUS + 0.12
     if cell.arcs:
@@ -214,7 +214,7 @@ def _half_size(cell: _ArchitectureInfo) -> tuple[float, float]:
 def _draw_graph(axes: Any, cell: _ArchitectureInfo, thin: float) -> None:
     """Draw one graph around the origin of ``axes``, with lines ``thin`` times as wide as usual."""
     patches = require("matplotlib.patches", "plots")
-    centres, routes = _placed(cell)
+    centres, routes = placed(cell)
     for edge, route in zip(cell.edges, routes, strict=True):
         style = {"color": edge_tint(cell, edge), "zorder": 1 if cell.built[edge[0]] else 0}
         if cell.arcs:

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import optuna
+import optunahub
+
+
+if __name__ == "__main__":
+    problem = optunahub.load_module("benchmarks/nasbench_graph").Problem(
+        "cora", metric_names=("value", "latency")
+    )
+    study = optuna.create_study(directions=problem.directions)
+    study.optimize(problem, n_trials=30)
+    print(len(study.best_trials))

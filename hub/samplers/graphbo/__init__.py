@@ -1,0 +1,4 @@
+from optuna_graphnas import GraphBOSampler
+
+
+__all__ = ["GraphBOSampler"]

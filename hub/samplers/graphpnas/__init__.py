@@ -1,0 +1,4 @@
+from optuna_graphnas import GraphPNASSampler
+
+
+__all__ = ["GraphPNASSampler"]

@@ -1,0 +1,4 @@
+from optuna_graphnas import LatentBOSampler
+
+
+__all__ = ["LatentBOSampler"]

@@ -1,0 +1,4 @@
+from optuna_graphnas import NASGEMSampler
+
+
+__all__ = ["NASGEMSampler"]
