@@ -88,11 +88,11 @@ def one_seed(
 
 def kernel_values(cells: Cells, rng: np.random.Generator) -> dict[str, list[float]]:
     """Mean and deviation of the encoder's kernel between random cells, by its depth."""
-    from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up
+    from graphnas.methods.nasgem import EncoderConfig, guiding_kernel, pair_up
 
     values = {}
     for depth in DEPTHS:
-        kernel = KernelGuidedEncoder(cells.space, EncoderConfig(kernel_iterations=depth)).kernel
+        kernel = guiding_kernel(EncoderConfig(kernel_iterations=depth))
         some = cells.batch[rng.integers(len(cells.batch), size=10_000)]
         similarity = pair_up(some, rng, kernel).target
         values[f"h = {depth}"] = [round(float(f(similarity)), 4) for f in (np.mean, np.std)]

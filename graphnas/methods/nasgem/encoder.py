@@ -20,6 +20,16 @@ from graphnas.methods.nasgem.config import EncoderConfig
 from graphnas.methods.nasgem.pairs import Pairs, sample_pairs
 
 
+def guiding_kernel(config: EncoderConfig) -> WeisfeilerLehman:
+    """S_g, the kernel that an encoder of these settings follows."""
+    return WeisfeilerLehman(
+        config.kernel_iterations,
+        direction=config.kernel_direction,
+        include_initial=config.kernel_initial,
+        node_labels=config.node_ops == "onehot",
+    )
+
+
 class KernelGuidedEncoder(nn.Module):
     """Fully connected encoder E and decoder D (NASGEM, section 3.1).
 
@@ -48,12 +58,7 @@ class KernelGuidedEncoder(nn.Module):
         self.config = config or EncoderConfig()
         self.seed = seed
         self.flatten = Flattener(space, self.config.node_ops)
-        self.kernel = WeisfeilerLehman(
-            self.config.kernel_iterations,
-            direction=self.config.kernel_direction,
-            include_initial=self.config.kernel_initial,
-            node_labels=self.config.node_ops == "onehot",
-        )
+        self.kernel = guiding_kernel(self.config)
         generator = torch.Generator().manual_seed(seed)
         widths = [self.flatten.width, *self.config.hidden, self.config.dimension]
         self.encoder = perceptron(widths, generator, device)
