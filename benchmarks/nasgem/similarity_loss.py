@@ -187,7 +187,7 @@ def notes(record: dict[str, Any]) -> list[str]:
         f"After {record['iterations']:,} updates the decoder gets {first:.0%} of the bits right at {ends[0]} "
         f"nodes and {last:.0%} at {ends[1]}; knowing nothing but a graph's density gives 70 %."
         + (
-            " The encoders of large graphs are far from trained, and that is part of the trend with the nodes."
+            " Encoders of large graphs are far from trained, and that is part of the trend with the nodes."
             if last < 0.7
             else ""
         )

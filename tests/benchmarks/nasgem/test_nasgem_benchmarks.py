@@ -194,8 +194,8 @@ def test_similarity_loss_benchmark_goes_on_where_it_stopped(tmp_path):
     output = tmp_path / "loss.json"
     sizes = ["--nodes", "5", "8", "--dimensions", "3", "6", "--iterations", "30", "--pairs", "80"]
     sizes += ["--test", "40"]
-    _, first = run("nasgem.similarity_loss", *sizes, "--targets", "raw", output=output)
-    printed, record = run("nasgem.similarity_loss", *sizes, output=output)
+    _, first = run("nasgem.similarity_loss", *sizes, output=output)
+    printed, record = run("nasgem.similarity_loss", *sizes, "--targets", "raw", "centred", output=output)
     assert "4 encoders of" in printed
     assert record["runs"][:4] == first["runs"]
     assert similarity_loss.draw(record, tmp_path) == ["loss.png"]
