@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from graphnas.methods.nasgem import EncoderConfig
+from graphnas.methods.nasgem import NASGEMConfig
 import optuna
 from optuna_graphnas import architecture_of
 from optuna_graphnas import suggest_architecture
@@ -18,7 +20,9 @@ def objective(trial: optuna.Trial) -> float:
 
 if __name__ == "__main__":
     module = optunahub.load_module("samplers/nasgem")
-    sampler = module.NASGEMSampler(space, seed=0)
+    # A small encoder, which is trained in a moment; the default searches better.
+    config = NASGEMConfig(encoder=EncoderConfig(pairs=200, iterations=20, batch_size=32))
+    sampler = module.NASGEMSampler(space, config=config, seed=0)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(objective, n_trials=15)
     print(study.best_value, architecture_of(study.best_trial, space))

@@ -3,6 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from graphnas.autoencoders import FeatureVAEConfig
+from graphnas.autoencoders import TrainingConfig
+from graphnas.methods import LatentBOConfig
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase
@@ -16,6 +19,14 @@ from search_spaces import GEMNet
 
 ROOT = Path(__file__).parents[3]
 SPACE = GEMNet(num_nodes=6)
+# A small autoencoder, which is trained in a moment.
+CONFIG = LatentBOConfig(
+    model_config=FeatureVAEConfig(
+        hidden=16, latent=8, training=TrainingConfig(epochs=2, batch_size=32)
+    ),
+    training_size=60,
+    n_startup_trials=5,
+)
 LatentBOSampler = optunahub.load_local_module(
     "samplers/latent_bo", registry_root=str(ROOT)
 ).LatentBOSampler
@@ -26,12 +37,12 @@ class TestConformance(
 ):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: LatentBOSampler(SPACE, n_startup_trials=1)
+        return lambda: LatentBOSampler(SPACE, config=CONFIG)
 
 
 def search(trials: int, seed: int = 0) -> optuna.Study:
     study = optuna.create_study(
-        direction="maximize", sampler=LatentBOSampler(SPACE, n_startup_trials=5, seed=seed)
+        direction="maximize", sampler=LatentBOSampler(SPACE, config=CONFIG, seed=seed)
     )
 
     def objective(trial: optuna.Trial) -> float:

@@ -3,6 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from graphnas.methods.nasgem import EncoderConfig
+from graphnas.methods.nasgem import NASGEMConfig
+from graphnas.methods.nasgem import PredictorConfig
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase
@@ -16,6 +19,13 @@ from search_spaces import GEMNet
 
 ROOT = Path(__file__).parents[3]
 SPACE = GEMNet(num_nodes=6)
+# The encoder of the default takes a minute to train; this one serves to see that it is.
+CONFIG = NASGEMConfig(
+    n_startup_trials=5,
+    candidates=200,
+    encoder=EncoderConfig(pairs=200, iterations=20, batch_size=32),
+    perceptron=PredictorConfig(epochs=20),
+)
 NASGEMSampler = optunahub.load_local_module(
     "samplers/nasgem", registry_root=str(ROOT)
 ).NASGEMSampler
@@ -26,12 +36,12 @@ class TestConformance(
 ):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: NASGEMSampler(SPACE, n_startup_trials=1)
+        return lambda: NASGEMSampler(SPACE, config=CONFIG)
 
 
 def search(trials: int, seed: int = 0) -> optuna.Study:
     study = optuna.create_study(
-        direction="maximize", sampler=NASGEMSampler(SPACE, n_startup_trials=5, seed=seed)
+        direction="maximize", sampler=NASGEMSampler(SPACE, config=CONFIG, seed=seed)
     )
 
     def objective(trial: optuna.Trial) -> float:
