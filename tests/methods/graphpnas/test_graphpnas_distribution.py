@@ -15,6 +15,7 @@ from graphnas.methods.graphpnas.config import GraphPNASConfig
 from graphnas.methods.graphpnas.distribution import LearnedDistribution, learned_form
 from graphnas.methods.graphpnas.factory import make_generator
 from graphnas.methods.graphpnas.search import GraphPNAS
+from graphnas.training.arguments import choose_device
 from search_spaces import ENASMacro, GEMNet, NASBench101, NASBench201, RandWire
 
 SMALL = {"hidden_size": 16, "steps": 2, "mixtures": 2}
@@ -101,6 +102,26 @@ def test_learning_of_the_generator_does_not_reach_it():
             parameter.add_(1.0)
     np.testing.assert_array_equal(distribution.log_prob(samples), before)
     assert distribution.space is space
+
+
+@pytest.mark.parametrize("kind", ["graph", "rnn", "pham"])
+def test_a_distribution_of_another_device_is_loaded_on_the_processor(tmp_path, kind):
+    """``auto`` stands for a card: a file must be readable where there is none."""
+    space = ENASMacro(3)
+    config = GraphPNASConfig(**{**SMALL, "generator": kind, "device": "auto"})
+    generator = make_generator(space, config, torch.Generator().manual_seed(1))
+    assert generator.device == choose_device("auto")
+    path = LearnedDistribution(generator, config).save(tmp_path / "distribution.pt")
+    loaded = LearnedDistribution.load(path)
+    assert loaded.config.device == "cpu"
+    assert loaded.generator.device.type == "cpu"
+    assert len(loaded.sample(3)) == 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused_at_once():
+    with pytest.raises(InvalidArgument, match="'cuda' was requested"):
+        GraphPNASConfig(device="cuda")
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from graphnas.configuration import replaced
 from graphnas.errors import CorruptData, InvalidArgument, TrainingFailed
 from graphnas.evaluate import SupernetEvaluator
 from graphnas.graph.evaluation import Evaluation
@@ -178,6 +179,14 @@ def test_a_finished_search_can_be_made_longer(tmp_path):
     resumed = SupernetSearch(METHODS["evolution"](), Recorder(), longer, **arguments).run()
     assert resumed.steps == whole.steps
     assert [a for a, _ in resumed.ranking] == [a for a, _ in whole.ranking]
+
+
+def test_the_device_of_the_generator_is_no_part_of_a_checkpoint(tmp_path):
+    """A search that ran on a card goes on without one."""
+    search = SupernetSearch(graphpnas(), shared(), TURNS, checkpoint=tmp_path / "search.pt", progress=False)
+    search._save(tmp_path / "search.pt")
+    other = GraphPNAS(SPACE, replaced(graphpnas().config, device="auto"), seed=0)
+    assert SupernetSearch(other, shared(), TURNS, checkpoint=tmp_path / "search.pt").steps == []
 
 
 def test_checkpoints_of_something_else_are_refused(tmp_path):
