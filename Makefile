@@ -72,6 +72,7 @@ release-check: .venv/.ready-test
 
 # Everything that a reader is told to do is done: tutorials run, warnings are errors, links are followed.
 docs: .venv/.ready-docs
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	$(BIN)/python docs/_ext/check_site.py docs/_build/html
 	@echo "docs/_build/html/index.html"

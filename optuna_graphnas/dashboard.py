@@ -65,7 +65,7 @@ class DashboardCallback:
 
     Args:
         artifact_store: Where drawings are kept, such as
-        ``optuna.artifacts.FileSystemArtifactStore("artifacts")``.
+            ``optuna.artifacts.FileSystemArtifactStore("artifacts")``.
         space: The space of the architectures; None takes that of the study's sampler.
         name: As in :func:`optuna_graphnas.suggest_architecture`.
         optimum: The best value there is, if it is known: the regret is then the distance to it.
