@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.harness import experiments
 from benchmarks.harness.catalog import CATALOG, Benchmark
 from benchmarks.harness.drawing import is_current, stamp
 from benchmarks.harness.records import RESULTS
@@ -205,6 +206,9 @@ def make_report(results: Path = RESULTS, folder: str = "results") -> str:
         if lines:
             parts.append(f"## {title}\n\n" + "\n".join(lines))
     if folder == "results":
+        titles.insert(0, experiments.TITLE)
+        of_papers = experiments.table(experiments.records_in(results, read_record))
+        parts.insert(0, f"## {experiments.TITLE}\n\n{markdown_table(of_papers)}")
         titles.append("How defaults were chosen")
         parts.append(DEFAULTS.read_text(encoding="utf-8").strip())
     contents = "\n".join(f"- [{title}](#{anchor(title)})" for title in titles)

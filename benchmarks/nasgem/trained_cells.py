@@ -8,7 +8,7 @@ small network leaves idle serves many, and on a processor one per core is right.
 It can be stopped at any time: trained cells are kept in the record. What the embedding is worth on them is
 ``python -m benchmarks.nasgem.correlation --cells nasgem_bench``.
 
-    python -m benchmarks.nasgem.trained_cells
+    python -m benchmarks.nasgem.trained_cells --dry-run
     python -m benchmarks.nasgem.trained_cells --cells 400 --epochs 4 --train-fraction 0.1 --width 8
 """
 
@@ -34,12 +34,15 @@ from benchmarks.harness.sections import Section, Table, counted
 
 if TYPE_CHECKING:
     from graphnas import Architecture, ArchitectureBatch
+    from graphnas.dry_run import DryRun
     from graphnas.evaluate import OracleEvaluator
     from search_spaces import GEMNet
 
 NODES, STAGES = 6, 3
 PAPER_CELLS, PAPER_EPOCHS = 1000, 30
 RECORD = RESULTS / "nasgem_bench.json"
+DRAWN = 21
+"""Cells among which a dry run takes the one of middling size."""
 SETTINGS = ("epochs", "train_fraction", "width", "batch_size", "learning_rate")
 
 
@@ -136,6 +139,29 @@ def each_trained(cells: list[Architecture], options: argparse.Namespace) -> Iter
         yield from pool.map(train, cells)
 
 
+def dry_run(options: argparse.Namespace) -> DryRun:
+    """Counts, sizes and time, from a few steps of a cell of middling size."""
+    from graphnas.dry_run import DryRun
+    from graphnas.evaluate.dry_run import evaluation_work
+
+    settings = tuple(getattr(options, name) for name in SETTINGS)
+    oracle = evaluator(settings, 0, options.device, options.data_dir)
+    cells = sorted(different_cells(DRAWN), key=lambda cell: cell.num_edges)
+    trainings = options.cells + min(options.repeats, options.cells)
+    facts = {
+        "cells": options.cells,
+        "trained again": trainings - options.cells,
+        "epochs": options.epochs,
+        "images trained on": len(oracle.train_indices),
+        "images measured on": len(oracle.validation_indices),
+        "channels of a node": options.width,
+        "device": str(oracle.device),
+    }
+    notes = [f"--workers {options.workers} is not counted: the times are those of one cell at a time."]
+    work = evaluation_work(oracle, cells[len(cells) // 2], trainings)
+    return DryRun("NASGEM-Bench", facts, work, notes if options.workers > 1 else [])
+
+
 def section(record: dict[str, Any]) -> Section:
     """How the cells were trained, and how their accuracies are spread."""
     runs = [run for run in record["runs"] if run["value"] is not None]
@@ -176,7 +202,7 @@ def section(record: dict[str, Any]) -> Section:
 
 def main() -> int:
     """Train what is missing, store and print."""
-    parser = script_parser(__doc__, RECORD.stem)
+    parser = script_parser(__doc__, RECORD.stem, dry_run=True)
     parser.add_argument("--cells", type=int, default=PAPER_CELLS)
     parser.add_argument("--repeats", type=int, default=40, help="of them trained with a second seed")
     parser.add_argument("--epochs", type=int, default=PAPER_EPOCHS)
@@ -189,6 +215,9 @@ def main() -> int:
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")
     options = parser.parse_args()
+    if options.dry_run:
+        print(dry_run(options))
+        return 0
 
     settings: dict[str, Any] = {name: getattr(options, name) for name in SETTINGS}
     runs = stored_runs(options.output, settings, "cells", fresh=options.fresh)

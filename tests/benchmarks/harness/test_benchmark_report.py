@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import shlex
 import subprocess
@@ -11,14 +12,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.harness import report
+from benchmarks.harness import experiments, report
 from benchmarks.harness.catalog import CATALOG, Benchmark
 from benchmarks.harness.drawing import is_current
 from benchmarks.harness.records import RESULTS, to_json
 from benchmarks.harness.sections import Section, Table
+from graphnas.cli.main import build_parser
 from graphnas.errors import CorruptData, DataNotFound
 
 RECORDS = sorted(RESULTS.glob("*.json"))
@@ -37,6 +40,26 @@ def test_the_report_is_what_the_records_say():
         cwd=RESULTS.parents[1],
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}; run python -m benchmarks.harness.report"
+
+
+def test_published_experiments_have_a_record_a_command_and_figures():
+    known = {record for benchmark in CATALOG for record in benchmark.records}
+    assert {one.record for one in experiments.EXPERIMENTS} <= known
+    for one in experiments.EXPERIMENTS:
+        program, *arguments = shlex.split(one.command)
+        if program == "graphnas":
+            build_parser().parse_args(arguments)
+        else:
+            assert arguments[0] == "-m"
+            assert importlib.util.find_spec(arguments[1])
+    stored = experiments.records_in(RESULTS, report.read_record)
+    table = experiments.table(stored)
+    for one, row in zip(experiments.EXPERIMENTS, table.rows, strict=True):
+        assert (row[-1] == "no record yet") == (one.record not in stored)
+        assert bool(row[3]) == (one.record in stored)
+    (row,) = [row for row in table.rows if row[0] == "NASGEM, Tables 3-4"]
+    runs = stored["nasgem_correlation_nasbench101"]["runs"]
+    assert f"{np.mean([run['tau']['kernel-guided + P'][-1] for run in runs]):.2f}" in row[3]
 
 
 def test_names_and_records_are_there_once():

@@ -1,0 +1,237 @@
+"""Every published experiment of NASGEM and GraphPNAS: command at full size, what a record shows, verdict.
+
+A verdict is only given where a record exists. Figures of ours are read from the records; those of the papers
+are as printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.sections import Table, mean_sd
+
+Record = Mapping[str, Any]
+TITLE = "Every published experiment of NASGEM and GraphPNAS"
+REPEATS, DOES_NOT, CANNOT = "repeats", "does not repeat", "cannot be told here"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure of a paper.
+
+    Attributes:
+        item: The paper and its table or figure.
+        command: What runs it at its published size; ``--dry-run`` after it says how long that takes.
+        record: The stored record that shows it here, without ``.json``.
+        paper: The figure that is printed.
+        ours: The same from the record.
+        verdict: What the two say, and why.
+    """
+
+    item: str
+    command: str
+    record: str
+    paper: str
+    ours: Callable[[Record], str]
+    verdict: str
+
+
+def at_full_share(record: Record, arm: str) -> str:
+    """Kendall's tau of an arm of Tables 3-4 with all training cells."""
+    return mean_sd([run["tau"][arm][-1] for run in record["runs"]], 2)
+
+
+def tables_3_and_4(record: Record) -> str:
+    """Kernel-guided, autoencoder, adjacency."""
+    arms = ("kernel-guided + P", "autoencoder + P", "adjacency + P")
+    return "tau " + ", ".join(at_full_share(record, arm) for arm in arms)
+
+
+def bias_with_and_without(record: Record) -> str:
+    """Difference of the bias at the largest sample."""
+    gaps = [
+        run["picked"]["raw bits + P"][-1] - run["picked"]["kernel-guided + P"][-1] for run in record["runs"]
+    ]
+    return f"{mean_sd(gaps, 2)} points higher with it"
+
+
+def similarity(record: Record) -> str:
+    """Spearman's correlation of cosine and difference of scores, with the kernel and without."""
+    found = [
+        mean_sd([run["similarity"][name] for run in record["runs"]], 2)
+        for name in ("kernel-guided", "autoencoder")
+    ]
+    return f"rank correlation {found[0]} with the kernel, {found[1]} without"
+
+
+def smoothness(record: Record) -> str:
+    """How well the plane of the first two components orders the score."""
+    found = [
+        mean_sd([run["plane"][name]["score"] for run in record["runs"]], 2)
+        for name in ("kernel-guided", "autoencoder")
+    ]
+    return f"order told by the plane {found[0]} with the kernel, {found[1]} without"
+
+
+def loss_trend(record: Record) -> str:
+    """The largest and the smallest loss."""
+    losses = [run["loss"] for run in record["runs"]]
+    nodes = [run["nodes"] for run in record["runs"]]
+    return f"loss {max(losses):.4f} to {min(losses):.4f}, at {min(nodes)} to {max(nodes)} nodes"
+
+
+def detectors(record: Record) -> str:
+    """Parameters of the two detectors with GEMNet-A."""
+    sizes = [
+        record["counted"][f"GEMNet-A, {name}"]["parameters"] / 1e6 for name in ("retinanet", "faster-rcnn")
+    ]
+    return f"{sizes[0]:.1f} M and {sizes[1]:.1f} M parameters with GEMNet-A"
+
+
+def searched(method: str, queries: int, reported: bool = False) -> Callable[[Record], str]:
+    """The best value of a method after so many queries, or what is reported of that architecture."""
+
+    def figure(record: Record) -> str:
+        found = []
+        for run in record["runs"]:
+            if run["method"] == method:
+                best = int(np.argmax(run["values"][:queries]))
+                found.append(run["reported" if reported else "values"][best])
+        return f"{mean_sd(found, 2)} ({len(found)} seeds)" if found else "not run yet"
+
+    return figure
+
+
+SEARCH = "python -m benchmarks.searches.table_search --task"
+RANDWIRE = (
+    "graphnas search --space randwire --method graphpnas --preset randwire --dataset tiny-imagenet "
+    "--image-size 224 --recipe oracle --trials 320"
+)
+ENAS = "graphnas search --space enas --evaluator supernet --method graphpnas --preset enas --device cuda"
+EXPERIMENTS = (
+    Experiment(
+        "NASGEM, Table 2 (COCO)",
+        "graphnas detect --backbone gemnet-a --data coco --output runs/coco --device cuda",
+        "detector_sizes",
+        "13.5 M and 21.4 M; AP 35.4 and 35.3",
+        detectors,
+        f"sizes {REPEATS[:-1]}; AP {CANNOT}: it needs ImageNet's weights and a card",
+    ),
+    Experiment(
+        "NASGEM, Tables 3-4",
+        "python -m benchmarks.nasgem.trained_cells --device cuda --workers 8",
+        "nasgem_correlation_nasbench101",
+        "tau .55, .47, .46",
+        tables_3_and_4,
+        f"{DOES_NOT}: better than a plain autoencoder, worse than the adjacency itself",
+    ),
+    Experiment(
+        "NASGEM, Fig. 1",
+        "python -m benchmarks.nasgem.embeddings",
+        "nasgem_embeddings",
+        "clearly negative with the kernel only (drawn)",
+        similarity,
+        DOES_NOT,
+    ),
+    Experiment(
+        "NASGEM, Fig. 4",
+        "python -m benchmarks.nasgem.embeddings",
+        "nasgem_embeddings",
+        "a smooth surface (drawn)",
+        smoothness,
+        f"{CANNOT}: no smoother than a plain autoencoder's on these cells",
+    ),
+    Experiment(
+        "NASGEM, Fig. 5",
+        "python -m benchmarks.nasgem.bias",
+        "nasgem_bias_test",
+        "about .2 points lower with the embedding",
+        bias_with_and_without,
+        f"{DOES_NOT}: the bias is higher",
+    ),
+    Experiment(
+        "NASGEM, Fig. 6",
+        "python -m benchmarks.nasgem.similarity_loss",
+        "nasgem_similarity_loss",
+        "grows with the graphs, falls with the embedding (drawn)",
+        loss_trend,
+        "the second part repeats, the first does not",
+    ),
+    Experiment(
+        "GraphPNAS, Tables 1, 2 and 9",
+        RANDWIRE,
+        "graphpnas_randwire",
+        "Table 1: 20.32 by the oracle, 62.57 trained",
+        lambda record: f"{len(record['runs'])} searches on CIFAR-10",
+        CANNOT,
+    ),
+    Experiment(
+        "GraphPNAS, Table 3",
+        ENAS,
+        "graphpnas_enas_supernet",
+        "3.73 % test error at best",
+        lambda record: f"{len(record['runs'])} searches on a part of CIFAR-10",
+        CANNOT,
+    ),
+    Experiment(
+        "GraphPNAS, Table 4",
+        f"{SEARCH} nasbench101-test",
+        "table_search_nasbench101-test",
+        "94.07 at 150 queries, by validation",
+        searched("GraphPNASSampler", 150),
+        "our default is ahead, by another accuracy; the paper's preset has no record yet",
+    ),
+    *(
+        Experiment(
+            f"GraphPNAS, Table 5 ({name})",
+            f"{SEARCH} {task}",
+            f"table_search_{task}",
+            f"{paper} (test)",
+            searched("GraphPNASSampler, preset=released", 100, reported=True),
+            verdict,
+        )
+        for name, task, paper, verdict in (
+            ("CIFAR-10", "nasbench201-cifar10-12", "94.34 ± 0.04", REPEATS),
+            ("CIFAR-100", "nasbench201-cifar100-200", "73.35 ± 0.21", REPEATS),
+            ("ImageNet16-120", "nasbench201-imagenet16-120-12", "46.50 ± 0.20", REPEATS),
+        )
+    ),
+)
+"""In the order of the papers."""
+
+
+def table(records: Mapping[str, Record]) -> Table:
+    """One row for each experiment; a verdict only where there is a record."""
+    rows = []
+    for experiment in EXPERIMENTS:
+        record = records.get(experiment.record)
+        ours, verdict = ("", "no record yet")
+        if record is not None:
+            ours, verdict = experiment.ours(record), experiment.verdict
+        rows.append(
+            [
+                experiment.item,
+                f"`{experiment.command}`",
+                f"`{experiment.record}`",
+                ours,
+                experiment.paper,
+                verdict,
+            ]
+        )
+    return Table(
+        "The command runs the experiment at its published size; `graphnas search` and the longest scripts "
+        "say with `--dry-run` how long that takes. The record is what was run here, in small where it must be.",
+        ("", "at full size", "record here", "ours", "paper", "verdict"),
+        rows,
+    )
+
+
+def records_in(results: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Record]:
+    """The records of the experiments that are in a folder."""
+    paths = {e.record: results / f"{e.record}.json" for e in EXPERIMENTS}
+    return {name: read(path) for name, path in paths.items() if path.is_file()}
