@@ -225,7 +225,7 @@ def table(records: Mapping[str, Record]) -> Table:
         )
     return Table(
         "The command runs the experiment at its published size; `graphnas search` and the longest scripts "
-        "say with `--dry-run` how long that takes. The record is what was run here, in small where it must be.",
+        "say with `--dry-run` how long that takes. The record is what was run here, in small if it must be.",
         ("", "at full size", "record here", "ours", "paper", "verdict"),
         rows,
     )
