@@ -140,7 +140,7 @@ def test_a_foreign_study_is_not_continued(command, tmp_path):
 
 
 def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, monkeypatch, tmp_path):
-    original = running._Progress.__call__
+    original = running.Progress.__call__
 
     def interrupt(self, study, trial):
         original(self, study, trial)
@@ -149,7 +149,7 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
 
     run = ["search", *TINY, "--retrain-epochs", 0, "--output", tmp_path]
     with monkeypatch.context() as patch:
-        patch.setattr(running._Progress, "__call__", interrupt)
+        patch.setattr(running.Progress, "__call__", interrupt)
         stopped = command(*run, "--trials", 5)
         lost = command("search", *TINY, "--trials", 5)
     assert stopped.code == lost.code == 130
@@ -223,7 +223,7 @@ def test_an_unknown_method_is_refused():
 
 def test_progress_in_a_log_is_a_few_lines(capsys):
     study = optuna.create_study(direction="maximize")
-    progress = running._Progress("search", 100)
+    progress = running.Progress("search", 100)
     for number in range(100):
         value = math.nan if number % 10 == 0 else float(number)
         trial = (
