@@ -1,4 +1,4 @@
-"""``graphnas search --workers``: processes that share a study, are replaced if they die, and stop together."""
+"""``graphnas search --workers``: processes that share a study, are replaced if they die, stop together."""
 
 from __future__ import annotations
 
