@@ -10,6 +10,7 @@ never started.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ from optuna_graphnas.records import (
     place_of,
     record_worker,
 )
+
+BLANK_SECONDS = 60.0
+"""How long a trial may be without a parameter and a note of its process before it counts as lost."""
 
 
 def trials_done(study: Study) -> int:
@@ -82,19 +86,40 @@ def optimize_up_to(
             study.optimize(wanted, n_trials=1, callbacks=list(callbacks))
 
 
-def free_lost_trials(study: Study) -> int:
-    """End the trials whose process is known to be dead, without waiting for a heartbeat to be missed.
+class LostTrials:
+    """The trials of a study whose process is gone, ended without waiting for a heartbeat to be missed.
 
-    Returns:
-        How many. Their architectures are proposed again, as those of any trial that lost its worker.
+    That is a trial whose process is known to be dead, and one that shows no sign of a process for
+    :data:`BLANK_SECONDS`, by the clock of this one: it died between the two steps in which a trial is made
+    and notes its process. Their architectures are proposed again, as those of any trial that lost its worker.
+
+    Args:
+        study: The study.
     """
-    place, freed = place_of(study._storage), 0
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if fate_of(trial, place) is Fate.INTERRUPTED:
-            with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
-                study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-                freed += 1
-    return freed
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._blank_since: dict[int, float] = {}
+
+    def free(self) -> int:
+        """End those that there are; returns how many."""
+        place, freed, now = place_of(self._study._storage), 0, time.monotonic()
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        blank = {trial.number for trial in running if not trial.system_attrs and not trial.params}
+        self._blank_since = {number: self._blank_since.get(number, now) for number in blank}
+        for trial in running:
+            since = self._blank_since.get(trial.number)
+            unclaimed = since is not None and now - since > BLANK_SECONDS
+            if unclaimed or fate_of(trial, place) is Fate.INTERRUPTED:
+                self._blank_since.pop(trial.number, None)
+                with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
+                    self._study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                    freed += 1
+        return freed
+
+    def suspected(self) -> bool:
+        """Whether a trial showed no sign of a process when :meth:`free` looked."""
+        return bool(self._blank_since)
 
 
 def _is_done(trial: FrozenTrial) -> bool:

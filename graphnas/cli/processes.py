@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import graphnas
 from graphnas.errors import WorkersLost
@@ -43,13 +44,15 @@ def run_processes(
         KeyboardInterrupt: By Ctrl-C or SIGTERM. As with any error, all of them have ended.
     """
     workers = [_Worker(number, command, len(commands)) for number, command in enumerate(commands, start=1)]
-    with _terminated_as_interrupted():
+    with _Signals() as signals:
         try:
             for worker in workers:
                 worker.start()
             shown = time.monotonic()
             while any(worker.process is not None for worker in workers):
                 time.sleep(LOOK_SECONDS)
+                if signals.came:
+                    raise KeyboardInterrupt
                 died = [worker for worker in workers if worker.has_died()]
                 if died:
                     after_death()
@@ -59,7 +62,7 @@ def run_processes(
                     show()
                     shown = time.monotonic()
         finally:
-            _stop(workers)
+            _stop(workers, signals)
     if all(worker.given_up for worker in workers):
         raise WorkersLost(f"none of the {len(workers)} workers can run; see above why they ended")
 
@@ -120,36 +123,48 @@ class _Worker:
         self.process = None
 
 
-def _stop(workers: Sequence[_Worker]) -> None:
+class _Signals:
+    """Counts Ctrl-C and SIGTERM, by which Slurm and Kubernetes end a job, while the body runs.
+
+    They are looked for between the steps: an interrupted reader of an SQLite file would lock it for the
+    workers.
+    """
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _count(self, *_: object) -> None:
+        self.came += 1
+
+
+def _stop(workers: Sequence[_Worker], signals: _Signals) -> None:
     """End all that still run: let them end their trials, and kill those that do not, or on another Ctrl-C."""
     running = [worker for worker in workers if worker.process is not None]
     processes = [worker.process for worker in running if worker.process is not None]
-    try:
-        for process in processes:
-            process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
-    finally:
-        for process in processes:
-            process.kill()  # does nothing to one that has ended
-            process.wait()
-        for worker in running:
-            worker.forget()
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, by which Slurm and Kubernetes end a job, do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    came = signals.came
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(process.poll() is None for process in processes):
+        if signals.came > came or time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    for process in processes:
+        process.kill()  # does nothing to one that has ended
+        process.wait()
+    for worker in running:
+        worker.forget()
 
 
 def _environment(workers: int) -> dict[str, str]:

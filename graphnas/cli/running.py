@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from graphnas.cli.studies import quiet_optuna
+from graphnas.cli.studies import plain_interrupts, quiet_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -37,7 +37,7 @@ def run_trials(
     if trials == 0:
         return
     progress = Progress(title, trials, best_value(study))
-    with quiet_optuna():
+    with quiet_optuna(), plain_interrupts():
         try:
             study.optimize(objective, n_trials=trials, n_jobs=jobs, callbacks=[progress, *callbacks])
         finally:

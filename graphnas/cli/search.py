@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.as_worker is None:
         return _run(args)
-    end_with_parent()
+    args.interrupts = end_with_parent()
     try:
         return _run(args)
     except KeyboardInterrupt:  # the process that started it says so
@@ -220,7 +220,8 @@ def _run(args: argparse.Namespace) -> int:
             ]
             objective = Objective(space, evaluator, score=score)
             if args.as_worker is not None:
-                args.as_worker.run(studies, objective, [] if dashboard is None else [dashboard])
+                shown = [] if dashboard is None else [dashboard]
+                args.as_worker.run(studies, objective, args.interrupts, shown)
                 return 0
             for task in prior:
                 add_prior(studies[0], space, task)

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from graphnas.cli.arguments import integer
 from graphnas.cli.processes import run_processes
 from graphnas.cli.running import Progress, best_value
 from graphnas.cli.storages import in_memory
-from graphnas.cli.studies import quiet_optuna
+from graphnas.cli.studies import plain_interrupts, quiet_optuna
 from graphnas.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -46,13 +47,23 @@ class Part:
     device: str | None
 
     def run(
-        self, studies: Sequence[optuna.Study], objective: Objective, callbacks: Sequence[Any] = ()
+        self,
+        studies: Sequence[optuna.Study],
+        objective: Objective,
+        interrupts: Interrupts,
+        callbacks: Sequence[Any] = (),
     ) -> None:
         """Do it, in the worker."""
         from optuna_graphnas.budget import optimize_up_to
 
-        with quiet_optuna():
-            optimize_up_to(studies[self.study], objective, self.total, callbacks=callbacks)
+        interrupts.at_once = False
+        with quiet_optuna(), plain_interrupts():
+            optimize_up_to(
+                studies[self.study],
+                lambda trial: interrupts.during(objective, trial),
+                self.total,
+                callbacks=[*callbacks, interrupts.between],
+            )
 
 
 # ---------------------------------------------------------------- arguments
@@ -153,9 +164,9 @@ def devices_of(args: argparse.Namespace, trains: bool) -> list[str | None]:
 # ---------------------------------------------------------------- the worker
 
 
-def end_with_parent() -> None:
+def end_with_parent() -> Interrupts:
     """Have this process interrupted when the one that started it has ended, and by Ctrl-C's signal."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    interrupts = Interrupts()
 
     def watch() -> None:
         while os.read(0, 1):
@@ -163,6 +174,41 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=watch, daemon=True).start()
+    return interrupts
+
+
+class Interrupts:
+    """Ctrl-C's signal in a worker: it ends the start and an evaluation at once, but no storing of results.
+
+    So a finished value is kept, and no trial is left without a note of who began it. What swallows the
+    exception, as some imports do, puts the end off until the next trial.
+
+    Attributes:
+        at_once: Whether the signal raises KeyboardInterrupt when it comes.
+    """
+
+    def __init__(self) -> None:
+        self.at_once, self._came = True, False
+        signal.signal(signal.SIGINT, self._handle)  # a shell's background jobs ignore it
+
+    def _handle(self, *_: object) -> None:
+        self._came = True
+        if self.at_once:
+            raise KeyboardInterrupt
+
+    def during(self, objective: Objective, trial: optuna.Trial) -> float | tuple[float, ...]:
+        """Evaluate ``trial``."""
+        try:
+            self.at_once = True
+            self.between()
+            return objective(trial)
+        finally:
+            self.at_once = False
+
+    def between(self, *_: object) -> None:
+        """Stop here, if the signal has come."""
+        if self._came:
+            raise KeyboardInterrupt
 
 
 # ---------------------------------------------------------------- those that start them
@@ -188,9 +234,10 @@ def search_together(
         title: What the progress is called.
     """
     from graphnas.evaluate import TabularEvaluator
-    from optuna_graphnas.budget import free_lost_trials, trials_done, trials_left, trials_under_way
+    from optuna_graphnas.budget import LostTrials, trials_done, trials_left, trials_under_way
 
-    free_lost_trials(study)
+    lost = LostTrials(study)
+    lost.free()
     done, left = trials_done(study), trials_left(study, total)
     if left:
         print(f"{title}: {done} of {total} trials are done; {args.workers} workers for the rest", flush=True)
@@ -200,14 +247,19 @@ def search_together(
         progress = Progress(title, total - done, best_value(study))
 
         def show() -> None:
+            lost.free()
             progress.show(trials_done(study) - done, best_value(study))
 
         try:
-            run_processes(commands, show=show, after_death=lambda: free_lost_trials(study))
+            while trials_left(study, total):
+                run_processes(commands, show=show, after_death=lost.free)
+                while lost.suspected():  # a worker may have died in the moment when it began a trial
+                    time.sleep(1)
+                    lost.free()
             show()
         finally:
             progress.close()
-            free_lost_trials(study)
+            lost.free()
     done, elsewhere = trials_done(study), trials_under_way(study)
     if done < total and elsewhere:
         args.retrain_epochs = 0

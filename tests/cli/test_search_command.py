@@ -161,6 +161,16 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
     assert "continues after 2 trials with 1 more" in done.out
 
 
+def test_an_interrupt_while_a_value_is_stored_is_no_other_error(command, monkeypatch, tmp_path):
+    def interrupted(self, trial_id, state, values=None):
+        raise KeyboardInterrupt  # Optuna then raises an error of its own
+
+    monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_state_values", interrupted)
+    done = command("search", *TINY, "--trials", 2, "--output", tmp_path)
+    assert done.code == 130
+    assert "interrupted; the finished trials are kept" in done.err
+
+
 def test_two_jobs_evaluate_no_network_twice(command, tmp_path):
     run = ["search", *TINY, "--method", "random", "--trials", 6, "--n-jobs", 2, "--retrain-epochs", 0]
     assert command(*run, "--output", tmp_path).code == 0

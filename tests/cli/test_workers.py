@@ -8,9 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import optuna
 import pytest
@@ -18,10 +20,11 @@ import torch
 
 from graphnas.cli import processes, workers
 from graphnas.cli.storages import GRACE_SECONDS, open_storage
-from graphnas.errors import WorkersLost
+from graphnas.errors import InvalidArgument, WorkersLost
 from search_spaces import get_space
 
 TABLE = ["search", "--space", "nasbench201", "--method", "random"]
+Found = TypeVar("Found")
 LONG = 500
 """Trials that are not done before a test has looked."""
 
@@ -37,12 +40,19 @@ def evaluated(study: optuna.Study) -> list[str]:
     return [space.key(space.from_parameters(trial.params)) for trial in complete]
 
 
-def wait_for(what: Callable[[], object], seconds: float = 120) -> object:
+def meanwhile(what: Callable[[], Found], then: Callable[[Found], object]) -> threading.Thread:
+    """A thread that waits for something in the study and does what follows."""
+    thread = threading.Thread(target=lambda: then(wait_for(what)))
+    thread.start()
+    return thread
+
+
+def wait_for(what: Callable[[], Found], seconds: float = 120) -> Found:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             found = what()
-        except KeyError:  # the study is not there yet
+        except (KeyError, InvalidArgument):  # the study is not there yet
             found = None
         if found:
             return found
@@ -94,39 +104,33 @@ def test_two_workers_do_the_wanted_trials_none_twice(command, needs_table, tmp_p
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_its_trial_freed(needs_table, tmp_path):
+def test_a_killed_worker_is_replaced_and_its_trial_freed(command, needs_table, tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
-    search = started(*TABLE, "--workers", 2, "--trials", LONG, "--storage", storage)
-    try:
-        study = wait_for(lambda: study_in(storage))
-        first = wait_for(lambda: processes_of(study))
-        os.kill(min(first), signal.SIGKILL)
-        wait_for(lambda: len(processes_of(study) - first) >= 1 and len(processes_of(study)) >= 3)
-        search.send_signal(signal.SIGINT)
-        _, errors = search.communicate(timeout=60)
-    finally:
-        search.kill()
-    assert re.search(r"worker \d of 2 was ended by SIGKILL; started again \(1 of at most 10 times\)", errors)
+    killed = meanwhile(
+        lambda: processes_of(study_in(storage)), lambda pids: os.kill(min(pids), signal.SIGKILL)
+    )
+    done = command(*TABLE, "--workers", 2, "--trials", 40, "--storage", storage)
+    killed.join()
+    assert done.code == 0, done.err
+    assert re.search(
+        r"worker \d of 2 was ended by SIGKILL; started again \(1 of at most 10 times\)", done.err
+    )
+    study = study_in(storage)
     assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
     keys = evaluated(study)
-    assert len(keys) == len(set(keys)) > 0
+    assert len(keys) == len(set(keys)) == 40
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_stops_all_and_keeps_what_was_done(needs_table, tmp_path, number):
-    search = started(*TABLE, "--workers", 2, "--trials", LONG, "--output", tmp_path)
+def test_an_interrupt_stops_all_and_keeps_what_was_done(command, needs_table, tmp_path, number):
     storage = f"sqlite:///{tmp_path}/study.db"
-    try:
-        study = wait_for(lambda: study_in(storage))
-        wait_for(lambda: evaluated(study))
-        search.send_signal(number)
-        out, errors = search.communicate(timeout=60)
-    finally:
-        search.kill()
-    assert search.returncode == 130, errors
-    assert f"interrupted; the finished trials are kept in {storage}" in errors
-    assert "Traceback" not in out + errors
+    sent = meanwhile(lambda: evaluated(study_in(storage)), lambda _: os.kill(os.getpid(), number))
+    done = command(*TABLE, "--workers", 2, "--trials", LONG, "--output", tmp_path)
+    sent.join()
+    assert done.code == 130, done.err
+    assert f"interrupted; the finished trials are kept in {storage}" in done.err
+    study = study_in(storage)
     assert not any(map(exists, processes_of(study)))
     assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
     assert 0 < len(evaluated(study)) < LONG
