@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +23,7 @@ import torch
 
 from graphnas.cli import processes, workers
 from graphnas.cli.storages import GRACE_SECONDS, open_storage
-from graphnas.errors import InvalidArgument, WorkersLost
+from graphnas.errors import WorkersLost
 from search_spaces import get_space
 
 TABLE = ["search", "--space", "nasbench201", "--method", "random"]
@@ -47,14 +50,26 @@ def meanwhile(what: Callable[[], Found], then: Callable[[Found], object]) -> thr
     return thread
 
 
+def begun_by(database: Path, state: str = "%") -> set[int]:
+    """The processes that have begun trials; read at one go, since a lingering reader locks others out."""
+    if not database.exists():
+        return set()
+    query = (
+        "SELECT value_json FROM trial_system_attributes JOIN trials USING (trial_id) "
+        "WHERE key = 'graphnas:worker' AND state LIKE ?"
+    )
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            rows = connection.execute(query, (state,)).fetchall()
+        except sqlite3.OperationalError:  # no tables yet, or locked
+            return set()
+    return {json.loads(text)["pid"] for (text,) in rows}
+
+
 def wait_for(what: Callable[[], Found], seconds: float = 120) -> Found:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            found = what()
-        except (KeyError, InvalidArgument):  # the study is not there yet
-            found = None
-        if found:
+        if found := what():
             return found
         time.sleep(0.1)
     raise AssertionError("waited in vain")
@@ -69,11 +84,6 @@ def started(*arguments: object) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def processes_of(study: optuna.Study) -> set[int]:
-    trials = study.get_trials(deepcopy=False)
-    return {trial.system_attrs["graphnas:worker"]["pid"] for trial in trials if trial.params}
 
 
 def exists(pid: int) -> bool:
@@ -107,7 +117,7 @@ def test_two_workers_do_the_wanted_trials_none_twice(command, needs_table, tmp_p
 def test_a_killed_worker_is_replaced_and_its_trial_freed(command, needs_table, tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     killed = meanwhile(
-        lambda: processes_of(study_in(storage)), lambda pids: os.kill(min(pids), signal.SIGKILL)
+        lambda: begun_by(tmp_path / "study.db"), lambda pids: os.kill(min(pids), signal.SIGKILL)
     )
     done = command(*TABLE, "--workers", 2, "--trials", 40, "--storage", storage)
     killed.join()
@@ -125,13 +135,15 @@ def test_a_killed_worker_is_replaced_and_its_trial_freed(command, needs_table, t
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_stops_all_and_keeps_what_was_done(command, needs_table, tmp_path, number):
     storage = f"sqlite:///{tmp_path}/study.db"
-    sent = meanwhile(lambda: evaluated(study_in(storage)), lambda _: os.kill(os.getpid(), number))
+    sent = meanwhile(
+        lambda: begun_by(tmp_path / "study.db", "COMPLETE"), lambda _: os.kill(os.getpid(), number)
+    )
     done = command(*TABLE, "--workers", 2, "--trials", LONG, "--output", tmp_path)
     sent.join()
     assert done.code == 130, done.err
     assert f"interrupted; the finished trials are kept in {storage}" in done.err
     study = study_in(storage)
-    assert not any(map(exists, processes_of(study)))
+    assert not any(map(exists, begun_by(tmp_path / "study.db")))
     assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
     assert 0 < len(evaluated(study)) < LONG
 
@@ -140,8 +152,7 @@ def test_an_interrupt_stops_all_and_keeps_what_was_done(command, needs_table, tm
 def test_workers_end_when_the_process_that_started_them_is_killed(needs_table, tmp_path):
     search = started(*TABLE, "--workers", 2, "--trials", LONG, "--output", tmp_path)
     try:
-        study = wait_for(lambda: study_in(f"sqlite:///{tmp_path}/study.db"))
-        found = wait_for(lambda: processes_of(study))
+        found = wait_for(lambda: begun_by(tmp_path / "study.db"))
     finally:
         search.kill()
         search.communicate()
