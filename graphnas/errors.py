@@ -41,3 +41,7 @@ class TrainingFailed(GraphNASError, RuntimeError):
 
 class ExportFailed(GraphNASError, RuntimeError):
     """A network could not be written in a format, or what was written computes something else."""
+
+
+class WorkersLost(GraphNASError, RuntimeError):
+    """Processes that a search started ended again and again, or cannot run at all."""

@@ -7,8 +7,8 @@ sampler note on a trial that fails which of these it was:
 
 ==============================  =====================================================================
 FAIL, noted as a failure        FINISHED
-FAIL, noted as stopped          STOPPED: a person pressed Ctrl-C, or data are missing or damaged, which is
-                                no fault of the architecture
+FAIL, noted as stopped          STOPPED: a person pressed Ctrl-C, data are missing or damaged, or it was one
+                                too many of a budget, which is no fault of the architecture
 FAIL, not noted, by             INTERRUPTED: the heartbeat, or somebody who tidied up, found its worker
 ``study.optimize``              dead
 FAIL, by ask-and-tell           FINISHED: a told FAIL is a failure, whichever process tells it. Optuna has
@@ -40,7 +40,12 @@ WORKER = "graphnas:worker"
 FAILURE = "graphnas:failed"
 STOPPED = "graphnas:interrupted"
 
-NOT_ITS_FAULT = (KeyboardInterrupt, CorruptData, DataNotFound)
+
+class NotNeeded(Exception):
+    """Ends a trial before it is evaluated, because others do what is left of a budget."""
+
+
+NOT_ITS_FAULT = (KeyboardInterrupt, CorruptData, DataNotFound, NotNeeded)
 """Errors that end a trial without saying anything of its architecture."""
 
 

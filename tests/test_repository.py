@@ -50,8 +50,8 @@ def table() -> None:
 def test_extras():
     extras = PROJECT["optional-dependencies"]
     names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "dashboard", "hub", "tables"}
-    # mmcv is built from source, in minutes, and Ray is an engine of its own: nobody gets them unasked.
-    assert set(extras) == names | {"detection", "ray", "docs", "dev", "all"}
+    # mmcv is built from source, in minutes, and other engines are large: nobody gets them unasked.
+    assert set(extras) == names | {"detection", "ray", "grpc", "docs", "dev", "all"}
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
     assert set(everything.split(",")) == names
 

@@ -88,3 +88,6 @@ print(f"{len(study.trials)} trials, {len(keys)} different architectures, best {s
 # process is gone; on several, give the storage a heartbeat::
 #
 #     optuna.storages.RDBStorage("postgresql://...", heartbeat_interval=60)
+#
+# On the command line, ``graphnas search --workers 4`` starts the processes, gives each its GPU, replaces one
+# that dies, and sets the heartbeat.

@@ -65,6 +65,8 @@ def dry_run_of_search(
         made = make_search_method(method, space, seed=args.seed, **own)
         work += [Work(f"{method}: {w.name}", w.times, w.seconds) for w in proposal_work(made, trials)]
     notes.append("Optuna's own work for each trial, and the start of the program, are not counted.")
+    if args.workers > 1:
+        notes.append(f"--workers {args.workers} is not counted: the times are those of one worker.")
     if args.n_jobs > 1:
         notes.append(f"--n-jobs {args.n_jobs} is not counted: the times are those of one trial at a time.")
     return DryRun(f"a search of {space.name} on {settings['dataset']}", facts, work, notes)

@@ -128,7 +128,7 @@ def _refuse(arguments: dict[str, Any], why: str) -> None:
 def _table(args: argparse.Namespace, space: GraphSpace) -> tuple[Evaluator, dict[str, Any]]:
     from graphnas.evaluate import TabularEvaluator
 
-    names = ("recipe", "epochs", "device", "training", "shape", "image_size", "download")
+    names = ("recipe", "epochs", "devices", "device", "training", "shape", "image_size", "download")
     training = {name: getattr(args, name) for name in names}
     _refuse(training, "training, but the values come from the table; add --evaluator train to train")
     try:

@@ -25,7 +25,7 @@ from graphnas.cli import (
     spaces,
     train,
 )
-from graphnas.errors import DataNotFound, GraphNASError, StorageFailed
+from graphnas.errors import DataNotFound, GraphNASError, StorageFailed, WorkersLost
 
 BAD_ARGUMENTS = 2
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
@@ -68,11 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (by default the process's arguments) asks for.
 
     Returns:
-        The exit code: 0, 1 if a search found nothing, a core part is missing or something cannot be written,
+        The exit code: 0, 1 if a search found nothing, lost its workers, a core part is missing or something
+        cannot be written,
         2 for bad arguments or another error that graphnas raises on purpose (one line on stderr, or two if
         data is missing), 130 after Ctrl-C.
     """
     args = build_parser().parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)  # for processes that do a part of the same
     try:
         code: int = args.run(args)
         sys.stdout.flush()  # here, so that a reader that has gone away is noticed inside of this block
@@ -84,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_ARGUMENTS
     except GraphNASError as error:
         print("graphnas: error:", " ".join(str(error).split()), file=sys.stderr)
-        return 1 if isinstance(error, StorageFailed) else BAD_ARGUMENTS
+        return 1 if isinstance(error, StorageFailed | WorkersLost) else BAD_ARGUMENTS
     except KeyboardInterrupt:
         print("\ngraphnas: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from graphnas.cli.studies import quiet_optuna
+from graphnas.cli.studies import plain_interrupts, quiet_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -36,17 +36,22 @@ def run_trials(
     """
     if trials == 0:
         return
-    known = [trial.values[0] for trial in study.get_trials(deepcopy=False) if trial.values is not None]
-    progress = _Progress(title, trials, max(known, default=None))
-    with quiet_optuna():
+    progress = Progress(title, trials, best_value(study))
+    with quiet_optuna(), plain_interrupts():
         try:
             study.optimize(objective, n_trials=trials, n_jobs=jobs, callbacks=[progress, *callbacks])
         finally:
             progress.close()
 
 
-class _Progress:
-    """A callback of ``study.optimize``, which with several jobs is called from several threads."""
+class Progress:
+    """Shows how far the trials are; a callback of ``study.optimize``, which calls it from its threads.
+
+    Args:
+        title: What it is called.
+        trials: How many trials there will be.
+        best: The best value before them.
+    """
 
     def __init__(self, title: str, trials: int, best: float | None = None) -> None:
         self._title, self._trials, self._done = title, trials, 0
@@ -56,22 +61,35 @@ class _Progress:
         self._bar = tqdm(total=trials, desc=title, unit="trial") if sys.stderr.isatty() else None
 
     def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        """One more trial has ended."""
         with self._lock:
-            self._done += 1
-            if trial.values is not None and (self._best is None or trial.values[0] > self._best):
-                self._best = trial.values[0]
-            best = "none yet" if self._best is None else f"{self._best:.2f}"
-            if self._bar is not None:
-                self._bar.set_postfix_str(f"best {best}", refresh=False)
-                self._bar.update()
-            elif self._done * LINES // self._trials > (self._done - 1) * LINES // self._trials:
-                seconds = time.perf_counter() - self._started
-                print(
-                    f"{self._title}: {self._done}/{self._trials} trials, {seconds:.0f} s, best {best}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            best = self._best
+            if trial.values is not None and (best is None or trial.values[0] > best):
+                best = trial.values[0]
+            self.show(self._done + 1, best)
+
+    def show(self, done: int, best: float | None) -> None:
+        """So many trials have ended, and this is the best value so far."""
+        before, self._done, self._best = self._done, done, best
+        shown = "none yet" if best is None else f"{best:.2f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"best {shown}", refresh=False)
+            self._bar.update(done - before)
+        elif done * LINES // self._trials > before * LINES // self._trials:
+            seconds = time.perf_counter() - self._started
+            print(
+                f"{self._title}: {done}/{self._trials} trials, {seconds:.0f} s, best {shown}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def close(self) -> None:
+        """Leave the terminal as a line of its own."""
         if self._bar is not None:
             self._bar.close()
+
+
+def best_value(study: optuna.Study) -> float | None:
+    """The largest value in ``study``; None where there is none."""
+    known = [trial.values[0] for trial in study.get_trials(deepcopy=False) if trial.values is not None]
+    return max(known, default=None)

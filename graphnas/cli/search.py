@@ -19,6 +19,7 @@ from graphnas.cli.storages import file_url, in_memory, open_storage, storage_err
 from graphnas.cli.studies import Evaluated, Outcome, open_study, read_outcome
 from graphnas.cli.supernet import add_supernet_arguments, search_with_supernet
 from graphnas.cli.text import architecture_text, count, figure
+from graphnas.cli.workers import add_worker_arguments, check_workers, end_with_parent, search_together
 from graphnas.errors import InvalidArgument, TrainingFailed
 from graphnas.graph.space import GraphSpace
 from graphnas.optional import require
@@ -81,7 +82,11 @@ def add_parser(commands: Any) -> None:
         help="results of another task or a cheaper proxy, kept with the study (see graphnas import --help)",
     )
     parser.add_argument(
-        "--trials", type=integer(0), default=20, metavar="N", help="trials to run now (default: 20)"
+        "--trials",
+        type=integer(0),
+        default=20,
+        metavar="N",
+        help="trials to run now (default: 20); with --workers, those of the whole study",
     )
     parser.add_argument(
         "--compare",
@@ -93,8 +98,9 @@ def add_parser(commands: Any) -> None:
         "--seed", type=integer(0), default=0, metavar="N", help="seed of everything random (default: 0)"
     )
     parser.add_argument(
-        "--n-jobs", type=integer(1), default=1, metavar="N", help="trials at a time, in threads"
+        "--n-jobs", type=integer(1), metavar="N", help="trials at a time, in threads (default: 1)"
     )
+    add_worker_arguments(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",
@@ -138,15 +144,26 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search, print the table, write the files.
+    """Search, print the table, write the files; in a worker, only search.
 
     Raises:
         GraphNASError: Arguments that do not fit, data or packages that are missing; before any trial is run.
     """
+    if args.as_worker is None:
+        return _run(args)
+    args.interrupts = end_with_parent()
+    try:
+        return _run(args)
+    except KeyboardInterrupt:  # the process that started it says so
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
     require("optuna", "optuna")
     from graphnas.evaluate import EfficiencyScore
     from optuna_graphnas import Objective, add_prior
 
+    check_workers(args)
     dashboard = _dashboard(args)
     if args.compare == args.method:
         raise InvalidArgument(f"--compare {args.compare} is the method itself; choose another one")
@@ -184,7 +201,7 @@ def run(args: argparse.Namespace) -> int:
         print(dry_run_of_search(args, space, evaluator, settings, methods))
         return 0
     url = _storage_url(args)
-    storage = open_storage(url)
+    storage = open_storage(url, heartbeat=args.workers > 1)
     stem = f"{space.name}-{settings['dataset']}"
     names = [args.study_name or f"{stem}-{args.method}"]
     if args.compare:
@@ -201,10 +218,17 @@ def run(args: argparse.Namespace) -> int:
                 open_study(storage, name, settings, method, sampler)
                 for name, method, sampler in zip(names, methods, samplers, strict=True)
             ]
+            objective = Objective(space, evaluator, score=score)
+            if args.as_worker is not None:
+                shown = [] if dashboard is None else [dashboard]
+                args.as_worker.run(studies, objective, args.interrupts, shown)
+                return 0
             for task in prior:
                 add_prior(studies[0], space, task)
-            outcomes = _search(args, Objective(space, evaluator, score=score), studies, methods, dashboard)
+            outcomes = _search(args, objective, studies, methods, dashboard)
     except KeyboardInterrupt:
+        if args.as_worker is not None:
+            raise
         print(f"\ngraphnas: interrupted; the finished trials are {kept}", file=sys.stderr)
         return 130
     metric = settings["metric"].replace("_", " ")
@@ -289,13 +313,17 @@ def _search(
         done = len(read_outcome(study, space).values)
         # The second method catches up with the first, so that both are compared at the same budget.
         todo = max(0, len(outcomes[0].values) - done) if outcomes else args.trials
-        if todo:
-            print(
-                f"{method}: "
-                + (f"continues after {done} trials with {todo} more" if done else f"{todo} trials")
-            )
-        shown = [] if dashboard is None else [dashboard]
-        run_trials(study, objective, todo, jobs=args.n_jobs, title=method, callbacks=shown)
+        if args.workers > 1:
+            total = max(args.trials, len(outcomes[0].values)) if outcomes else args.trials
+            search_together(args, study, len(outcomes), objective.evaluator, total, title=method)
+        else:
+            if todo:
+                print(
+                    f"{method}: "
+                    + (f"continues after {done} trials with {todo} more" if done else f"{todo} trials")
+                )
+            shown = [] if dashboard is None else [dashboard]
+            run_trials(study, objective, todo, jobs=args.n_jobs, title=method, callbacks=shown)
         if dashboard is not None:
             dashboard.publish(study)
         outcomes.append(read_outcome(study, space))

@@ -7,12 +7,13 @@ import errno
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from graphnas.errors import DataNotFound, InvalidArgument, StorageFailed
+from graphnas.errors import DataNotFound, InvalidArgument, MissingExtra, StorageFailed
 from graphnas.optional import require
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ ATTEMPTS = 20
 PAUSE = 0.1
 LOCK_SECONDS = 60.0
 """How long a writer waits for others on the same file."""
+HEARTBEAT_SECONDS = 60
+"""How often a trial shows that its process lives, where a heartbeat is asked for."""
+GRACE_SECONDS = 300
+"""How long none may be seen before the trial is freed: a busy machine or database delays a few."""
+GRPC_SECONDS = 20.0
+"""How long a proxy may take to answer."""
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EACCES}
 
 
@@ -87,12 +94,18 @@ def existing_file(url: str) -> str | None:
     return path
 
 
-def open_storage(url: str | None) -> BaseStorage:
-    """Optuna's storage at ``url``, in memory if None; ``journal://FILE`` is a journal file.
+def open_storage(url: str | None, *, heartbeat: bool = False) -> BaseStorage:
+    """Optuna's storage at ``url``, in memory if None.
+
+    Args:
+        url: ``journal://FILE`` is a journal file, ``grpc://HOST:PORT`` Optuna's proxy for a storage, anything
+            else the URL of a database.
+        heartbeat: Let running trials show that their process lives, so that the others free those of one that
+            was killed. Databases only: journals and proxies have none.
 
     Raises:
         InvalidArgument: It is no database URL, or the database cannot be opened.
-        MissingExtra: Optuna is not installed.
+        MissingExtra: Optuna is not installed, or grpcio for a proxy.
     """
     optuna = require("optuna", "optuna")
     if url is None:
@@ -103,13 +116,15 @@ def open_storage(url: str | None) -> BaseStorage:
     shown = without_password(url)
     for attempt in range(ATTEMPTS):
         try:
-            return _open(url)
+            return _open(url, heartbeat)
         except (OperationalError, ProgrammingError, IntegrityError) as error:
             # Two processes that make a new database at once: one of them finds its tables there already.
             if attempt + 1 < ATTEMPTS and re.search(r"already exists|UNIQUE|duplicate|locked", str(error)):
                 time.sleep(PAUSE)
                 continue
             raise InvalidArgument(f"cannot open the storage {shown!r}: {_why(error)}") from error
+        except MissingExtra:
+            raise
         except (SQLAlchemyError, ImportError, RuntimeError, ValueError, OSError) as error:
             raise InvalidArgument(
                 f"cannot open the storage {shown!r}: {_why(error)}; expected a database URL such as "
@@ -120,18 +135,47 @@ def open_storage(url: str | None) -> BaseStorage:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _open(url: str) -> BaseStorage:
+def _open(url: str, heartbeat: bool) -> BaseStorage:
     storages = require("optuna.storages", "optuna")
     storage: BaseStorage
     if url.startswith("journal://"):
         journal = require("optuna.storages.journal", "optuna")
         storage = storages.JournalStorage(journal.JournalFileBackend(url.removeprefix("journal://")))
-    elif url.startswith("sqlite") and not in_memory(url):
-        engine = {"connect_args": {"timeout": LOCK_SECONDS}}
-        storage = storages.get_storage(storages.RDBStorage(url, engine_kwargs=engine))
-    else:
-        storage = storages.get_storage(url)
+        return storage
+    if url.startswith("grpc://"):
+        return _proxy(url)
+    options: dict[str, Any] = {}
+    if url.startswith("sqlite") and not in_memory(url):
+        options["engine_kwargs"] = {"connect_args": {"timeout": LOCK_SECONDS}}
+    if heartbeat and not in_memory(url):
+        options |= {"heartbeat_interval": HEARTBEAT_SECONDS, "grace_period": GRACE_SECONDS}
+    with _without_experimental_warning():
+        storage = storages.get_storage(storages.RDBStorage(url, **options) if options else url)
     return storage
+
+
+def _proxy(url: str) -> BaseStorage:
+    require("grpc", "grpc")
+    storages = require("optuna.storages", "optuna")
+    found = re.fullmatch(r"grpc://(\[[0-9a-fA-F:.]+\]|[^:/@\[\]]+):(\d+)/?", url)
+    if found is None or not 0 < int(found[2]) < 65536:
+        raise ValueError("a proxy's address is grpc://HOST:PORT")
+    with _without_experimental_warning():
+        storage: BaseStorage = storages.GrpcStorageProxy(host=found[1], port=int(found[2]))
+    try:
+        storage.wait_server_ready(timeout=GRPC_SECONDS)  # type: ignore[attr-defined]
+    except ConnectionError as error:
+        raise OSError(f"no storage proxy answers there within {GRPC_SECONDS:.0f} s") from error
+    return storage
+
+
+@contextlib.contextmanager
+def _without_experimental_warning() -> Iterator[None]:
+    """Keep to ourselves that Optuna may change what we ask for."""
+    category = require("optuna.exceptions", "optuna").ExperimentalWarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
 
 
 # ---------------------------------------------------------------- errors
@@ -166,6 +210,8 @@ def _storage_error(error: BaseException | None) -> BaseException | None:
         if isinstance(error, SQLAlchemyError | optuna.exceptions.StorageInternalError):
             return error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error
         if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        if type(error).__module__.partition(".")[0] == "grpc":  # a proxy, and not imported without one
             return error
         if isinstance(error, RuntimeError) and "file write failed" in str(error):  # torch.save
             return error

@@ -81,6 +81,24 @@ def quiet_optuna() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
+@contextlib.contextmanager
+def plain_interrupts() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: where it hits Optuna while that stores a value, another error follows it.
+
+    Raises:
+        KeyboardInterrupt: An error came from one.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            cause = cause.__cause__ or cause.__context__
+        raise
+
+
 def open_study(
     storage: BaseStorage, name: str, settings: Mapping[str, Any], method: str, sampler: BaseSampler
 ) -> optuna.Study:

@@ -140,7 +140,7 @@ def test_a_foreign_study_is_not_continued(command, tmp_path):
 
 
 def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, monkeypatch, tmp_path):
-    original = running._Progress.__call__
+    original = running.Progress.__call__
 
     def interrupt(self, study, trial):
         original(self, study, trial)
@@ -149,7 +149,7 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
 
     run = ["search", *TINY, "--retrain-epochs", 0, "--output", tmp_path]
     with monkeypatch.context() as patch:
-        patch.setattr(running._Progress, "__call__", interrupt)
+        patch.setattr(running.Progress, "__call__", interrupt)
         stopped = command(*run, "--trials", 5)
         lost = command("search", *TINY, "--trials", 5)
     assert stopped.code == lost.code == 130
@@ -159,6 +159,16 @@ def test_an_interrupted_search_keeps_its_trials_and_says_how_to_go_on(command, m
     done = command(*run, "--trials", 1)
     assert done.code == 0
     assert "continues after 2 trials with 1 more" in done.out
+
+
+def test_an_interrupt_while_a_value_is_stored_is_no_other_error(command, monkeypatch, tmp_path):
+    def interrupted(self, trial_id, state, values=None):
+        raise KeyboardInterrupt  # Optuna then raises an error of its own
+
+    monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_state_values", interrupted)
+    done = command("search", *TINY, "--trials", 2, "--output", tmp_path)
+    assert done.code == 130
+    assert "interrupted; the finished trials are kept" in done.err
 
 
 def test_two_jobs_evaluate_no_network_twice(command, tmp_path):
@@ -223,7 +233,7 @@ def test_an_unknown_method_is_refused():
 
 def test_progress_in_a_log_is_a_few_lines(capsys):
     study = optuna.create_study(direction="maximize")
-    progress = running._Progress("search", 100)
+    progress = running.Progress("search", 100)
     for number in range(100):
         value = math.nan if number % 10 == 0 else float(number)
         trial = (
