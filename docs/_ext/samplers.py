@@ -84,7 +84,7 @@ SAMPLERS = (
         YES,
         YES,
         YES,
-        YES,
+        NOT_AGAIN,
         "inner sampler",
     ),
     Sampler(
