@@ -21,7 +21,14 @@ import numpy as np
 
 from benchmarks.autoencoders.enas6_arms import ARMS, PUBLISHED, Run, settings_of
 from benchmarks.autoencoders.enas6_data import Data
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
+from benchmarks.harness.records import (
+    missing_runs,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
 from benchmarks.harness.sections import Section, Table, by_arm, mean_sd
 
 PLOT = "enas6_autoencoders.png"
@@ -222,12 +229,9 @@ def main() -> int:
         runs = {**{(run["arm"], run["seed"]): run for run in current}, **made}
         return {**settings, "runs": [runs[k] for k in sorted(runs, key=lambda k: (order.index(k[0]), k[1]))]}
 
-    done = {(run["arm"], run["seed"]) for run in record("trainings")["runs"]}
-    for seed in range(options.seeds):
-        for arm in options.arms:
-            if (arm, seed) not in done:
-                made[arm, seed] = Run(arm, seed, data, options).figures()
-                write_record(options.output, record(), quiet=True)
+    for arm, seed in missing_runs(record("trainings")["runs"], options.arms, options.seeds):
+        made[arm, seed] = Run(arm, seed, data, options).figures()
+        write_record(options.output, record(), quiet=True)
     publish(options.output, record(), section)
     return 0
 

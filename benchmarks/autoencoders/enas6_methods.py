@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.autoencoders.enas6_surrogate import SPACE
-from benchmarks.harness.records import stored_runs, write_record
+from benchmarks.harness.records import missing_runs, stored_runs, write_record
 from graphnas import Architecture, SearchMethod
 from graphnas.autoencoders import GraphAutoencoder, load_autoencoder
 from graphnas.methods import LatentBO, LatentBOConfig, RandomSearch, RegularizedEvolution
@@ -212,12 +212,10 @@ def all_searches(
         listed = sorted(runs, key=lambda key: (named.index(key[0]), key[1]))
         return {**settings, **figures, "runs": [runs[key] for key in listed]}
 
-    done = {(run["arm"], run["seed"]) for run in record("searches")["runs"]}
-    for (arm, seed), model in wanted.items():
-        if (arm, seed) not in done:
-            made[arm, seed] = run = searches.run(arm, seed, model)
-            write_record(options.output, record(), quiet=True)
-            print(f"{arm}, seed {seed}: {max(run['values']):.3f} in {run['cpu_seconds']:.0f} s", flush=True)
+    for arm, seed in missing_runs(record("searches")["runs"], options.arms, options.seeds):
+        made[arm, seed] = run = searches.run(arm, seed, wanted[arm, seed])
+        write_record(options.output, record(), quiet=True)
+        print(f"{arm}, seed {seed}: {max(run['values']):.3f} in {run['cpu_seconds']:.0f} s", flush=True)
     return record()
 
 

@@ -21,7 +21,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.autoencoders.noted_training import file_stem, train_with_notes
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
+from benchmarks.harness.records import (
+    missing_runs,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
 from benchmarks.harness.sections import Section, Table, by_arm, counted, mean_sd
 from graphnas import ArchitectureBatch
 from graphnas.autoencoders import VSGAE, GraphAutoencoder, TrainingConfig, VSGAEConfig
@@ -185,12 +192,9 @@ def main() -> int:
     settings = {name: getattr(options, name) for name in ("decodings", "epochs", "hidden", "learning_rate")}
     settings.update(train=len(data.train), test=len(data.test))
     runs = stored_runs(options.output, settings, "trainings", fresh=options.fresh)
-    done = {(run["arm"], run["seed"]) for run in runs}
-    for seed in range(options.seeds):
-        for arm in options.arms:
-            if (arm, seed) not in done:
-                runs.append(run(arm, seed, data, options))
-                write_record(options.output, {**settings, "runs": runs}, quiet=True)
+    for arm, seed in missing_runs(runs, options.arms, options.seeds):
+        runs.append(run(arm, seed, data, options))
+        write_record(options.output, {**settings, "runs": runs}, quiet=True)
     publish(options.output, {**settings, "runs": runs}, section)
     return 0
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.records import (
     RESULTS,
+    missing_runs,
     publish,
     run_on_one_thread,
     script_parser,
@@ -186,8 +187,7 @@ def main() -> int:
     data = persons(load_coco("coco_mini"))
     settings = {"detector": options.detector, "epochs": options.epochs, "image_size": list(size)}
     runs = stored_runs(output, settings, "trainings", fresh=options.fresh)
-    done = {(run["arm"], run["seed"]) for run in runs}
-    todo = [(arm, seed) for seed in range(options.seeds) for arm in options.arms if (arm, seed) not in done]
+    todo = missing_runs(runs, options.arms, options.seeds)
     for arm, seed in tqdm(todo, unit="training", disable=None):
         config = DetectorSettings(
             options.detector,

@@ -14,15 +14,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.graphpnas.randwire import images
 from benchmarks.harness.drawing import label, panels, save
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
+from benchmarks.harness.records import (
+    missing_runs,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
 from benchmarks.harness.sections import Section, Table, by_arm, mean_sd
 from graphnas import SearchMethod
 from graphnas.dry_run import DryRun, Work
@@ -31,8 +38,7 @@ from graphnas.evaluate.dry_run import evaluation_work, supernet_work
 from graphnas.methods import GraphPNAS, GraphPNASConfig, RandomSearch, SupernetSearch, SupernetSearchConfig
 from graphnas.methods.dry_run import proposal_work
 from graphnas.plots.style import colour
-from graphnas.training import load_dataset
-from graphnas.training.images import ImageData, MemoryImages
+from graphnas.training.images import ImageData
 from search_spaces import ENASMacro
 
 ARMS = ("random search", "RNN", "GraphPNAS")
@@ -41,17 +47,6 @@ SHAPE = {"width": 8}
 PAPER = {"RNN": ("4.18, 4.00", ""), "GraphPNAS": ("3.93 ± 0.098", "3.73")}
 """GraphPNAS, Table 3: test error (%) on CIFAR-10 after 600 epochs, mean and best of the trained samples. It
 prints two figures for the RNN."""
-
-
-def images(count: int, tested: int) -> ImageData:
-    """The first ``count`` training images of CIFAR-10, and the first test images."""
-    data = load_dataset("cifar10")
-
-    def first(images: MemoryImages, number: int) -> MemoryImages:
-        return MemoryImages(images.images[:number], images.labels[:number])
-
-    test = first(data.test, tested)
-    return replace(data, train=first(data.train, count), load_test=lambda: test)
 
 
 def method(arm: str, seed: int) -> SearchMethod:
@@ -246,8 +241,7 @@ def main() -> int:
     names = ("steps", "batches", "final_epochs", "images", "test_images")
     settings = {name: getattr(options, name) for name in names}
     runs = stored_runs(options.output, settings, "searches", fresh=options.fresh)
-    done = {(run["arm"], run["seed"]) for run in runs}
-    todo = [(arm, seed) for seed in range(options.seeds) for arm in options.arms if (arm, seed) not in done]
+    todo = missing_runs(runs, options.arms, options.seeds)
     data = images(options.images, options.test_images)
     figures = {**settings, "source": "GraphPNAS, TMLR 11/2023, Table 3", "runs": runs}
     for arm, seed in tqdm(todo, unit="search", disable=None):

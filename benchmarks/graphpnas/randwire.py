@@ -24,7 +24,14 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.harness.drawing import label, panels, save
-from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
+from benchmarks.harness.records import (
+    missing_runs,
+    publish,
+    run_on_one_thread,
+    script_parser,
+    stored_runs,
+    write_record,
+)
 from benchmarks.harness.sections import Section, Table, by_arm, counted, mean_sd
 from graphnas import Architecture
 from graphnas.dry_run import DryRun, Work
@@ -282,8 +289,7 @@ def main() -> int:
     names = ("evaluations", "epochs", "final_epochs", "images", "test_images")
     settings = {name: getattr(options, name) for name in names}
     runs = stored_runs(options.output, settings, "arms", fresh=options.fresh)
-    done = {(run["arm"], run["seed"]) for run in runs}
-    todo = [(arm, seed) for seed in range(options.seeds) for arm in options.arms if (arm, seed) not in done]
+    todo = missing_runs(runs, options.arms, options.seeds)
     data = images(options.images, options.test_images)
     figures = {**settings, "source": "GraphPNAS, TMLR 11/2023, Table 1", "runs": runs}
     for arm, seed in tqdm(todo, unit="arm", disable=None):

@@ -9,7 +9,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -130,6 +130,12 @@ def stored_runs(
     if what:
         print(f"{len(record['runs'])} {what} of {path} are kept; --fresh runs them again")
     return list(record["runs"])
+
+
+def missing_runs(runs: Iterable[Mapping[str, Any]], arms: Iterable[str], seeds: int) -> list[tuple[str, int]]:
+    """Arms and seeds of which ``runs`` has none, seed by seed, so that an interrupted record has all arms."""
+    done = {(run["arm"], run["seed"]) for run in runs}
+    return [(arm, seed) for seed in range(seeds) for arm in arms if (arm, seed) not in done]
 
 
 def run_on_one_thread(main: Callable[[], int]) -> NoReturn:

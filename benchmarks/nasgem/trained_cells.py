@@ -123,11 +123,13 @@ def trained(
     }
 
 
-def each_trained(cells: list[Architecture], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Entries of the cells, as their trainings end."""
+def each_trained(
+    cells: list[Architecture], options: argparse.Namespace, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Entries of the cells, trained with a seed, as their trainings end."""
     settings = tuple(getattr(options, name) for name in SETTINGS)
     train = functools.partial(
-        trained, settings=settings, seed=options.seed, device=options.device, data_dir=options.data_dir
+        trained, settings=settings, seed=seed, device=options.device, data_dir=options.data_dir
     )
     if options.workers == 1:
         yield from map(train, cells)
@@ -226,9 +228,9 @@ def main() -> int:
     cells = different_cells(options.cells)
     # The repeats first: they say what the table can be worth before all of it is there.
     for kept, wanted, seed in ((again, cells[: options.repeats], 1), (runs, cells, 0)):
-        options.seed, done = seed, {run["cell"] for run in kept}
+        done = {run["cell"] for run in kept}
         todo = [cell for cell in wanted if bits_of(cell) not in done]
-        for entry in tqdm(each_trained(todo, options), total=len(todo), unit="cell", disable=None):
+        for entry in tqdm(each_trained(todo, options, seed), total=len(todo), unit="cell", disable=None):
             kept.append(entry)
             write_record(options.output, {**settings, "repeats": again, "runs": runs}, quiet=True)
     publish(options.output, {**settings, "repeats": again, "runs": runs}, section)

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.records import (
     RESULTS,
+    missing_runs,
     publish,
     run_on_one_thread,
     script_parser,
@@ -250,11 +251,8 @@ def main() -> int:
     }
     values = [trial.value for trial in study.trials]
     runs = stored_runs(output, settings, "trainings", fresh=options.fresh)
-    done = {(run["arm"], run["seed"]) for run in runs}
     config = TrainingConfig.preset(task.recipe, epochs=options.epochs)
-    # Seed by seed, so that an interrupted benchmark has all networks.
-    todo = [(arm, seed) for seed in range(options.seeds) for arm in ARMS if (arm, seed) not in done]
-    for arm, seed in tqdm(todo, unit="training", disable=None):
+    for arm, seed in tqdm(missing_runs(runs, ARMS, options.seeds), unit="training", disable=None):
         place = folder / f"{options.epochs}-epochs"
         runs.append(trained(task, arm, found, data, config, seed, place))
         write_record(output, {**settings, "values": values, "runs": runs}, PACKAGES, quiet=True)

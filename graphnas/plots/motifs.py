@@ -18,6 +18,7 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
+from graphnas.plots.ranking import checked_values
 from graphnas.plots.style import COLOURS, INK, new_figure
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def plot_motifs(
 
     Raises:
         InvalidArgument: Another number of values, a count that is not positive, or no motif that some have
-        and
-            others lack.
+            and others lack.
         MissingExtra: matplotlib is not installed.
     """
     info = _get_motifs_info(
@@ -111,9 +111,7 @@ def _get_motifs_info(
     value_name: str = "value",
     minimize: bool = False,
 ) -> _MotifsInfo:
-    numbers = np.asarray(values, float)
-    if numbers.shape != (len(architectures),):
-        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
+    numbers = checked_values(architectures, values)
     if count < 1 or least < 2:
         raise InvalidArgument(f"count must be at least 1 and least at least 2, got {count} and {least}")
     known = np.flatnonzero(np.isfinite(numbers))

@@ -13,6 +13,7 @@ from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.plots.architecture import plot_architecture
+from graphnas.plots.ranking import best_once, checked_values
 from graphnas.plots.style import INK, new_figure
 
 if TYPE_CHECKING:
@@ -93,18 +94,12 @@ def _get_top_architectures_info(
     value_name: str = "accuracy",
     minimize: bool = False,
 ) -> _TopArchitecturesInfo:
-    numbers = np.asarray(values, float)
-    if numbers.shape != (len(architectures),):
-        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
+    numbers = checked_values(architectures, values)
     if count < 1 or columns < 1:
         raise InvalidArgument(f"count and columns must be at least 1, got {count} and {columns}")
-    best: dict[str, int] = {}
-    for k in np.argsort(numbers if minimize else -numbers, kind="stable").tolist():
-        if not np.isnan(numbers[k]):
-            best.setdefault(space.key(architectures[k]), k)
-    if not best:
+    chosen = best_once(architectures, numbers, space, count, minimize=minimize)
+    if not chosen:
         raise InvalidArgument("no architecture has a value")
-    chosen = list(best.values())[:count]
     return _TopArchitecturesInfo(
         space=space,
         architectures=tuple(architectures[k] for k in chosen),

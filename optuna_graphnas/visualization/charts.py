@@ -43,8 +43,7 @@ def plot_latent_space(
         study: The study.
         space: The space of its architectures.
         encoder: A graph autoencoder of :mod:`graphnas.autoencoders`, whose latents are shown; None:
-        normalised
-            Weisfeiler-Lehman features of two rounds.
+            normalised Weisfeiler-Lehman features of two rounds.
         projection: ``"pca"`` or ``"tsne"``.
         seed: Seed of t-SNE.
         name: As in :func:`optuna_graphnas.suggest_architecture`.

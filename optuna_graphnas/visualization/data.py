@@ -20,6 +20,7 @@ from graphnas.plots.architecture_grid import _get_grid_info, _GridInfo
 from graphnas.plots.generations import _GenerationsInfo, _get_generations_info
 from graphnas.plots.latent_space import _get_latent_space_info, _LatentSpaceInfo
 from graphnas.plots.motifs import _get_motifs_info, _MotifsInfo
+from graphnas.plots.ranking import best_once
 from graphnas.plots.search_curve import _get_search_curve_info, _SearchCurveInfo
 from optuna_graphnas.block import Block
 
@@ -111,13 +112,9 @@ def architectures_info(
     if count < 1:
         raise InvalidArgument(f"count must be at least 1, got {count}")
     found = evaluated(study, space, name=name, objective=objective)
-    best: dict[str, int] = {}
-    for k in np.argsort(found.values if found.minimize else -found.values, kind="stable").tolist():
-        if not math.isnan(found.values[k]):
-            best.setdefault(space.key(found.architectures[k]), k)
-    if not best:
+    chosen = best_once(found.architectures, found.values, space, count, minimize=found.minimize)
+    if not chosen:
         raise InvalidArgument(f"no trial of the study {study.study_name!r} has a value")
-    chosen = list(best.values())[:count]
     return _get_grid_info(
         [found.architectures[k] for k in chosen],
         space,

@@ -56,8 +56,7 @@ def plot_architectures(
 
     Raises:
         InvalidArgument: No finished trial has a value and an architecture of the space, no such objective, or
-        a count
-            that is not positive.
+            a count that is not positive.
         MissingExtra: plotly is not installed.
     """
     info = architectures_info(study, space, count=count, columns=columns, name=name, objective=objective)

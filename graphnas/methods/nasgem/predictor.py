@@ -70,10 +70,9 @@ class MLPPredictor:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
-        if self._network is None:
-            raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
+        network = self._fitted()
         with torch.no_grad():
-            out = self._network(vectors.to(self.device)) * self._scale + self._mean
+            out = network(vectors.to(self.device)) * self._scale + self._mean
         return np.asarray(out.double().cpu().numpy())
 
     def lipschitz_bound(self) -> NDArray[np.float64]:
@@ -85,13 +84,17 @@ class MLPPredictor:
         Raises:
             InvalidArgument: Nothing was fitted.
         """
-        if self._network is None:
-            raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
-        *inner, last = [layer.weight.detach() for layer in self._network if isinstance(layer, nn.Linear)]
+        layers = [layer for layer in self._fitted() if isinstance(layer, nn.Linear)]
+        *inner, last = [layer.weight.detach() for layer in layers]
         bound = last.norm(dim=1) * self._scale
         for weight in inner:
             bound = bound * torch.linalg.matrix_norm(weight, 2)
         return np.asarray(bound.double().cpu().numpy())
+
+    def _fitted(self) -> nn.Sequential:
+        if self._network is None:
+            raise InvalidArgument("MLPPredictor is not fitted: call fit(vectors, scores) first")
+        return self._network
 
     def _check(self, vectors: Tensor, scores: ArrayLike) -> tuple[Tensor, Tensor]:
         y = torch.as_tensor(np.asarray(scores, np.float32), device=self.device)
