@@ -9,6 +9,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -157,10 +158,14 @@ class ItemReader(Generic[T, R]):
         while True:
             try:
                 batch = next(batches, None)
-            except RuntimeError as error:
-                self.close()
+            except (RuntimeError, EOFError, OSError) as error:
+                # A broken connection may tell of the death before the signal does, at which torch raises an
+                # error wherever the program is by then.
+                with suppress(RuntimeError):
+                    self.close()
                 raise CorruptData(
-                    f"a process that reads images ended by itself, as it does when memory is short: {error}"
+                    "a process that reads images ended by itself, as it does when memory is short: "
+                    f"{str(error) or type(error).__name__}"
                 ) from error
             if batch is None:
                 return

@@ -207,6 +207,23 @@ def test_a_process_that_is_killed_stops_the_run():
         list(lazy(_ends).batches(list(torch.arange(COUNT).split(4))))
 
 
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError("reset"), RuntimeError("killed")])
+def test_a_connection_that_breaks_tells_of_a_process_that_ended(error):
+    reader = ItemReader(who, list, workers=1)
+    batches = reader.batches(parts(3, 4, 5))
+    next(batches)
+
+    def breaks(*_):
+        raise error
+
+    reader._loader._iterator._try_get_data = breaks
+    with pytest.raises(CorruptData, match="ended by itself.*" + (str(error) or "EOFError")):
+        list(batches)
+    assert not reader.has_workers
+    assert [index for index, _ in chain(*reader.batches(parts(3)))] == parts(3)[0]
+    reader.close()
+
+
 def test_an_interrupt_of_the_terminal_is_left_to_the_main_process():
     reader = ItemReader(who, list, workers=2)
     before = {pid for read in reader.batches(parts(3, 4, 5, 6)) for _, pid in read}
