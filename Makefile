@@ -41,7 +41,7 @@ help:
 	@echo "make test-detection   set up mmdet (builds mmcv: ten minutes, once), then the tests of detectors"
 	@echo "make wheel    build the wheel and run the README's snippets with it in a fresh environment"
 	@echo "make docs     build the documentation site: runs its tutorials, ten minutes; TUTORIALS=01 runs only those"
-	@echo "make release-check   build wheel and sdist, check their metadata and contents, then make wheel"
+	@echo "make release-check   check wheel and sdist, also with the oldest and newest versions of all else: an hour"
 	@echo "make check    lint, format and types"
 	@echo "make bench    the short form of every benchmark, some minutes; those of tables need GRAPHNAS_DATA"
 	@echo "make gpu      the checks that need a CUDA device, and their record"

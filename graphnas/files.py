@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -12,13 +12,18 @@ from pathlib import Path
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file beside ``path`` that takes its place once it is whole.
 
-    If writing fails or is interrupted, what was at ``path`` stays as it is. Processes that write the same
-    file at the same time do not meet.
+    If writing fails or is interrupted, what was at ``path`` stays as it is, and what was written is removed.
+    Processes that write the same file at the same time do not meet.
 
     Yields:
         The path to write to.
     """
     target = Path(path)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    yield part
-    os.replace(part, target)
+    try:
+        yield part
+        os.replace(part, target)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise

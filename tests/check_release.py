@@ -1,7 +1,7 @@
 """Builds wheel and sdist and checks them: ``make release-check``.
 
-Metadata by ``twine check``, the version in one place, what is in both archives, then the check of ``make
-wheel`` in a fresh environment.
+Metadata by ``twine check``, the version in one place, what is in both archives, the quick tests in fresh
+environments with the oldest and the newest versions that we allow, then the check of ``make wheel``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import check_wheel
+from check_versions import check_versions
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("LICENSE", "README.md", "pyproject.toml", "graphnas/__init__.py", "optuna_graphnas/py.typed")
@@ -28,17 +29,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="graphnas-release-") as folder:
         source = Path(folder) / "source"
         check_wheel.copy_source(source)
-        print("[1/2] wheel and sdist", flush=True)
+        print("[1/3] wheel and sdist", flush=True)
         command = [sys.executable, "-m", "build", "--outdir", folder, "--no-isolation", str(source)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         files = sorted(str(path) for path in Path(folder).iterdir() if path.is_file())
         subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *files], check=True)
         complaints += content_complaints(Path(folder), version)
+        print("[2/3] the quick tests with other versions", flush=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        complaints += check_versions(wheel)
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     if complaints:
         return 1
-    print("[2/2] the wheel in a fresh environment", flush=True)
+    print("[3/3] the wheel in a fresh environment", flush=True)
     return check_wheel.main()
 
 

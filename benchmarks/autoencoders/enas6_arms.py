@@ -51,7 +51,7 @@ class Arm:
 
 
 ARMS = {
-    "S-VAE": Arm("SVAE", 18, 1e-2),
+    "S-VAE": Arm("SVAE", 15, 5e-3),
     "GraphRNN": Arm("GraphRNN", 9, 1e-2),
     "GCN": Arm("GCN", 12, 1e-2),
     "GCN-EMB": Arm("GCNEmb", 12, 1e-2),

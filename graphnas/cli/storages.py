@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -122,16 +123,16 @@ def open_storage(url: str | None, *, heartbeat: bool = False) -> BaseStorage:
             if attempt + 1 < ATTEMPTS and re.search(r"already exists|UNIQUE|duplicate|locked", str(error)):
                 time.sleep(PAUSE)
                 continue
-            raise InvalidArgument(f"cannot open the storage {shown!r}: {_why(error)}") from error
+            raise InvalidArgument(f"cannot open the storage {shown!r}: {reason(error)}") from error
         except MissingExtra:
             raise
         except (SQLAlchemyError, ImportError, RuntimeError, ValueError, OSError) as error:
             raise InvalidArgument(
-                f"cannot open the storage {shown!r}: {_why(error)}; expected a database URL such as "
+                f"cannot open the storage {shown!r}: {reason(error)}; expected a database URL such as "
                 "sqlite:///study.db"
             ) from error
         except optuna.exceptions.OptunaError as error:
-            raise InvalidArgument(f"cannot open the storage {shown!r}: {_why(error)}") from error
+            raise InvalidArgument(f"cannot open the storage {shown!r}: {reason(error)}") from error
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -198,7 +199,7 @@ def storage_errors(what: str, kept: str) -> Iterator[None]:
         cause = _storage_error(error)
         if cause is None:
             raise
-        raise StorageFailed(f"{what} cannot be written: {_why(cause)}; {kept}") from error
+        raise StorageFailed(f"{what} cannot be written: {reason(cause)}; {kept}") from error
 
 
 def _storage_error(error: BaseException | None) -> BaseException | None:
@@ -219,6 +220,12 @@ def _storage_error(error: BaseException | None) -> BaseException | None:
     return None
 
 
-def _why(error: BaseException) -> str:
+def of_database(error: BaseException) -> bool:
+    """Whether a database is to blame for ``error``."""
+    return "sqlalchemy" in sys.modules and _storage_error(error) is not None
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, in one line."""
     original = getattr(error, "orig", None) or error  # SQLAlchemy adds the statement and a link
     return str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__

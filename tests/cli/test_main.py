@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 import graphnas
 from graphnas.cli import main as entry
@@ -112,3 +114,42 @@ def test_without_optuna_the_message_says_how_to_get_it(command, monkeypatch):
     done = command("search", "--space", "gemnet")
     assert done.code == 2
     assert 'pip install "graphnas[optuna]"' in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "runs/x.json"), "runs/x.json: Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("the device is gone"), "the device is gone"),
+        (TimeoutError(), "TimeoutError"),
+        (SQLAlchemyError("server closed the connection\nand more"), "server closed the connection"),
+        (StorageInternalError("no answer"), "no answer"),
+    ],
+)
+def test_errors_of_disks_and_databases_are_one_line(command, monkeypatch, error, said):
+    def fails(space):
+        raise error
+
+    monkeypatch.setattr(spaces, "_table", fails)
+    done = command("spaces")
+    assert done.code == 1
+    assert done.err == f"graphnas: error: {said}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--verbose", "show", "/no/such"], ["show", "--verbose", "/no/such"]])
+def test_verbose_shows_where_it_went_wrong(command, arguments):
+    done = command(*arguments)
+    assert done.code == 2
+    assert done.err.startswith("Traceback (most recent call last)")
+    assert done.err.splitlines()[-1].startswith("graphnas: error: '/no/such' is no file")
+    assert "Traceback" not in command("show", "/no/such").err
+
+
+def test_a_fault_of_the_program_is_shown_whole(command, monkeypatch):
+    def fails(space):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(spaces, "_table", fails)
+    with pytest.raises(KeyError, match="a bug"):
+        command("spaces")
