@@ -164,6 +164,12 @@ CATALOG = (
         tables=("nasbench201", "nasbench101", "enas6"),
     ),
     _one("storage_seconds", "searches.storage_seconds", "--trials 4 --slow-trials 1"),
+    _one(
+        "many_workers",
+        "searches.many_workers",
+        "--workers 8 --samplers random --trials 60 --fresh",
+        tables=("nasbench201",),
+    ),
     # GraphPNAS.
     Benchmark(
         "graphpnas_speed",
