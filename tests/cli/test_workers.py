@@ -114,6 +114,20 @@ def test_two_workers_do_the_wanted_trials_none_twice(command, needs_table, tmp_p
 
 
 @pytest.mark.slow
+def test_they_train_compare_and_publish_drawings(command, tmp_path):
+    done = command(
+        *("search", "--space", "gemnet", "--nodes", 5, "--dataset", "digits", "--epochs", 1),
+        *("--training", "train_fraction=0.1", "--method", "random", "--compare", "evolution"),
+        *("--workers", 2, "--devices", "cpu", "--trials", 3, "--retrain-epochs", 0),
+        *("--dashboard", "--output", tmp_path),
+    )
+    assert done.code == 0, done.err
+    methods = json.loads((tmp_path / "results.json").read_text())["methods"]
+    assert {name: len(found["values"]) for name, found in methods.items()} == {"random": 3, "evolution": 3}
+    assert len(list((tmp_path / "artifacts").iterdir())) == 6  # a drawing of each trial
+
+
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_trial_freed(command, needs_table, tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     killed = meanwhile(

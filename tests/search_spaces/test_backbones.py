@@ -113,6 +113,7 @@ def test_every_map_has_the_channels_and_the_stride_that_are_stated(network, case
 
 def test_it_can_be_traced_and_features_taken_at_chosen_nodes(network, case):
     assert_same(torch.fx.symbolic_trace(network), network, case)
+    pytest.importorskip("torchvision")
     import_torchvision()
     from torchvision.models.feature_extraction import create_feature_extractor
 
