@@ -25,14 +25,14 @@ from graphnas.cli.storages import in_memory
 from graphnas.cli.studies import plain_interrupts, quiet_optuna
 from graphnas.errors import InvalidArgument
 
-GRACE = 60
-"""Seconds that a worker has to end by itself after its parent has ended."""
-
 if TYPE_CHECKING:
     import optuna
 
     from graphnas.evaluate import Evaluator
     from optuna_graphnas import Objective
+
+GRACE = 60
+"""Seconds that a worker has to end by itself after its parent has ended."""
 
 
 @dataclass(frozen=True)
