@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from graphnas.plots.architecture import plot_architecture as plot_architecture
     from graphnas.plots.architecture_grid import plot_architectures as plot_architectures
     from graphnas.plots.architecture_grid import plot_samples as plot_samples
+    from graphnas.plots.effects import plot_contributions as plot_contributions
+    from graphnas.plots.effects import plot_effects as plot_effects
     from graphnas.plots.generations import plot_generations as plot_generations
     from graphnas.plots.graph_properties import plot_graph_properties as plot_graph_properties
     from graphnas.plots.latent_space import plot_latent_space as plot_latent_space
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "plot_architecture": "graphnas.plots.architecture",
     "plot_architectures": "graphnas.plots.architecture_grid",
+    "plot_contributions": "graphnas.plots.effects",
+    "plot_effects": "graphnas.plots.effects",
     "plot_generations": "graphnas.plots.generations",
     "plot_graph_properties": "graphnas.plots.graph_properties",
     "plot_latent_space": "graphnas.plots.latent_space",
@@ -47,6 +51,8 @@ _HOMES = {
 __all__ = [
     "plot_architecture",
     "plot_architectures",
+    "plot_contributions",
+    "plot_effects",
     "plot_generations",
     "plot_graph_properties",
     "plot_latent_space",

@@ -39,6 +39,7 @@ class _ArchitectureInfo:
         routes: For each edge, the points that it passes, in the units of ``positions``.
         arcs: Whether edges are arcs over a line of nodes.
         built: For each node, whether it is part of the network.
+        tints: For each node its colour, where that does not tell the operation; empty if it does.
     """
 
     title: str
@@ -50,6 +51,7 @@ class _ArchitectureInfo:
     routes: tuple[tuple[Point, ...], ...]
     arcs: bool
     built: tuple[bool, ...]
+    tints: tuple[str, ...] = ()
 
     @property
     def named(self) -> bool:
@@ -160,6 +162,8 @@ def _get_architecture_plot(info: _ArchitectureInfo) -> Figure:
 
 def node_tint(info: _ArchitectureInfo, node: int) -> str:
     """Colour of a node; input, output and nodes without an operation have none of their own."""
+    if info.tints:
+        return info.tints[node]
     name = info.node_names[info.node_ops[node]]
     operations = [other for other in info.node_names if other not in ("input", "output")]
     plain = len(info.node_names) == 1 or name not in operations
@@ -279,7 +283,7 @@ def _draw_node(
 
 def _legend_entries(info: _ArchitectureInfo) -> list[tuple[str, str]]:
     entries = []
-    if len(info.node_names) > 1 and not info.named:
+    if len(info.node_names) > 1 and not info.named and not info.tints:
         first = {op: node for node, op in reversed(list(enumerate(info.node_ops)))}
         entries = [(info.node_names[op], node_tint(info, first[op])) for op in sorted(first)]
     if not all(info.built):

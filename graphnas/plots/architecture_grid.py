@@ -147,7 +147,7 @@ def _operations(cells: Sequence[_ArchitectureInfo]) -> tuple[tuple[str, str], ..
     for cell in cells:
         if cell.labelled_edges:
             legend.update({label: (cell.edge_names[label], colour(label - 1)) for *_, label in cell.edges})
-        elif len(cell.node_names) > 1:
+        elif len(cell.node_names) > 1 and not cell.tints:
             legend.update(
                 {op: (cell.node_names[op], node_tint(cell, node)) for node, op in enumerate(cell.node_ops)}
             )

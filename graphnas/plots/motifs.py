@@ -3,6 +3,7 @@
 Looking at Weisfeiler-Lehman features to explain a search is from Ru et al., "Interpretable Neural
 Architecture Search via Bayesian Optimisation with Weisfeiler-Lehman Kernels", ICLR 2021, section 3.3, which
 takes gradients of a Gaussian process; here it is the plain difference of means, which needs no model.
+:mod:`graphnas.plots.effects` shows what the process says.
 """
 
 from __future__ import annotations
@@ -163,23 +164,38 @@ def motif_names(architectures: Sequence[Architecture], space: GraphSpace) -> Ite
 
 
 def _get_motifs_plot(info: _MotifsInfo) -> Figure:
-    figure = new_figure(8.0, 1.1 + 0.32 * len(info.motifs))
+    return bars(
+        [f"{motif.name}  ({motif.count} of {info.total})" for motif in info.motifs],
+        [motif.effect for motif in info.motifs],
+        np.array([[motif.error, motif.error] for motif in info.motifs]).T,
+        [BETTER if motif.effect > 0 else WORSE for motif in info.motifs],
+        effect_label(info),
+    )
+
+
+def bars(
+    labels: Sequence[str],
+    effects: Sequence[float],
+    errors: NDArray[np.float64],
+    tints: Sequence[str],
+    title: str,
+) -> Figure:
+    """A bar for each effect, the first on top, with errors ``(2, n)`` below and above it."""
+    figure = new_figure(8.0, 1.1 + 0.32 * len(labels))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    places = np.arange(len(info.motifs))[::-1]
-    effects = [motif.effect for motif in info.motifs]
+    places = np.arange(len(labels))[::-1]
     axes.barh(
         places,
         effects,
-        xerr=[motif.error for motif in info.motifs],
-        color=[BETTER if effect > 0 else WORSE for effect in effects],
+        xerr=errors,
+        color=tints,
         error_kw={"ecolor": INK, "elinewidth": 0.9},
         height=0.7,
     )
-    labels = [f"{motif.name}  ({motif.count} of {info.total})" for motif in info.motifs]
     axes.set_yticks(places, labels, fontsize=8.5, color=INK)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_xlabel(effect_label(info), color=INK)
+    axes.set_xlabel(title, color=INK)
     axes.grid(axis="x", color="#E3E3E3", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -110,22 +110,29 @@ def _get_top_architectures_info(
 
 
 def _get_top_architectures_plot(info: _TopArchitecturesInfo) -> Figure:
-    images = [_image(plot_architecture(architecture, info.space)) for architecture in info.architectures]
+    titles = [f"{rank}. {info.value_name} {value:.4g}" for rank, value in enumerate(info.values, start=1)]
+    drawings = [plot_architecture(architecture, info.space) for architecture in info.architectures]
+    return panels(drawings, titles, info.columns)
+
+
+def panels(drawings: Sequence[Figure], titles: Sequence[str], columns: int) -> Figure:
+    """Drawings of architectures side by side, each at a scale of its own below its title."""
+    images = [_image(drawing) for drawing in drawings]
     tallest = max(image.shape[0] / image.shape[1] for image in images)
-    rows = -(-len(images) // info.columns)
-    figure = new_figure(WIDTH * info.columns, rows * (min(WIDTH * tallest, 6.0) + 0.4))
+    rows = -(-len(images) // columns)
+    figure = new_figure(WIDTH * columns, rows * (min(WIDTH * tallest, 6.0) + 0.4))
     figure.set_layout_engine("constrained")
-    grid = figure.subplots(rows, info.columns, squeeze=False).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    for rank, (axes, image, value) in enumerate(zip(grid, images, info.values, strict=False), start=1):
+    for axes, image, title in zip(grid, images, titles, strict=False):
         axes.imshow(image, interpolation="antialiased")
-        axes.set_title(f"{rank}. {info.value_name} {value:.4g}", fontsize=10, color=INK)
+        axes.set_title(title, fontsize=10, color=INK)
     return figure
 
 
 def _image(figure: Any) -> NDArray[np.uint8]:
-    """A drawing as pixels ``(height, width, 4)``: every architecture has a scale of its own."""
+    """A drawing as pixels ``(height, width, 4)``."""
     figure.set_dpi(150)
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba()).copy()

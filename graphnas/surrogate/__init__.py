@@ -11,6 +11,9 @@ from graphnas.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphnas.surrogate.ensemble import FeatureEnsemble as FeatureEnsemble
+    from graphnas.surrogate.explanation import Explanation as Explanation
+    from graphnas.surrogate.explanation import MotifEffect as MotifEffect
+    from graphnas.surrogate.explanation import explain as explain
     from graphnas.surrogate.graph_kernels import GraphKernels as GraphKernels
     from graphnas.surrogate.improvement import ImprovementModel as ImprovementModel
     from graphnas.surrogate.kernels import Kernel as Kernel
@@ -23,29 +26,35 @@ if TYPE_CHECKING:
     from graphnas.surrogate.training_set import normal_scores as normal_scores
 
 _HOMES = {
+    "Explanation": "graphnas.surrogate.explanation",
     "FeatureEnsemble": "graphnas.surrogate.ensemble",
     "GaussianProcess": "graphnas.surrogate.regression",
     "GraphKernels": "graphnas.surrogate.graph_kernels",
     "ImprovementModel": "graphnas.surrogate.improvement",
     "Kernel": "graphnas.surrogate.kernels",
     "Matern": "graphnas.surrogate.kernels",
+    "MotifEffect": "graphnas.surrogate.explanation",
     "PriorTask": "graphnas.surrogate.prior",
     "SparseGP": "graphnas.surrogate.sparse",
     "SquaredExponential": "graphnas.surrogate.kernels",
     "TrainingSet": "graphnas.surrogate.training_set",
+    "explain": "graphnas.surrogate.explanation",
     "normal_scores": "graphnas.surrogate.training_set",
 }
 __all__ = [
+    "Explanation",
     "FeatureEnsemble",
     "GaussianProcess",
     "GraphKernels",
     "ImprovementModel",
     "Kernel",
     "Matern",
+    "MotifEffect",
     "PriorTask",
     "SparseGP",
     "SquaredExponential",
     "TrainingSet",
+    "explain",
     "normal_scores",
 ]
 

@@ -21,6 +21,7 @@ NOISE_PRIOR = (-2.5, 1.5)
 MAX_FIT = 200
 """Points that a kernel is fitted to; the posterior uses all of them."""
 
+_NOT_FITTED = "the process is not fitted: call fit(inputs, targets) first"
 _BOUNDS = (-9.0, 6.0)
 _MAX_ITERATIONS = 60
 _BLOCK = 1024
@@ -117,10 +118,42 @@ class GaussianProcess:
         known, _ = self._data
         return np.concatenate([cross @ self._alpha for _, cross in self._cross(inputs, known)])
 
+    def joint(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Vector, Matrix]:
+        """Posterior mean (B,) and covariance (B, B) of all points together; see :meth:`predict`.
+
+        Raises:
+            InvalidArgument: Nothing was fitted.
+        """
+        known, _ = self._data
+        cross = np.concatenate([cross for _, cross in self._cross(inputs, known)])
+        prior = np.asarray(self.kernel.matrix(self.theta, inputs, inputs), float)
+        mean, covariance = self.posterior(cross, prior)
+        if noisy:
+            covariance[np.diag_indices_from(covariance)] += self.noise + NOISE_FLOOR
+        return mean, covariance
+
+    def posterior(self, cross: Matrix, prior: Matrix) -> tuple[Vector, Matrix]:
+        """Posterior mean (m,) and covariance (m, m) of what is normal together with the function.
+
+        Values, sums and derivatives of the function are (Rasmussen and Williams, 2006, eq. 2.25-2.26 and
+        section 9.4).
+
+        Args:
+            cross: (m, n) prior covariances with the function at the ``n`` points of the data.
+            prior: (m, m) prior covariance.
+
+        Raises:
+            InvalidArgument: Nothing was fitted.
+        """
+        if self._inputs is None:
+            raise InvalidArgument(_NOT_FITTED)
+        explained = linalg.solve_triangular(self._cholesky, cross.T, lower=True, check_finite=False)
+        return cross @ self._alpha, prior - explained.T @ explained
+
     @property
     def _data(self) -> tuple[Inputs, Vector]:
         if self._inputs is None:
-            raise InvalidArgument("the process is not fitted: call fit(inputs, targets) first")
+            raise InvalidArgument(_NOT_FITTED)
         return self._inputs, self._targets
 
     def _cross(self, inputs: Inputs, known: Inputs) -> Iterator[tuple[slice, Matrix]]:

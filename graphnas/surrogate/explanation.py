@@ -1,0 +1,283 @@
+"""Why architectures are good: the motifs that raise and lower a value, by the Gaussian process of GraphBO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphnas.errors import InvalidArgument
+from graphnas.graph.architecture import Architecture
+from graphnas.graph.batch import ArchitectureBatch
+from graphnas.graph.space import GraphSpace
+from graphnas.graph.wl_motifs import Motifs
+from graphnas.surrogate.effects import count_gradients, effect_draws
+from graphnas.surrogate.graph_kernels import GraphKernels
+from graphnas.surrogate.improvement import MAX_POINTS
+from graphnas.surrogate.regression import GaussianProcess, evenly_by_rank
+from graphnas.surrogate.training_set import normal_scores
+
+LEAST_VALUES = 10
+"""Architectures with a value that an explanation needs."""
+
+LEAST_SAMPLED = 10
+"""Of the random architectures, so many must have a motif another number of times than most."""
+
+LEVELS = (0.025, 0.975)
+"""Ends of the interval of an effect."""
+
+
+@dataclass(frozen=True)
+class MotifEffect:
+    """What one more occurrence of a motif does.
+
+    Attributes:
+        name: The motif in words, see :meth:`graphnas.graph.wl_motifs.Motifs.name`.
+        depth: Rounds of refinement: 0 is an operation alone, 1 an operation with its neighbours.
+        count: Evaluated architectures that have it.
+        effect: Mean change of the value with one more occurrence, in the unit of the value.
+        low: Lower end of the 95 % posterior interval of the effect.
+        high: Its upper end.
+        gradient: Derivative of the process in the count of the motif, all else fixed, in the unit of the value.
+        gradient_error: Posterior standard deviation of that.
+    """
+
+    name: str
+    depth: int
+    count: int
+    effect: float
+    low: float
+    high: float
+    gradient: float
+    gradient_error: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval is on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The motifs of a search and their effects.
+
+    Attributes:
+        effects: Ordered by effect, what raises the value most first.
+        rare: Number of motifs left out because hardly any random architecture has them.
+        space: The search space.
+        architectures: The evaluated architectures with a value.
+        values: ``(n,)`` one each.
+        value_name: Meaning of the values.
+        minimize: Whether smaller is better.
+        depths: The Weisfeiler-Lehman depths of the process.
+    """
+
+    effects: tuple[MotifEffect, ...]
+    rare: int
+    space: GraphSpace
+    architectures: tuple[Architecture, ...]
+    values: NDArray[np.float64]
+    value_name: str
+    minimize: bool
+    depths: tuple[int, ...]
+    _places: Mapping[int, int] = field(repr=False)
+
+    def extremes(self, count: int) -> list[MotifEffect]:
+        """At most ``count`` effects: those that raise the value most, then those that lower it most."""
+        raising = [effect for effect in self.effects if effect.effect > 0]
+        lowering = [effect for effect in self.effects if effect.effect <= 0]
+        half = count // 2
+        first = raising[: max(count - len(lowering), count - half)]
+        return first + lowering[len(lowering) - min(len(lowering), count - len(first)) :]
+
+    def of_nodes(self, architecture: Architecture) -> tuple[Architecture, NDArray[np.float64]]:
+        """Which effect each part of an architecture has.
+
+        Returns:
+            The graph with operations on nodes, of what computes; and for each of its nodes ``(n,)`` the effect
+            of the largest motif in its middle that is known, NaN where none is.
+        """
+        batch = ArchitectureBatch.from_architectures([architecture], self.space.max_nodes)
+        motifs = Motifs(self.space, batch, max(self.depths))
+        graph = motifs.active.architecture(0)
+        effects = np.full(graph.num_nodes, np.nan)
+        for labels in motifs.labels[0]:
+            for node, label in enumerate(labels[: graph.num_nodes].tolist()):
+                if label in self._places:
+                    effects[node] = self.effects[self._places[label]].effect
+        return graph, effects
+
+
+def explain(
+    architectures: Sequence[Architecture],
+    values: ArrayLike,
+    space: GraphSpace,
+    *,
+    depths: Sequence[int] = (0, 1),
+    least: int = 3,
+    samples: int = 2000,
+    draws: int = 400,
+    seed: int = 0,
+    value_name: str = "value",
+    minimize: bool = False,
+) -> Explanation:
+    """Find the operations and sub-graphs that raise and lower the value.
+
+    The process is that of GraphBO, on the same features and on the ranks of the values. It predicts ``samples``
+    random architectures of the space, and the effect of a motif is the slope of what it predicts over how often
+    the motif occurs there; for one that is there or not, by how much those that have it are better on
+    average. The random architectures make up for where the search looked: of a search that found good regions,
+    the evaluated architectures alone say little about what is good, because nearly all of them have it.
+
+    The kernel sums correlations of the bits, of the normalised counts of each Weisfeiler-Lehman depth and of
+    operation features, and a motif changes all of them. So the derivative in a count alone, by which Ru et al.
+    (ICLR 2021, section 3.3) explain a process that has nothing but counts, is a part of the effect only, and
+    agrees less with a whole table (``benchmarks/surrogates/motif_effects.py``). It is given beside it, averaged
+    over the evaluated architectures (:func:`graphnas.surrogate.effects.count_gradients`), and turned into
+    the unit of the values by their slope over the ranks' normal scores.
+
+    An effect is an average over random architectures, with all that usually comes with the motif in them; it is
+    no proof of a cause. The interval holds what the process does not know, given its kernel.
+
+    Args:
+        architectures: The evaluated architectures.
+        values: One number each; what is not finite does not count.
+        space: Their space.
+        depths: Weisfeiler-Lehman depths of the process; motifs have up to the largest number of rounds.
+        least: Architectures that must have a motif another number of times than most have.
+        samples: Random architectures that effects are averaged over.
+        draws: Draws of the posterior behind the intervals.
+        seed: Seed of the random architectures and the draws.
+        value_name: Meaning of the values.
+        minimize: Whether smaller is better; effects are changes of the value all the same.
+
+    Raises:
+        InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values that
+            are all the same, or no motif that some have and others lack.
+    """
+    numbers = np.asarray(values, float)
+    if numbers.shape != (len(architectures),):
+        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
+    for name, number, lowest in (("least", least, 1), ("samples", samples, 100), ("draws", draws, 50)):
+        if number < lowest:
+            raise InvalidArgument(f"{name} must be at least {lowest}, got {number}")
+    if not depths or min(depths) < 0:
+        raise InvalidArgument(f"depths must be non-negative and not empty, got {tuple(depths)}")
+    known = np.flatnonzero(np.isfinite(numbers))
+    if len(known) < LEAST_VALUES:
+        raise InvalidArgument(
+            f"an explanation needs at least {LEAST_VALUES} architectures with a value, got {len(known)}"
+        )
+    if np.ptp(numbers[known]) == 0:
+        raise InvalidArgument(f"all {len(known)} values are {numbers[known[0]]:g}: there is nothing to explain")
+    if len(known) > MAX_POINTS:
+        known = np.sort(known[evenly_by_rank(numbers[known], MAX_POINTS)])
+    members, numbers = tuple(architectures[k] for k in known.tolist()), numbers[known]
+    batch = ArchitectureBatch.from_architectures(members, space.max_nodes)
+    rng = np.random.default_rng(seed)
+    pool = space.sample_batch(rng, samples)
+    found = _common_motifs(space, batch, pool, max(depths), least)
+    kernels = GraphKernels(space, tuple(depths)).fit(ArchitectureBatch.cat([batch, pool]))
+    inputs, scores = kernels(batch), normal_scores(numbers)
+    process = GaussianProcess(kernels.kernel()).fit(inputs, scores)
+    effects, drawn = effect_draws(process, kernels(pool), found.sampled, numbers, draws=draws, rng=rng)
+    intervals = np.quantile(drawn, LEVELS, axis=0)
+    gradients = count_gradients(process, kernels, batch, inputs, found.labels, found.counts)
+    unit = float(scores @ (numbers - numbers.mean()) / (scores @ scores))
+    rows = [
+        MotifEffect(
+            name=found.names[k],
+            depth=found.depths[k],
+            count=int((found.counts[:, k] > 0).sum()),
+            effect=float(effects[k]),
+            low=float(intervals[0, k]),
+            high=float(intervals[1, k]),
+            gradient=unit * float(gradients[0][k]),
+            gradient_error=unit * float(gradients[1][k]),
+        )
+        for k in range(len(effects))
+    ]
+    order = sorted(range(len(rows)), key=lambda k: -rows[k].effect)
+    rank = {k: place for place, k in enumerate(order)}
+    return Explanation(
+        effects=tuple(rows[k] for k in order),
+        rare=found.rare,
+        space=space,
+        architectures=members,
+        values=numbers,
+        value_name=value_name,
+        minimize=minimize,
+        depths=tuple(depths),
+        _places={label: rank[k] for label, k in found.places.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """``J`` motifs that some of ``n`` architectures have and others lack, and that are not too rare at random.
+
+    Attributes:
+        labels: ``(J,)``.
+        depths: Their rounds.
+        names: In words.
+        counts: ``(n, J)`` in the evaluated architectures.
+        sampled: ``(M, J)`` in the random ones.
+        places: Place of each label, also of those that always occur together with a simpler one.
+        rare: Number of motifs that are too rare at random.
+    """
+
+    labels: NDArray[np.uint64]
+    depths: list[int]
+    names: list[str]
+    counts: NDArray[np.float64]
+    sampled: NDArray[np.float64]
+    places: dict[int, int]
+    rare: int
+
+
+def _common_motifs(
+    space: GraphSpace, batch: ArchitectureBatch, pool: ArchitectureBatch, rounds: int, least: int
+) -> _Found:
+    own, random = Motifs(space, batch, rounds), Motifs(space, pool, rounds)
+    found: dict[bytes, int] = {}
+    kept: list[tuple[int, int, str, NDArray[np.float64], NDArray[np.float64]]] = []
+    places: dict[int, int] = {}
+    rare = 0
+    for depth in range(rounds + 1):
+        labels = own.of_round(depth)
+        counts = own.counts(depth, labels)
+        chosen = np.flatnonzero(_unusual(counts) >= least)
+        labels, counts = labels[chosen], counts[:, chosen]
+        sampled = random.counts(depth, labels) if len(labels) else np.zeros((len(pool), 0))
+        common = _unusual(sampled) >= LEAST_SAMPLED
+        rare += int((~common).sum())
+        names = own.names(depth, labels)
+        # Of motifs that occur as often everywhere, the simplest stands for all, in words the shortest.
+        for k in sorted(np.flatnonzero(common).tolist(), key=lambda k: (len(names[k]), names[k])):
+            place = found.setdefault(counts[:, k].tobytes() + sampled[:, k].tobytes(), len(kept))
+            if place == len(kept):
+                kept.append((int(labels[k]), depth, names[k], counts[:, k], sampled[:, k]))
+            places[int(labels[k])] = place
+    if not kept:
+        raise InvalidArgument(
+            f"no motif is in at least {least} of {len(batch)} architectures and missing from as many; "
+            "evaluate more, or lower least"
+        )
+    return _Found(
+        labels=np.array([entry[0] for entry in kept], np.uint64),
+        depths=[entry[1] for entry in kept],
+        names=[entry[2] for entry in kept],
+        counts=np.stack([entry[3] for entry in kept], axis=1),
+        sampled=np.stack([entry[4] for entry in kept], axis=1),
+        places=places,
+        rare=rare,
+    )
+
+
+def _unusual(counts: NDArray[np.float64]) -> NDArray[np.int64]:
+    """``(J,)`` how many rows of ``counts`` (n, J) differ from the commonest number of their column."""
+    return np.array(
+        [len(counts) - np.unique(column, return_counts=True)[1].max() for column in counts.T], np.int64
+    )
