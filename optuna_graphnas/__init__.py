@@ -12,6 +12,7 @@ from graphnas.optional import require
 
 if TYPE_CHECKING:
     from optuna_graphnas.dashboard import DashboardCallback as DashboardCallback
+    from optuna_graphnas.explanation import explain as explain
     from optuna_graphnas.grown import continue_study as continue_study
     from optuna_graphnas.objective import Objective as Objective
     from optuna_graphnas.prior import add_prior as add_prior
@@ -43,6 +44,7 @@ __all__ = [
     "add_results",
     "architecture_of",
     "continue_study",
+    "explain",
     "prior_of",
     "suggest_architecture",
 ]
@@ -61,6 +63,7 @@ _HOMES = {
     "add_results": "optuna_graphnas.prior",
     "architecture_of": "optuna_graphnas.suggest",
     "continue_study": "optuna_graphnas.grown",
+    "explain": "optuna_graphnas.explanation",
     "prior_of": "optuna_graphnas.prior",
     "suggest_architecture": "optuna_graphnas.suggest",
 }

@@ -1,4 +1,4 @@
-"""Motifs of the Weisfeiler-Lehman kernel: which node has which label, how often, and what a label means in words."""
+"""Motifs of the Weisfeiler-Lehman kernel: whose label is which, how often, and in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Motifs:
     def of_round(self, number: int) -> Labels:
         """The different labels of a round, ascending."""
         labels = np.unique(self.labels[:, number])
-        return labels[labels != 0]
+        return np.asarray(labels[labels != 0])
 
     def counts(self, number: int, labels: Labels) -> NDArray[np.float64]:
         """``(B, len(labels))``: how often each of ``labels``, which ascend, occurs in a round."""
@@ -58,17 +58,18 @@ class Motifs:
         found = self.labels[:, number]
         values, first = np.unique(found, return_index=True)
         places = dict(zip(values.tolist(), first.tolist(), strict=True))
-        return [self.name(*divmod(places[int(label)], found.shape[1]), number) for label in labels]
+        nodes = (divmod(places[int(label)], found.shape[1]) for label in labels)
+        return [self.name(graph, node, number) for graph, node in nodes]
 
     def name(self, graph: int, node: int, number: int) -> str:
         """The label of a node in words.
 
-        The operation alone in round 0; in round 1 ``a, 2 b → c → d``: operation c, whose inputs are the outputs
-        of a and of two b, and whose own output goes to d. In later rounds its neighbours are described the same
-        way, in brackets.
+        The operation alone in round 0; in round 1 ``a, 2 b → c → d``: operation c, whose inputs are the
+        outputs of a and of two b, and whose own output goes to d. In later rounds its neighbours are
+        described the same way, in brackets.
         """
         adjacency, operations, _ = self._arrays
-        own = self.space.node_labelled_ops[operations[graph, node]]
+        own = str(self.space.node_labelled_ops[operations[graph, node]])
         if number == 0:
             return own
         sides = []

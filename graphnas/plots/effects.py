@@ -1,4 +1,4 @@
-"""The motifs that raise and lower a value: their effects as bars, and on the best architectures as colours."""
+"""Motifs that raise and lower a value: effects as bars, and as colours on the best architectures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a Gaussian process on graph kernels depends on the counts of motifs: average effects and derivatives."""
+"""How a Gaussian process on graph kernels depends on counts of motifs: effects and derivatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def slopes(counts: Matrix, values: Matrix, weights: Matrix | None = None) -> Mat
     others.
 
     Args:
-        counts: ``(M, J)`` how often each of ``J`` motifs occurs in each of ``M`` architectures; none constant.
+        counts: ``(M, J)`` how often each of ``J`` motifs occurs in each of ``M`` architectures; none
+            constant.
         values: ``(D, M)`` their values, in ``D`` versions.
         weights: ``(D, M)`` how much each architecture counts, with sums of 1; None: all the same.
     """
@@ -44,9 +45,9 @@ def effect_draws(
 ) -> tuple[Vector, Matrix]:
     """The average effect of one more occurrence of each motif, and draws from its posterior.
 
-    The effect is the :func:`slopes` of the values of random architectures, of which the process says what they
-    may be. It was fitted to normal scores of ranks, so a draw of scores, noise included, becomes values
-    by the distribution of the evaluated values: score ``s`` is the ``Phi(s)``-quantile. Neither that
+    The effect is the :func:`slopes` of the values of random architectures, of which the process says what
+    they may be. It was fitted to normal scores of ranks, so a draw of scores, noise included, becomes
+    values by the distribution of the evaluated values: score ``s`` is the ``Phi(s)``-quantile. Neither that
     distribution nor the random architectures are all there are, so that a draw also weights both at random
     (Rubin, "The Bayesian bootstrap", Annals of Statistics, 1981).
 
@@ -84,9 +85,9 @@ def count_gradients(
 
     This is how Ru et al. ("Interpretable Neural Architecture Search via Bayesian Optimisation with
     Weisfeiler-Lehman Kernels", ICLR 2021, section 3.3) find motifs, for kernels of unit rows: the part of
-    depth h is ``b . c / |c|`` with normal ``b``, whose derivative in count ``c_j`` is ``b . (e_j / |c| - c_j c /
-    |c|^3)``. It is normal, as ``b`` is, and its covariances with the data are in closed form. It is averaged
-    over the architectures, with weights that are proportional to their counts of the motif.
+    depth h is ``b . c / |c|`` with normal ``b``, whose derivative in count ``c_j`` is ``b . (e_j / |c| -
+    c_j c / |c|^3)``. It is normal, as ``b`` is, and its covariances with the data are in closed form. It is
+    averaged over the architectures, with weights that are proportional to their counts of the motif.
 
     The bits and the operation features of a :class:`.GraphKernels` stay fixed, which no real change of an
     architecture leaves alone, so it is a part of what a motif does.

@@ -13,6 +13,7 @@ from graphnas.graph.architecture import Architecture
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl_motifs import Motifs
+from graphnas.surrogate.common_motifs import common_motifs
 from graphnas.surrogate.effects import count_gradients, effect_draws
 from graphnas.surrogate.graph_kernels import GraphKernels
 from graphnas.surrogate.improvement import MAX_POINTS
@@ -22,8 +23,8 @@ from graphnas.surrogate.training_set import normal_scores
 LEAST_VALUES = 10
 """Architectures with a value that an explanation needs."""
 
-LEAST_SAMPLED = 10
-"""Of the random architectures, so many must have a motif another number of times than most."""
+LOWEST = {"least": 1, "samples": 100, "draws": 50}
+"""Smallest values of the settings."""
 
 LEVELS = (0.025, 0.975)
 """Ends of the interval of an effect."""
@@ -40,7 +41,8 @@ class MotifEffect:
         effect: Mean change of the value with one more occurrence, in the unit of the value.
         low: Lower end of the 95 % posterior interval of the effect.
         high: Its upper end.
-        gradient: Derivative of the process in the count of the motif, all else fixed, in the unit of the value.
+        gradient: Derivative of the process in the count of the motif, all else fixed, in the unit of the
+            value.
         gradient_error: Posterior standard deviation of that.
     """
 
@@ -52,11 +54,6 @@ class MotifEffect:
     high: float
     gradient: float
     gradient_error: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval is on one side of 0."""
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +93,8 @@ class Explanation:
         """Which effect each part of an architecture has.
 
         Returns:
-            The graph with operations on nodes, of what computes; and for each of its nodes ``(n,)`` the effect
-            of the largest motif in its middle that is known, NaN where none is.
+            The graph with operations on nodes, of what computes; and for each of its nodes ``(n,)`` the
+            effect of the largest motif in its middle that is known, NaN where none is.
         """
         batch = ArchitectureBatch.from_architectures([architecture], self.space.max_nodes)
         motifs = Motifs(self.space, batch, max(self.depths))
@@ -125,21 +122,23 @@ def explain(
 ) -> Explanation:
     """Find the operations and sub-graphs that raise and lower the value.
 
-    The process is that of GraphBO, on the same features and on the ranks of the values. It predicts ``samples``
-    random architectures of the space, and the effect of a motif is the slope of what it predicts over how often
-    the motif occurs there; for one that is there or not, by how much those that have it are better on
-    average. The random architectures make up for where the search looked: of a search that found good regions,
-    the evaluated architectures alone say little about what is good, because nearly all of them have it.
+    The process is that of GraphBO, on the same features and on the ranks of the values. It predicts
+    ``samples`` random architectures of the space, and the effect of a motif is the slope of what it
+    predicts over how often the motif occurs there; for one that is there or not, by how much those that
+    have it are better on average. The random architectures make up for where the search looked: of a search
+    that found good regions, the evaluated architectures alone say little about what is good, because nearly
+    all of them have it.
 
-    The kernel sums correlations of the bits, of the normalised counts of each Weisfeiler-Lehman depth and of
-    operation features, and a motif changes all of them. So the derivative in a count alone, by which Ru et al.
-    (ICLR 2021, section 3.3) explain a process that has nothing but counts, is a part of the effect only, and
-    agrees less with a whole table (``benchmarks/surrogates/motif_effects.py``). It is given beside it, averaged
-    over the evaluated architectures (:func:`graphnas.surrogate.effects.count_gradients`), and turned into
-    the unit of the values by their slope over the ranks' normal scores.
+    The kernel sums correlations of the bits, of the normalised counts of each Weisfeiler-Lehman depth and
+    of operation features, and a motif changes all of them. So the derivative in a count alone, by which Ru
+    et al. (ICLR 2021, section 3.3) explain a process that has nothing but counts, is a part of the effect
+    only, and agrees less with a whole table (``benchmarks/surrogates/motif_effects.py``). It is given
+    beside it, averaged over the evaluated architectures
+    (:func:`graphnas.surrogate.effects.count_gradients`), and turned into the unit of the values by their
+    slope over the ranks' normal scores.
 
-    An effect is an average over random architectures, with all that usually comes with the motif in them; it is
-    no proof of a cause. The interval holds what the process does not know, given its kernel.
+    An effect is an average over random architectures, with all that usually comes with the motif in them;
+    it is no proof of a cause. The interval holds what the process does not know, given its kernel.
 
     Args:
         architectures: The evaluated architectures.
@@ -154,31 +153,18 @@ def explain(
         minimize: Whether smaller is better; effects are changes of the value all the same.
 
     Raises:
-        InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values that
-            are all the same, or no motif that some have and others lack.
+        InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values
+            that are all the same, or no motif that some have and others lack.
     """
-    numbers = np.asarray(values, float)
-    if numbers.shape != (len(architectures),):
-        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
-    for name, number, lowest in (("least", least, 1), ("samples", samples, 100), ("draws", draws, 50)):
-        if number < lowest:
-            raise InvalidArgument(f"{name} must be at least {lowest}, got {number}")
-    if not depths or min(depths) < 0:
-        raise InvalidArgument(f"depths must be non-negative and not empty, got {tuple(depths)}")
+    numbers = _checked(architectures, values, depths, least=least, samples=samples, draws=draws)
     known = np.flatnonzero(np.isfinite(numbers))
-    if len(known) < LEAST_VALUES:
-        raise InvalidArgument(
-            f"an explanation needs at least {LEAST_VALUES} architectures with a value, got {len(known)}"
-        )
-    if np.ptp(numbers[known]) == 0:
-        raise InvalidArgument(f"all {len(known)} values are {numbers[known[0]]:g}: there is nothing to explain")
     if len(known) > MAX_POINTS:
         known = np.sort(known[evenly_by_rank(numbers[known], MAX_POINTS)])
     members, numbers = tuple(architectures[k] for k in known.tolist()), numbers[known]
     batch = ArchitectureBatch.from_architectures(members, space.max_nodes)
     rng = np.random.default_rng(seed)
     pool = space.sample_batch(rng, samples)
-    found = _common_motifs(space, batch, pool, max(depths), least)
+    found = common_motifs(space, batch, pool, max(depths), least)
     kernels = GraphKernels(space, tuple(depths)).fit(ArchitectureBatch.cat([batch, pool]))
     inputs, scores = kernels(batch), normal_scores(numbers)
     process = GaussianProcess(kernels.kernel()).fit(inputs, scores)
@@ -214,70 +200,23 @@ def explain(
     )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """``J`` motifs that some of ``n`` architectures have and others lack, and that are not too rare at random.
-
-    Attributes:
-        labels: ``(J,)``.
-        depths: Their rounds.
-        names: In words.
-        counts: ``(n, J)`` in the evaluated architectures.
-        sampled: ``(M, J)`` in the random ones.
-        places: Place of each label, also of those that always occur together with a simpler one.
-        rare: Number of motifs that are too rare at random.
-    """
-
-    labels: NDArray[np.uint64]
-    depths: list[int]
-    names: list[str]
-    counts: NDArray[np.float64]
-    sampled: NDArray[np.float64]
-    places: dict[int, int]
-    rare: int
-
-
-def _common_motifs(
-    space: GraphSpace, batch: ArchitectureBatch, pool: ArchitectureBatch, rounds: int, least: int
-) -> _Found:
-    own, random = Motifs(space, batch, rounds), Motifs(space, pool, rounds)
-    found: dict[bytes, int] = {}
-    kept: list[tuple[int, int, str, NDArray[np.float64], NDArray[np.float64]]] = []
-    places: dict[int, int] = {}
-    rare = 0
-    for depth in range(rounds + 1):
-        labels = own.of_round(depth)
-        counts = own.counts(depth, labels)
-        chosen = np.flatnonzero(_unusual(counts) >= least)
-        labels, counts = labels[chosen], counts[:, chosen]
-        sampled = random.counts(depth, labels) if len(labels) else np.zeros((len(pool), 0))
-        common = _unusual(sampled) >= LEAST_SAMPLED
-        rare += int((~common).sum())
-        names = own.names(depth, labels)
-        # Of motifs that occur as often everywhere, the simplest stands for all, in words the shortest.
-        for k in sorted(np.flatnonzero(common).tolist(), key=lambda k: (len(names[k]), names[k])):
-            place = found.setdefault(counts[:, k].tobytes() + sampled[:, k].tobytes(), len(kept))
-            if place == len(kept):
-                kept.append((int(labels[k]), depth, names[k], counts[:, k], sampled[:, k]))
-            places[int(labels[k])] = place
-    if not kept:
+def _checked(
+    architectures: Sequence[Architecture], values: ArrayLike, depths: Sequence[int], **settings: int
+) -> NDArray[np.float64]:
+    """The values (n,), after checking them and the settings; see :func:`explain`."""
+    numbers = np.asarray(values, float)
+    if numbers.shape != (len(architectures),):
+        raise InvalidArgument(f"{len(architectures)} architectures need as many values, got {numbers.shape}")
+    for name, lowest in LOWEST.items():
+        if settings[name] < lowest:
+            raise InvalidArgument(f"{name} must be at least {lowest}, got {settings[name]}")
+    if not depths or min(depths) < 0:
+        raise InvalidArgument(f"depths must be non-negative and not empty, got {tuple(depths)}")
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < LEAST_VALUES:
         raise InvalidArgument(
-            f"no motif is in at least {least} of {len(batch)} architectures and missing from as many; "
-            "evaluate more, or lower least"
+            f"an explanation needs at least {LEAST_VALUES} architectures with a value, got {len(known)}"
         )
-    return _Found(
-        labels=np.array([entry[0] for entry in kept], np.uint64),
-        depths=[entry[1] for entry in kept],
-        names=[entry[2] for entry in kept],
-        counts=np.stack([entry[3] for entry in kept], axis=1),
-        sampled=np.stack([entry[4] for entry in kept], axis=1),
-        places=places,
-        rare=rare,
-    )
-
-
-def _unusual(counts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """``(J,)`` how many rows of ``counts`` (n, J) differ from the commonest number of their column."""
-    return np.array(
-        [len(counts) - np.unique(column, return_counts=True)[1].max() for column in counts.T], np.int64
-    )
+    if np.ptp(known) == 0:
+        raise InvalidArgument(f"all {len(known)} values are {known[0]:g}: there is nothing to explain")
+    return numbers

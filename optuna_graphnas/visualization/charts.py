@@ -1,14 +1,15 @@
-"""Latent space, motifs, generations and regret of a study, drawn by plotly."""
+"""Latent space, motifs, effects, generations and regret of a study, drawn by plotly."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.study import Study
 
 from graphnas.graph.space import GraphSpace
+from graphnas.plots.effects import _EffectsInfo
 from graphnas.plots.generations import _GenerationsInfo
 from graphnas.plots.latent_space import _LatentSpaceInfo
 from graphnas.plots.motifs import BETTER, WORSE, _MotifsInfo, effect_label
@@ -16,6 +17,7 @@ from graphnas.plots.search_curve import _SearchCurveInfo
 from graphnas.plots.style import INK, colour
 from optuna_graphnas.visualization.data import (
     Encoder,
+    effects_info,
     generations_info,
     latent_space_info,
     motifs_info,
@@ -119,20 +121,70 @@ def plot_motifs(
 
 
 def _get_motifs_plot(info: _MotifsInfo) -> Figure:
+    return _bars(
+        "Motifs",
+        [f"{motif.name}  ({motif.count} of {info.total})" for motif in info.motifs],
+        [motif.effect for motif in info.motifs],
+        {"array": [round(motif.error, 6) for motif in info.motifs]},
+        [BETTER if motif.effect > 0 else WORSE for motif in info.motifs],
+        effect_label(info),
+    )
+
+
+def _bars(
+    title: str,
+    labels: list[str],
+    effects: list[float],
+    errors: dict[str, Any],
+    tints: list[str],
+    label: str,
+) -> Figure:
+    """A bar for each effect, the first on top."""
     figure = new_figure(
-        title={"text": "Motifs"},
-        xaxis=axis(effect_label(info)),
+        title={"text": title},
+        xaxis=axis(label),
         yaxis=axis(autorange="reversed"),
-        height=150 + 26 * len(info.motifs),
+        height=150 + 26 * len(labels),
     )
     figure.add_bar(
-        x=[round(motif.effect, 6) for motif in info.motifs],
-        y=[f"{motif.name}  ({motif.count} of {info.total})" for motif in info.motifs],
+        x=[round(effect, 6) for effect in effects],
+        y=labels,
         orientation="h",
-        error_x={"array": [round(motif.error, 6) for motif in info.motifs], "color": INK, "thickness": 1},
-        marker={"color": [BETTER if motif.effect > 0 else WORSE for motif in info.motifs]},
+        error_x={**errors, "color": INK, "thickness": 1},
+        marker={"color": tints},
     )
     return figure
+
+
+def plot_effects(study: Study, space: GraphSpace, *, count: int = 16, **options: Any) -> Figure:
+    """Plot which operations and sub-graphs raise and lower the value most, by the process of GraphBO.
+
+    See :func:`graphnas.surrogate.explain` for what an effect is.
+
+    Args:
+        study: The study.
+        space: The space of its architectures.
+        count: Largest number of motifs.
+        **options: Those of :func:`optuna_graphnas.explain`.
+
+    Returns:
+        A ``plotly.graph_objects.Figure``.
+
+    Raises:
+        InvalidArgument: As :func:`optuna_graphnas.explain`, or a count that is not positive.
+        MissingExtra: plotly is not installed.
+    """
+    return _get_effects_plot(effects_info(study, space, count=count, **options))
+
+
+def _get_effects_plot(info: _EffectsInfo) -> Figure:
+    effects = [effect.effect for effect in info.effects]
+    errors = {
+        "symmetric": False,
+        "array": [round(max(effect.high - effect.effect, 0.0), 6) for effect in info.effects],
+        "arrayminus": [round(max(effect.effect - effect.low, 0.0), 6) for effect in info.effects],
+    }
+    return _bars("Effects", info.labels, effects, errors, info.tints, info.title)
 
 
 def plot_generations(

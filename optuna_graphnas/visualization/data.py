@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.study import Study, StudyDirection
-from optuna.trial import TrialState
 
-from graphnas.errors import InvalidArchitecture, InvalidArgument
+from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl import WeisfeilerLehman
 from graphnas.plots.architecture_grid import _get_grid_info, _GridInfo
+from graphnas.plots.effects import _EffectsInfo, _get_contributions_info, _get_effects_info
 from graphnas.plots.generations import _GenerationsInfo, _get_generations_info
 from graphnas.plots.latent_space import _get_latent_space_info, _LatentSpaceInfo
 from graphnas.plots.motifs import _get_motifs_info, _MotifsInfo
 from graphnas.plots.ranking import best_once
 from graphnas.plots.search_curve import _get_search_curve_info, _SearchCurveInfo
-from optuna_graphnas.block import Block
+from optuna_graphnas.evaluated import evaluated
+from optuna_graphnas.explanation import explain
 
 WL_ITERATIONS = 2
 """Rounds of refinement of the features that stand for a latent space where there is no encoder."""
@@ -33,70 +33,6 @@ class Encoder(Protocol):
 
     def encode(self, architectures: Sequence[Architecture], /) -> Any:
         """Mean and logarithm of the variance of each latent, ``(B, d)`` tensors."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The finished trials of a study that have an architecture of the space, in their order.
-
-    Attributes:
-        numbers: Numbers of the trials.
-        architectures: What they evaluated.
-        values: ``(n,)`` of one objective; NaN where a trial failed or was pruned.
-        minimize: Whether the study minimises it.
-        value_name: Its name.
-    """
-
-    numbers: tuple[int, ...]
-    architectures: tuple[Architecture, ...]
-    values: NDArray[np.float64]
-    minimize: bool
-    value_name: str
-
-
-def evaluated(study: Study, space: GraphSpace, *, name: str | None = None, objective: int = 0) -> Evaluated:
-    """Read a study.
-
-    Args:
-        study: The study.
-        space: The space of the architectures.
-        name: As in :func:`optuna_graphnas.suggest_architecture`.
-        objective: Which of several objectives.
-
-    Raises:
-        InvalidArgument: No such objective, or no finished trial with an architecture of the space.
-    """
-    if not 0 <= objective < len(study.directions):
-        raise InvalidArgument(
-            f"objective must be from 0 to {len(study.directions) - 1} in the study {study.study_name!r}, "
-            f"got {objective}"
-        )
-    block = Block(space, name)
-    numbers, architectures, values = [], [], []
-    for trial in study.get_trials(deepcopy=False):
-        if not trial.state.is_finished():
-            continue
-        try:
-            architecture = block.architecture(trial.params)
-        except InvalidArchitecture:
-            continue
-        complete = trial.state == TrialState.COMPLETE and trial.values is not None
-        value = trial.values[objective] if complete else math.nan
-        numbers.append(trial.number)
-        architectures.append(architecture)
-        values.append(value if math.isfinite(value) else math.nan)
-    if not architectures:
-        raise InvalidArgument(
-            f"no finished trial of the study {study.study_name!r} has an architecture of {block!r}"
-        )
-    names = study.metric_names
-    return Evaluated(
-        tuple(numbers),
-        tuple(architectures),
-        np.array(values, float),
-        study.directions[objective] == StudyDirection.MINIMIZE,
-        names[objective] if names else "value",
-    )
 
 
 def architectures_info(
@@ -189,6 +125,18 @@ def motifs_info(
         value_name=found.value_name,
         minimize=found.minimize,
     )
+
+
+def effects_info(study: Study, space: GraphSpace, *, count: int = 16, **options: Any) -> _EffectsInfo:
+    """Motifs with what they do to the value; ``options`` are those of :func:`optuna_graphnas.explain`."""
+    return _get_effects_info(explain(study, space, **options), count=count)
+
+
+def contributions_info(
+    study: Study, space: GraphSpace, *, count: int = 4, columns: int = 2, **options: Any
+) -> _GridInfo:
+    """The best architectures with the effects of their motifs; see :func:`effects_info`."""
+    return _get_contributions_info(explain(study, space, **options), count=count, columns=columns)
 
 
 def generations_info(

@@ -20,7 +20,7 @@ from graphnas.plots.architecture import (
 )
 from graphnas.plots.architecture_grid import _GridInfo, half_size, placed
 from graphnas.plots.style import FAINT, INK
-from optuna_graphnas.visualization.data import architectures_info
+from optuna_graphnas.visualization.data import architectures_info, contributions_info
 from optuna_graphnas.visualization.figures import bare_axis, new_figure
 
 if TYPE_CHECKING:
@@ -61,6 +61,30 @@ def plot_architectures(
     """
     info = architectures_info(study, space, count=count, columns=columns, name=name, objective=objective)
     return _get_architectures_plot(info)
+
+
+def plot_contributions(
+    study: Study, space: GraphSpace, *, count: int = 4, columns: int = 2, **options: Any
+) -> Figure:
+    """Draw the best architectures of a study, each node in the colour of the effect of the motif around it.
+
+    See :func:`graphnas.plots.plot_contributions` for what the colours say.
+
+    Args:
+        study: The study.
+        space: The space of its architectures.
+        count: Largest number of drawings; of isomorphic architectures the best counts.
+        columns: Drawings in a row.
+        **options: Those of :func:`optuna_graphnas.explain`.
+
+    Returns:
+        A ``plotly.graph_objects.Figure``.
+
+    Raises:
+        InvalidArgument: As :func:`optuna_graphnas.explain`, or a count that is not positive.
+        MissingExtra: plotly is not installed.
+    """
+    return _get_architectures_plot(contributions_info(study, space, count=count, columns=columns, **options))
 
 
 def _get_architectures_plot(info: _GridInfo) -> Figure:

@@ -13,6 +13,7 @@ from optuna.study import Study
 
 from graphnas.graph.space import GraphSpace
 from graphnas.plots.architecture_grid import _get_grid_plot
+from graphnas.plots.effects import _get_contributions_plot, _get_effects_plot
 from graphnas.plots.generations import _get_generations_plot
 from graphnas.plots.latent_space import _get_latent_space_plot
 from graphnas.plots.motifs import _get_motifs_plot
@@ -22,7 +23,15 @@ from optuna_graphnas.visualization import data
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_architectures", "plot_generations", "plot_latent_space", "plot_motifs", "plot_regret"]
+__all__ = [
+    "plot_architectures",
+    "plot_contributions",
+    "plot_effects",
+    "plot_generations",
+    "plot_latent_space",
+    "plot_motifs",
+    "plot_regret",
+]
 
 
 def plot_architectures(study: Study, space: GraphSpace, **options: Any) -> Figure:
@@ -38,6 +47,16 @@ def plot_latent_space(study: Study, space: GraphSpace, **options: Any) -> Figure
 def plot_motifs(study: Study, space: GraphSpace, **options: Any) -> Figure:
     """What good ones have; see :func:`optuna_graphnas.visualization.charts.plot_motifs`."""
     return _get_motifs_plot(data.motifs_info(study, space, **options))
+
+
+def plot_effects(study: Study, space: GraphSpace, **options: Any) -> Figure:
+    """What raises the value; see :func:`optuna_graphnas.visualization.charts.plot_effects`."""
+    return _get_effects_plot(data.effects_info(study, space, **options))
+
+
+def plot_contributions(study: Study, space: GraphSpace, **options: Any) -> Figure:
+    """It on the best ones; see :func:`optuna_graphnas.visualization.graphs.plot_contributions`."""
+    return _get_contributions_plot(data.contributions_info(study, space, **options))
 
 
 def plot_generations(study: Study, space: GraphSpace, **options: Any) -> Figure:
