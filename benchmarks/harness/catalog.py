@@ -119,6 +119,12 @@ CATALOG = (
         {"nasbench201": "--space nasbench201", "nasbench101": "--space nasbench101"},
         tables=("nasbench201", "nasbench101"),
     ),
+    _one(
+        "motif_effects",
+        "surrogates.motif_effects",
+        "--arms 'random search' --seeds 1 --fresh",
+        tables=("nasbench201",),
+    ),
     # Searches of tables.
     _by_variant(
         "table_search",

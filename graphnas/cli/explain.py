@@ -163,7 +163,7 @@ def _text(explanation: Explanation, study: str, unit: str, top: int) -> str:
             parts.append(f"\n{title}\n\n{_rows(effects, unit)}")
     notes = ["An effect is an average over random architectures of the space, and no proof of a cause."]
     if explanation.rare:
-        notes.append(f"{explanation.rare} sub-graphs are left out: hardly any random architecture has them.")
+        notes.append(f"Left out, because hardly any random architecture has them: {explanation.rare}.")
     return "\n".join([*parts, "", *notes])
 
 

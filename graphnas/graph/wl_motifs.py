@@ -12,6 +12,9 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl_labels import refined_labels
 
+NOTHING = "nothing"
+"""What stands in place of no neighbours."""
+
 Labels = NDArray[np.uint64]
 
 
@@ -66,23 +69,29 @@ class Motifs:
 
         The operation alone in round 0; in round 1 ``a, 2 b → c → d``: operation c, whose inputs are the
         outputs of a and of two b, and whose own output goes to d. In later rounds its neighbours are
-        described the same way, in brackets.
+        described the same way, in brackets. A node without inputs, or whose output goes nowhere, has
+        ``nothing`` there.
         """
         adjacency, operations, _ = self._arrays
         own = str(self.space.node_labelled_ops[operations[graph, node]])
         if number == 0:
             return own
-        sides = []
-        for others in (adjacency[graph, :, node], adjacency[graph, node]):
-            names = Counter(self.name(graph, int(k), number - 1) for k in np.flatnonzero(others))
-            form = "{}" if number == 1 else "[{}]"
-            sides.append(
-                ", ".join(
-                    f"{count} {form.format(name)}" if count > 1 else form.format(name)
-                    for name, count in sorted(names.items())
-                )
-            )
-        return " → ".join(filter(None, (sides[0], own, sides[1])))
+        sides = [
+            self._neighbours(graph, np.flatnonzero(others), number - 1)
+            for others in (adjacency[graph, :, node], adjacency[graph, node])
+        ]
+        # That the input has no inputs, and the output goes nowhere, need not be said.
+        before = "" if own == "input" and not sides[0] else f"{sides[0] or NOTHING} → "
+        after = "" if own == "output" and not sides[1] else f" → {sides[1] or NOTHING}"
+        return f"{before}{own}{after}"
+
+    def _neighbours(self, graph: int, nodes: NDArray[np.int64], number: int) -> str:
+        names = Counter(self.name(graph, node, number) for node in nodes.tolist())
+        form = "{}" if number == 0 else "[{}]"
+        return ", ".join(
+            f"{count} {form.format(name)}" if count > 1 else form.format(name)
+            for name, count in sorted(names.items())
+        )
 
     @property
     def _arrays(self) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.int64]]:

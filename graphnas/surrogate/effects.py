@@ -80,6 +80,8 @@ def count_gradients(
     inputs: Inputs,
     labels: NDArray[np.uint64],
     counts: Matrix,
+    *,
+    first: int = 1,
 ) -> tuple[Vector, Vector]:
     """Derivative of the process in the count of each motif, all other inputs fixed: mean and deviation.
 
@@ -99,15 +101,17 @@ def count_gradients(
         inputs: Their points.
         labels: The labels of ``J`` motifs.
         counts: ``(n, J)`` how often each occurs, at least once in one of them.
+        first: Which of the process's inputs are the counts of the first depth: the second of a
+            :class:`.GraphKernels`, the first of a process that has nothing but counts.
 
     Returns:
         ``(J,)`` each, in units of the targets of the process.
     """
     active = kernels.space.active_batch(batch)
     shares = counts / counts.sum(0)
-    weights = process.kernel.weights(process.theta)[1:]
+    weights = process.kernel.weights(process.theta)[first:]
     cross, prior = np.zeros((len(labels), len(batch))), np.zeros((len(labels), len(labels)))
-    for kernel, weight, rows in zip(kernels.wl, weights, inputs[1:], strict=False):
+    for kernel, weight, rows in zip(kernels.wl, weights, inputs[first:], strict=False):
         places = np.searchsorted(kernel.vocabulary, labels)
         known = kernel.vocabulary[np.minimum(places, len(kernel.vocabulary) - 1)] == labels
         norms = np.sqrt(kernel.self_kernel(active))[:, None]

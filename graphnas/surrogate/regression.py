@@ -121,10 +121,14 @@ class GaussianProcess:
     def joint(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Vector, Matrix]:
         """Posterior mean (B,) and covariance (B, B) of all points together; see :meth:`predict`.
 
+        Graph kernels must have been fitted to these points too: labels without a column are not compared.
+
         Raises:
             InvalidArgument: Nothing was fitted.
         """
         known, _ = self._data
+        # Rounding to single precision would make large covariances indefinite.
+        inputs = [rows.astype(float) for rows in inputs]
         cross = np.concatenate([cross for _, cross in self._cross(inputs, known)])
         prior = np.asarray(self.kernel.matrix(self.theta, inputs, inputs), float)
         mean, covariance = self.posterior(cross, prior)
