@@ -23,7 +23,6 @@ def explain(
     depths: Sequence[int] = (0, 1),
     least: int = 3,
     samples: int = 2000,
-    draws: int = 400,
     seed: int = 0,
 ) -> Explanation:
     """Find the operations and sub-graphs that raise and lower an objective of a study.
@@ -40,8 +39,7 @@ def explain(
         depths: As in :func:`graphnas.surrogate.explain`, like all that follow.
         least: Architectures that must have a motif another number of times than most have.
         samples: Random architectures that effects are averaged over.
-        draws: Draws of the posterior behind the intervals.
-        seed: Seed of the random architectures and the draws.
+        seed: Seed of the random architectures.
 
     Raises:
         InvalidArgument: No such objective, no trial with an architecture of the space, too few with a
@@ -61,7 +59,6 @@ def explain(
         depths=depths,
         least=least,
         samples=samples,
-        draws=draws,
         seed=seed,
         value_name=found.value_name,
         minimize=found.minimize,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import cholesky
-from scipy.stats import norm
 
 from graphnas.graph.batch import ArchitectureBatch
 from graphnas.surrogate.graph_kernels import GraphKernels
@@ -14,8 +12,8 @@ from graphnas.surrogate.kernels import Inputs, Matrix, Vector
 from graphnas.surrogate.regression import GaussianProcess
 
 
-def slopes(counts: Matrix, values: Matrix, weights: Matrix | None = None) -> Matrix:
-    """Slope of the least-squares line of values over each count alone, ``(D, J)``.
+def slopes(counts: Matrix, values: Vector) -> Vector:
+    """Slope of the least-squares line of values over each count alone, ``(J,)``.
 
     For a motif that is there once or not at all it is the mean of those that have it less the mean of the
     others.
@@ -23,54 +21,41 @@ def slopes(counts: Matrix, values: Matrix, weights: Matrix | None = None) -> Mat
     Args:
         counts: ``(M, J)`` how often each of ``J`` motifs occurs in each of ``M`` architectures; none
             constant.
-        values: ``(D, M)`` their values, in ``D`` versions.
-        weights: ``(D, M)`` how much each architecture counts, with sums of 1; None: all the same.
+        values: ``(M,)``.
     """
-    if weights is None:
-        centred = counts - counts.mean(0)
-        return np.asarray(values @ centred / (centred**2).sum(0))
-    means = weights @ counts
-    covariance = (weights * values) @ counts - (weights * values).sum(1)[:, None] * means
-    return np.asarray(covariance / (weights @ counts**2 - means**2))
+    return np.asarray(values @ _contrasts(counts))
 
 
-def effect_draws(
-    process: GaussianProcess,
-    inputs: Inputs,
-    counts: Matrix,
-    values: Vector,
-    *,
-    draws: int,
-    rng: np.random.Generator,
-) -> tuple[Vector, Matrix]:
-    """The average effect of one more occurrence of each motif, and draws from its posterior.
+def _contrasts(counts: Matrix) -> Matrix:
+    """``(M, J)``: the weights of the values of which the slopes are sums."""
+    centred = counts - counts.mean(0)
+    return np.asarray(centred / (centred**2).sum(0))
 
-    The effect is the :func:`slopes` of the values of random architectures, of which the process says what
-    they may be. It was fitted to normal scores of ranks, so a draw of scores, noise included, becomes
-    values by the distribution of the evaluated values: score ``s`` is the ``Phi(s)``-quantile. Neither that
-    distribution nor the random architectures are all there are, so that a draw also weights both at random
-    (Rubin, "The Bayesian bootstrap", Annals of Statistics, 1981).
+
+def average_effects(process: GaussianProcess, inputs: Inputs, counts: Matrix) -> tuple[Vector, Vector]:
+    """The average effect of one more occurrence of each motif: mean and deviation.
+
+    The effect is the slope (:func:`slopes`) of the function over the counts among random architectures. A
+    sum of values of the process, it is normal, with mean and variance in closed form. The variance has a
+    second part, as they are not all architectures: that of a slope of a sample, for which nothing is
+    assumed of the residuals (White, "A heteroskedasticity-consistent covariance matrix estimator",
+    Econometrica, 1980).
 
     Args:
-        process: Fitted to :func:`.normal_scores` of ``values``.
-        inputs: The points of ``M`` random architectures.
+        process: A fitted process.
+        inputs: The points of ``M`` random architectures; see :meth:`.GaussianProcess.joint`.
         counts: ``(M, J)`` their motifs; none constant.
-        values: The evaluated values, in any order.
-        draws: Number of draws ``D``.
-        rng: Source of the draws.
 
     Returns:
-        The effects ``(J,)``, and draws ``(D, J)``, both in the unit of ``values``.
+        ``(J,)`` each, in units of the targets of the process.
     """
-    mean, covariance = process.joint(inputs, noisy=True)
-    factor = cholesky(covariance, lower=True, check_finite=False)
-    scores = mean + rng.standard_normal((draws, len(mean))) @ factor.T
-    levels, ordered = norm.cdf(scores), np.sort(values)
-    shares = rng.dirichlet(np.ones(len(values)), draws)
-    middles = np.cumsum(shares, axis=1) - shares / 2
-    drawn = np.stack([np.interp(*pair, ordered) for pair in zip(levels, middles, strict=True)])
-    weights = rng.dirichlet(np.ones(len(mean)), draws)
-    return slopes(counts, drawn.mean(0, keepdims=True))[0], slopes(counts, drawn, weights)
+    mean, covariance = process.joint(inputs)
+    contrasts = _contrasts(counts)
+    effects = mean @ contrasts
+    residuals = (mean - mean.mean())[:, None] - (counts - counts.mean(0)) * effects
+    squares = residuals**2 + np.diag(covariance)[:, None]
+    variance = (contrasts * (covariance @ contrasts)).sum(0) + (contrasts**2 * squares).sum(0)
+    return effects, np.sqrt(np.maximum(variance, 0.0))
 
 
 def count_gradients(

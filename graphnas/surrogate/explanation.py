@@ -14,20 +14,19 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl_motifs import Motifs
 from graphnas.surrogate.common_motifs import common_motifs
-from graphnas.surrogate.effects import count_gradients, effect_draws
+from graphnas.surrogate.effects import average_effects, count_gradients
 from graphnas.surrogate.graph_kernels import GraphKernels
 from graphnas.surrogate.improvement import MAX_POINTS
 from graphnas.surrogate.regression import GaussianProcess, evenly_by_rank
-from graphnas.surrogate.training_set import normal_scores
 
 LEAST_VALUES = 10
 """Architectures with a value that an explanation needs."""
 
-LOWEST = {"least": 1, "samples": 100, "draws": 50}
+LOWEST = {"least": 1, "samples": 100}
 """Smallest values of the settings."""
 
-LEVELS = (0.025, 0.975)
-"""Ends of the interval of an effect."""
+WIDTH = 1.96
+"""Standard deviations from the middle to each end of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ class MotifEffect:
         depth: Rounds of refinement: 0 is an operation alone, 1 an operation with its neighbours.
         count: Evaluated architectures that have it.
         effect: Mean change of the value with one more occurrence, in the unit of the value.
-        low: Lower end of the 95 % posterior interval of the effect.
-        high: Its upper end.
+        error: Posterior standard deviation of that.
         gradient: Derivative of the process in the count of the motif, all else fixed, in the unit of the
             value.
         gradient_error: Posterior standard deviation of that.
@@ -50,10 +48,19 @@ class MotifEffect:
     depth: int
     count: int
     effect: float
-    low: float
-    high: float
+    error: float
     gradient: float
     gradient_error: float
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % posterior interval of the effect."""
+        return self.effect - WIDTH * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper end of that interval."""
+        return self.effect + WIDTH * self.error
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,30 +122,31 @@ def explain(
     depths: Sequence[int] = (0, 1),
     least: int = 3,
     samples: int = 2000,
-    draws: int = 400,
     seed: int = 0,
     value_name: str = "value",
     minimize: bool = False,
 ) -> Explanation:
     """Find the operations and sub-graphs that raise and lower the value.
 
-    The process is that of GraphBO, on the same features and on the ranks of the values. It predicts
+    The process has the features, the kernel and the priors of GraphBO's. GraphBO fits it to ranks, which is
+    all that a search needs; here it is fitted to the values, so that effects have their unit. It predicts
     ``samples`` random architectures of the space, and the effect of a motif is the slope of what it
     predicts over how often the motif occurs there; for one that is there or not, by how much those that
-    have it are better on average. The random architectures make up for where the search looked: of a search
-    that found good regions, the evaluated architectures alone say little about what is good, because nearly
-    all of them have it.
+    have it are better on average (:func:`graphnas.surrogate.effects.average_effects`). The random
+    architectures make up for where the search
+    looked: of a search that found good regions, the evaluated architectures alone say little about what is
+    good, because nearly all of them have it.
 
     The kernel sums correlations of the bits, of the normalised counts of each Weisfeiler-Lehman depth and
     of operation features, and a motif changes all of them. So the derivative in a count alone, by which Ru
     et al. (ICLR 2021, section 3.3) explain a process that has nothing but counts, is a part of the effect
     only, and agrees less with a whole table (``benchmarks/surrogates/motif_effects.py``). It is given
     beside it, averaged over the evaluated architectures
-    (:func:`graphnas.surrogate.effects.count_gradients`), and turned into the unit of the values by their
-    slope over the ranks' normal scores.
+    (:func:`graphnas.surrogate.effects.count_gradients`).
 
     An effect is an average over random architectures, with all that usually comes with the motif in them;
-    it is no proof of a cause. The interval holds what the process does not know, given its kernel.
+    it is no proof of a cause. The interval holds what the process does not
+    know, given its kernel, and that the random architectures are not all there are.
 
     Args:
         architectures: The evaluated architectures.
@@ -147,8 +155,7 @@ def explain(
         depths: Weisfeiler-Lehman depths of the process; motifs have up to the largest number of rounds.
         least: Architectures that must have a motif another number of times than most have.
         samples: Random architectures that effects are averaged over.
-        draws: Draws of the posterior behind the intervals.
-        seed: Seed of the random architectures and the draws.
+        seed: Seed of the random architectures.
         value_name: Meaning of the values.
         minimize: Whether smaller is better; effects are changes of the value all the same.
 
@@ -156,34 +163,30 @@ def explain(
         InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values
             that are all the same, or no motif that some have and others lack.
     """
-    numbers = _checked(architectures, values, depths, least=least, samples=samples, draws=draws)
+    numbers = _checked(architectures, values, depths, least=least, samples=samples)
     known = np.flatnonzero(np.isfinite(numbers))
     if len(known) > MAX_POINTS:
         known = np.sort(known[evenly_by_rank(numbers[known], MAX_POINTS)])
     members, numbers = tuple(architectures[k] for k in known.tolist()), numbers[known]
     batch = ArchitectureBatch.from_architectures(members, space.max_nodes)
-    rng = np.random.default_rng(seed)
-    pool = space.sample_batch(rng, samples)
+    pool = space.sample_batch(np.random.default_rng(seed), samples)
     found = common_motifs(space, batch, pool, max(depths), least)
     kernels = GraphKernels(space, tuple(depths)).fit(ArchitectureBatch.cat([batch, pool]))
-    inputs, scores = kernels(batch), normal_scores(numbers)
-    process = GaussianProcess(kernels.kernel()).fit(inputs, scores)
-    effects, drawn = effect_draws(process, kernels(pool), found.sampled, numbers, draws=draws, rng=rng)
-    intervals = np.quantile(drawn, LEVELS, axis=0)
+    inputs, unit = kernels(batch), float(numbers.std())
+    process = GaussianProcess(kernels.kernel()).fit(inputs, (numbers - numbers.mean()) / unit)
+    effects = average_effects(process, kernels(pool), found.sampled)
     gradients = count_gradients(process, kernels, batch, inputs, found.labels, found.counts)
-    unit = float(scores @ (numbers - numbers.mean()) / (scores @ scores))
     rows = [
         MotifEffect(
             name=found.names[k],
             depth=found.depths[k],
             count=int((found.counts[:, k] > 0).sum()),
-            effect=float(effects[k]),
-            low=float(intervals[0, k]),
-            high=float(intervals[1, k]),
+            effect=unit * float(effects[0][k]),
+            error=unit * float(effects[1][k]),
             gradient=unit * float(gradients[0][k]),
             gradient_error=unit * float(gradients[1][k]),
         )
-        for k in range(len(effects))
+        for k in range(len(found.names))
     ]
     order = sorted(range(len(rows)), key=lambda k: -rows[k].effect)
     rank = {k: place for place, k in enumerate(order)}

@@ -118,7 +118,7 @@ class GaussianProcess:
         known, _ = self._data
         return np.concatenate([cross @ self._alpha for _, cross in self._cross(inputs, known)])
 
-    def joint(self, inputs: Inputs, *, noisy: bool = False) -> tuple[Vector, Matrix]:
+    def joint(self, inputs: Inputs) -> tuple[Vector, Matrix]:
         """Posterior mean (B,) and covariance (B, B) of all points together; see :meth:`predict`.
 
         Graph kernels must have been fitted to these points too: labels without a column are not compared.
@@ -127,14 +127,11 @@ class GaussianProcess:
             InvalidArgument: Nothing was fitted.
         """
         known, _ = self._data
-        # Rounding to single precision would make large covariances indefinite.
+        # In single precision, rounding would be larger than the variance of an average over many points.
         inputs = [rows.astype(float) for rows in inputs]
         cross = np.concatenate([cross for _, cross in self._cross(inputs, known)])
         prior = np.asarray(self.kernel.matrix(self.theta, inputs, inputs), float)
-        mean, covariance = self.posterior(cross, prior)
-        if noisy:
-            covariance[np.diag_indices_from(covariance)] += self.noise + NOISE_FLOOR
-        return mean, covariance
+        return self.posterior(cross, prior)
 
     def posterior(self, cross: Matrix, prior: Matrix) -> tuple[Vector, Matrix]:
         """Posterior mean (m,) and covariance (m, m) of what is normal together with the function.

@@ -24,7 +24,6 @@ def explained(space, minimize=False, count=40):
         values,
         space,
         samples=400,
-        draws=60,
         value_name="edges",
         minimize=minimize,
     )

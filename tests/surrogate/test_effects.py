@@ -10,7 +10,7 @@ from graphnas import ArchitectureBatch
 from graphnas.errors import InvalidArgument
 from graphnas.graph.wl_motifs import Motifs
 from graphnas.surrogate import GaussianProcess, GraphKernels, normal_scores
-from graphnas.surrogate.effects import count_gradients, effect_draws, slopes
+from graphnas.surrogate.effects import average_effects, count_gradients, slopes
 from graphnas.surrogate.kernels import take
 from search_spaces import GEMNet
 
@@ -43,8 +43,6 @@ def test_the_joint_posterior_has_the_marginals_of_a_prediction(fitted):
     assert np.allclose(mean, expected)
     assert np.allclose(np.sqrt(np.diag(covariance)), deviation, atol=1e-4)
     assert np.linalg.eigvalsh(covariance).min() > -1e-6
-    noisy = process.joint(points, noisy=True)[1] - covariance
-    assert np.allclose(noisy, np.diag(np.diag(noisy)))
     with pytest.raises(InvalidArgument, match="not fitted"):
         GaussianProcess(kernels.kernel()).posterior(np.zeros((1, 1)), np.zeros((1, 1)))
 
@@ -94,34 +92,34 @@ def test_derivatives_are_finite_differences_averaged_by_count(operations, step, 
 
 def test_a_slope_is_that_of_the_least_squares_line():
     rng = np.random.default_rng(0)
-    counts = rng.integers(0, 4, (50, 3)).astype(float)
-    values, weights = rng.standard_normal((2, 50)), rng.dirichlet(np.ones(50), 2)
-    for k in range(3):
-        expected = [np.polyfit(counts[:, k], version, 1)[0] for version in values]
-        assert np.allclose(slopes(counts, values)[:, k], expected)
-        weighted = [
-            np.polyfit(counts[:, k], version, 1, w=np.sqrt(weight))[0]
-            for version, weight in zip(values, weights, strict=True)
-        ]
-        assert np.allclose(slopes(counts, values, weights)[:, k], weighted)
+    counts, values = rng.integers(0, 4, (50, 3)).astype(float), rng.standard_normal(50)
+    expected = [np.polyfit(column, values, 1)[0] for column in counts.T]
+    assert np.allclose(slopes(counts, values), expected)
     present = (counts > 1).astype(float)
-    gap = values[0][present[:, 0] == 1].mean() - values[0][present[:, 0] == 0].mean()
-    assert slopes(present, values)[0, 0] == pytest.approx(gap)
+    gap = values[present[:, 0] == 1].mean() - values[present[:, 0] == 0].mean()
+    assert slopes(present, values)[0] == pytest.approx(gap)
 
 
-def test_where_all_is_known_effects_are_the_slopes_of_the_values(fitted):
-    kernels, batch, inputs, _ = fitted
-    motifs = Motifs(SPACE, batch, 0)
-    labels = motifs.of_round(0)
-    counts = motifs.counts(0, labels)
+def test_average_effects_have_the_moments_of_drawn_functions_and_samples(fitted):
+    """Mean and deviation against slopes of draws from the posterior, over architectures drawn again."""
+    _, batch, _, _ = fitted
+    pool = SPACE.sample_batch(np.random.default_rng(2), 200)
+    kernels = GraphKernels(SPACE, DEPTHS).fit(ArchitectureBatch.cat([batch, pool]))
+    process = GaussianProcess(kernels.kernel()).fit(kernels(batch), np.linspace(-1, 1, 60))
+    motifs = Motifs(SPACE, pool, 1)
+    counts = motifs.counts(0, motifs.of_round(0))
     counts = counts[:, counts.std(0) > 0]
-    values = 3.0 * counts[:, 0] + np.arange(60) * 1e-3
-    process = GaussianProcess(kernels.kernel()).fit(inputs, normal_scores(values))
-    process.noise = 1e-6
-    process.condition(inputs, normal_scores(values))
-    rng = np.random.default_rng(0)
-    effects, drawn = effect_draws(process, inputs, counts, values, draws=300, rng=rng)
-    truth = slopes(counts, values[None])[0]
-    assert np.allclose(effects, truth, atol=0.15)
-    assert drawn.shape == (300, counts.shape[1])
-    assert (np.abs(drawn.mean(0) - truth) < 0.3).all()
+    points = kernels(pool)
+    effects, deviations = average_effects(process, points, counts)
+    mean, covariance = process.joint(points)
+    assert np.allclose(effects, slopes(counts, mean))
+    rng = np.random.default_rng(3)
+    functions = rng.multivariate_normal(mean, covariance, 3000, method="eigh")
+    drawn = []
+    for function in functions:
+        again = rng.integers(len(pool), size=len(pool))
+        drawn.append(slopes(counts[again], function[again]))
+    assert np.allclose(np.mean(drawn, axis=0), effects, atol=4 * deviations.max() / np.sqrt(3000) + 0.01)
+    assert np.allclose(np.std(drawn, axis=0), deviations, rtol=0.1)
+    alone = np.std([slopes(counts, function) for function in functions], axis=0)
+    assert (alone < deviations).all(), "the architectures that were not drawn count"
