@@ -23,6 +23,7 @@ def explain(
     depths: Sequence[int] = (0, 1),
     least: int = 3,
     samples: int = 2000,
+    refits: int = 12,
     seed: int = 0,
 ) -> Explanation:
     """Find the operations and sub-graphs that raise and lower an objective of a study.
@@ -39,7 +40,8 @@ def explain(
         depths: As in :func:`graphnas.surrogate.explain`, like all that follow.
         least: Architectures that must have a motif another number of times than most have.
         samples: Random architectures that effects are averaged over.
-        seed: Seed of the random architectures.
+        refits: Processes fitted to resampled evaluations, for the intervals.
+        seed: Seed of the random architectures and of the resampling.
 
     Raises:
         InvalidArgument: No such objective, no trial with an architecture of the space, too few with a
@@ -59,6 +61,7 @@ def explain(
         depths=depths,
         least=least,
         samples=samples,
+        refits=refits,
         seed=seed,
         value_name=found.value_name,
         minimize=found.minimize,

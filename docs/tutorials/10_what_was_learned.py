@@ -42,6 +42,15 @@ best = visualization.plot_architectures(study, space, count=4, columns=2)
 motifs = visualization.plot_motifs(study, space)
 
 # %%
+# Effects
+# -------
+# What does the process of GraphBO say of random graphs, rather than of those that the search went to? See
+# :func:`graphnas.surrogate.explain`; ``graphnas explain`` prints it.
+
+effects = visualization.plot_effects(study, space, count=12)
+best_explained = visualization.plot_contributions(study, space, count=2)
+
+# %%
 # Generations
 # -----------
 # Values and operations, ten trials at a time.

@@ -77,7 +77,9 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="random architectures that effects are averaged over (default: 2000)",
     )
-    parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of these (default: 0)")
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, metavar="N", help="seed of all draws (default: 0)"
+    )
     parser.add_argument(
         "--output",
         type=Path,

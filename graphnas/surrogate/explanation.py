@@ -14,15 +14,16 @@ from graphnas.graph.batch import ArchitectureBatch
 from graphnas.graph.space import GraphSpace
 from graphnas.graph.wl_motifs import Motifs
 from graphnas.surrogate.common_motifs import common_motifs
-from graphnas.surrogate.effects import average_effects, count_gradients
+from graphnas.surrogate.effects import average_effects, count_gradients, slopes
 from graphnas.surrogate.graph_kernels import GraphKernels
 from graphnas.surrogate.improvement import MAX_POINTS
+from graphnas.surrogate.kernels import Inputs, Matrix, Vector, take
 from graphnas.surrogate.regression import GaussianProcess, evenly_by_rank
 
 LEAST_VALUES = 10
 """Architectures with a value that an explanation needs."""
 
-LOWEST = {"least": 1, "samples": 100}
+LOWEST = {"least": 1, "samples": 100, "refits": 0}
 """Smallest values of the settings."""
 
 WIDTH = 1.96
@@ -38,7 +39,7 @@ class MotifEffect:
         depth: Rounds of refinement: 0 is an operation alone, 1 an operation with its neighbours.
         count: Evaluated architectures that have it.
         effect: Mean change of the value with one more occurrence, in the unit of the value.
-        error: Posterior standard deviation of that.
+        error: Standard deviation of that, see :func:`explain`.
         gradient: Derivative of the process in the count of the motif, all else fixed, in the unit of the
             value.
         gradient_error: Posterior standard deviation of that.
@@ -54,7 +55,7 @@ class MotifEffect:
 
     @property
     def low(self) -> float:
-        """Lower end of the 95 % posterior interval of the effect."""
+        """Lower end of the 95 % interval of the effect."""
         return self.effect - WIDTH * self.error
 
     @property
@@ -122,6 +123,7 @@ def explain(
     depths: Sequence[int] = (0, 1),
     least: int = 3,
     samples: int = 2000,
+    refits: int = 12,
     seed: int = 0,
     value_name: str = "value",
     minimize: bool = False,
@@ -145,8 +147,10 @@ def explain(
     (:func:`graphnas.surrogate.effects.count_gradients`).
 
     An effect is an average over random architectures, with all that usually comes with the motif in them;
-    it is no proof of a cause. The interval holds what the process does not
-    know, given its kernel, and that the random architectures are not all there are.
+    it is no proof of a cause. Its variance is that of the posterior, and that among processes fitted to the
+    evaluations drawn again with replacement (Efron, "Bootstrap methods", Annals of Statistics, 1979): the
+    posterior takes its kernel, and the few very bad values that are there by chance, for given, and alone
+    is too sure of itself.
 
     Args:
         architectures: The evaluated architectures.
@@ -155,7 +159,9 @@ def explain(
         depths: Weisfeiler-Lehman depths of the process; motifs have up to the largest number of rounds.
         least: Architectures that must have a motif another number of times than most have.
         samples: Random architectures that effects are averaged over.
-        seed: Seed of the random architectures.
+        refits: Processes fitted to resampled evaluations, by which effects are less certain than by one
+            process; with fewer than 2 the interval is that of the one.
+        seed: Seed of the random architectures and of the resampling.
         value_name: Meaning of the values.
         minimize: Whether smaller is better; effects are changes of the value all the same.
 
@@ -163,26 +169,32 @@ def explain(
         InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values
             that are all the same, or no motif that some have and others lack.
     """
-    numbers = _checked(architectures, values, depths, least=least, samples=samples)
+    numbers = _checked(architectures, values, depths, least=least, samples=samples, refits=refits)
     known = np.flatnonzero(np.isfinite(numbers))
     if len(known) > MAX_POINTS:
         known = np.sort(known[evenly_by_rank(numbers[known], MAX_POINTS)])
     members, numbers = tuple(architectures[k] for k in known.tolist()), numbers[known]
     batch = ArchitectureBatch.from_architectures(members, space.max_nodes)
-    pool = space.sample_batch(np.random.default_rng(seed), samples)
+    rng = np.random.default_rng(seed)
+    pool = space.sample_batch(rng, samples)
     found = common_motifs(space, batch, pool, max(depths), least)
     kernels = GraphKernels(space, tuple(depths)).fit(ArchitectureBatch.cat([batch, pool]))
-    inputs, unit = kernels(batch), float(numbers.std())
-    process = GaussianProcess(kernels.kernel()).fit(inputs, (numbers - numbers.mean()) / unit)
-    effects = average_effects(process, kernels(pool), found.sampled)
+    inputs, points = kernels(batch), kernels(pool)
+    process, unit = _fitted(kernels, inputs, numbers)
+    effects, errors = average_effects(process, points, found.sampled)
+    spread = np.zeros(len(effects))
+    if refits > 1:
+        again = [_refitted(kernels, inputs, numbers, points, found.sampled, rng) for _ in range(refits)]
+        spread = np.std(again, axis=0, ddof=1)
+    errors = np.hypot(unit * errors, spread)
     gradients = count_gradients(process, kernels, batch, inputs, found.labels, found.counts)
     rows = [
         MotifEffect(
             name=found.names[k],
             depth=found.depths[k],
             count=int((found.counts[:, k] > 0).sum()),
-            effect=unit * float(effects[0][k]),
-            error=unit * float(effects[1][k]),
+            effect=unit * float(effects[k]),
+            error=float(errors[k]),
             gradient=unit * float(gradients[0][k]),
             gradient_error=unit * float(gradients[1][k]),
         )
@@ -201,6 +213,28 @@ def explain(
         depths=tuple(depths),
         _places={label: rank[k] for label, k in found.places.items()},
     )
+
+
+def _fitted(kernels: GraphKernels, inputs: Inputs, values: Vector) -> tuple[GaussianProcess, float]:
+    """A process fitted to standardised values, and the unit of its targets."""
+    unit = float(values.std())
+    return GaussianProcess(kernels.kernel()).fit(inputs, (values - values.mean()) / unit), unit
+
+
+def _refitted(
+    kernels: GraphKernels,
+    inputs: Inputs,
+    values: Vector,
+    points: Inputs,
+    counts: Matrix,
+    rng: np.random.Generator,
+) -> Vector:
+    """The effects (J,) by a process that is fitted to evaluations drawn again, with replacement."""
+    rows = rng.integers(len(values), size=len(values))
+    while np.ptp(values[rows]) == 0:
+        rows = rng.integers(len(values), size=len(values))
+    process, unit = _fitted(kernels, take(inputs, rows), values[rows])
+    return slopes(counts, unit * process.mean(points))
 
 
 def _checked(

@@ -24,6 +24,7 @@ def explained(space, minimize=False, count=40):
         values,
         space,
         samples=400,
+        refits=0,
         value_name="edges",
         minimize=minimize,
     )

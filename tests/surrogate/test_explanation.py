@@ -14,7 +14,7 @@ from graphnas.surrogate.effects import slopes
 from search_spaces import GEMNet, NASBench201
 
 SPACE = NASBench201()
-FEW = {"samples": 400}
+FEW = {"samples": 400, "refits": 0}
 
 
 def members(count, seed=0):
@@ -76,6 +76,19 @@ def test_the_same_seed_gives_the_same_explanation():
     assert explain(MEMBERS, VALUES, SPACE, seed=1, **FEW).effects != one.effects
 
 
+def test_resampled_evaluations_widen_the_intervals_and_change_nothing_else():
+    alone, wide = (
+        explain(MEMBERS, VALUES, SPACE, **FEW),
+        explain(MEMBERS, VALUES, SPACE, samples=400, refits=4),
+    )
+    first = by_name(alone)
+    for name, effect in by_name(wide).items():
+        assert effect.effect == first[name].effect
+        assert effect.gradient_error == first[name].gradient_error
+        assert effect.error > first[name].error
+        assert effect.high - effect.low == pytest.approx(2 * 1.96 * effect.error)
+
+
 def test_values_that_are_not_finite_do_not_count():
     values = VALUES.copy()
     values[::4] = np.nan
@@ -128,6 +141,7 @@ def test_deeper_motifs_and_operations_on_nodes():
         ({"least": 60}, "no motif is in at least 60 of 60 architectures"),
         ({"least": 0}, "least must be at least 1, got 0"),
         ({"samples": 9}, "samples must be at least 100, got 9"),
+        ({"refits": -1}, "refits must be at least 0, got -1"),
         ({"depths": ()}, "depths must be non-negative and not empty"),
         ({"depths": (-1,)}, "depths must be non-negative"),
     ],
