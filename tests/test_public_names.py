@@ -30,6 +30,7 @@ PUBLIC = {
     "graphnas.autoencoders": ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE", "PerformancePredictor"],
     "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
     "graphnas.export": ["FORMATS", "Exported", "export_model", "network_source"],
+    "graphnas.surrogate": ["Explanation", "MotifEffect", "PriorTask", "explain"],
     "search_spaces": [
         "ENASMacro",
         "ENASMacro6",
@@ -42,6 +43,8 @@ PUBLIC = {
     ],
     "optuna_graphnas.visualization": [
         "plot_architectures",
+        "plot_contributions",
+        "plot_effects",
         "plot_generations",
         "plot_latent_space",
         "plot_motifs",
@@ -56,6 +59,7 @@ PUBLIC = {
         "GraphSampler",
         "Objective",
         "continue_study",
+        "explain",
         "suggest_architecture",
     ],
 }

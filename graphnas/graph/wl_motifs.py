@@ -81,8 +81,9 @@ class Motifs:
             for others in (adjacency[graph, :, node], adjacency[graph, node])
         ]
         # That the input has no inputs, and the output goes nowhere, need not be said.
-        before = "" if own == "input" and not sides[0] else f"{sides[0] or NOTHING} → "
-        after = "" if own == "output" and not sides[1] else f" → {sides[1] or NOTHING}"
+        kind = own.rpartition(":")[2]  # without the part of a product that it belongs to
+        before = "" if kind == "input" and not sides[0] else f"{sides[0] or NOTHING} → "
+        after = "" if kind == "output" and not sides[1] else f" → {sides[1] or NOTHING}"
         return f"{before}{own}{after}"
 
     def _neighbours(self, graph: int, nodes: NDArray[np.int64], number: int) -> str:

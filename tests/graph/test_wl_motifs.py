@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphnas import Architecture, ArchitectureBatch
+from graphnas import Architecture, ArchitectureBatch, ProductSpace
 from graphnas.graph import WeisfeilerLehman
 from graphnas.graph.wl_motifs import Motifs
 from search_spaces import GEMNet, NASBench201, RandWire
@@ -52,6 +52,16 @@ def test_equal_neighbours_are_counted():
         "nor_conv_3x3 → skip_connect → output": 2,
         "2 skip_connect → output": 1,
     }
+
+
+def test_what_has_no_neighbours_says_so_except_input_and_output():
+    space = ProductSpace({"a": GEMNet(num_nodes=3), "b": GEMNet(num_nodes=3)})
+    found = set()
+    for seed in range(5):
+        found |= set(words(space, space.sample(np.random.default_rng(seed)), 1))
+    assert any(name.endswith(" → nothing") for name in found)
+    assert any(name.startswith("a:input → ") for name in found)
+    assert not any(name.startswith("nothing → a:input") for name in found)
 
 
 @pytest.mark.parametrize("space", [GEMNet(num_nodes=7), NASBench201(), RandWire(num_nodes=10)])
