@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         help="say which operations and sub-graphs raise and lower the value in a study",
         description="Fit the Gaussian process of GraphBO to the trials of a study, and list by how much one "
         "more of an operation, or of an operation with its neighbours, changes the mean value of random "
-        "architectures, with a 95 %% interval. a, b → c → d is operation c, whose inputs are a and b and "
+        "architectures, with a 95 % interval. a, b → c → d is operation c, whose inputs are a and b and "
         "whose output goes to d. Any sampler may have made the study.",
     )
     parser.add_argument(
