@@ -135,9 +135,8 @@ def explain(
     ``samples`` random architectures of the space, and the effect of a motif is the slope of what it
     predicts over how often the motif occurs there; for one that is there or not, by how much those that
     have it are better on average (:func:`graphnas.surrogate.effects.average_effects`). The random
-    architectures make up for where the search
-    looked: of a search that found good regions, the evaluated architectures alone say little about what is
-    good, because nearly all of them have it.
+    architectures make up for where the search looked: of a search that found good regions, the evaluated
+    architectures alone say little about what is good, because nearly all of them have it.
 
     The kernel sums correlations of the bits, of the normalised counts of each Weisfeiler-Lehman depth and
     of operation features, and a motif changes all of them. So the derivative in a count alone, by which Ru
@@ -164,6 +163,8 @@ def explain(
         seed: Seed of the random architectures and of the resampling.
         value_name: Meaning of the values.
         minimize: Whether smaller is better; effects are changes of the value all the same.
+
+    Of more than :data:`.MAX_POINTS` architectures with a value, so many are taken, evenly over the ranks.
 
     Raises:
         InvalidArgument: A bad setting, fewer than :data:`LEAST_VALUES` architectures with a value, values
