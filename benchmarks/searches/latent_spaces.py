@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,13 @@ from torch import Tensor
 
 from benchmarks.harness.records import RESULTS, publish, script_parser
 from benchmarks.harness.sections import Section, Table, counted, mean_sd
+from benchmarks.searches.opening import opened
 from benchmarks.searches.runs import Run, run_all, search
-from benchmarks.searches.tasks import opened
-from graphnas import Architecture, ArchitectureBatch, GraphSpace, autoencoders
+from graphnas import ArchitectureBatch, GraphSpace, autoencoders
 from graphnas.autoencoders import MODELS, GraphAutoencoder, TrainingConfig, load_autoencoder
-from graphnas.evaluate import TabularEvaluator
 from graphnas.graph.flatten import Flattener
 from graphnas.methods import LatentBO
 from optuna_graphnas import GraphBOSampler, GraphSampler, RandomArchitectureSampler
-from search_spaces import ENASMacro6
 
 TASKS = {
     "nasbench201-cifar10-200": "NAS-Bench-201, CIFAR-10",
@@ -69,22 +66,6 @@ class Bits:
         return rows, torch.zeros_like(rows)
 
 
-@functools.cache
-def task_of(name: str) -> tuple[GraphSpace, Callable[[Architecture], tuple[float, float]], float]:
-    """Space, measure and best value of a task."""
-    if name != "enas6":
-        task = opened(name)
-        return task.space, task.measure, task.optimum
-    space = ENASMacro6()
-    table = TabularEvaluator(space)
-
-    def measure(architecture: Architecture) -> tuple[float, float]:
-        value = round(table.evaluate(architecture).value, 4)
-        return value, value
-
-    return space.restricted_to(table), measure, round(table.optimum, 4)
-
-
 @dataclass(frozen=True)
 class Trained:
     """Where the autoencoders are, and how they are trained where they are not there yet.
@@ -105,7 +86,7 @@ class Trained:
 
     def train(self, task: str, arm: str) -> None:
         """Train and save it."""
-        space = task_of(task)[0]
+        space = opened(task).space
         model_class = getattr(autoencoders, MODELS[AUTOENCODERS[arm]])
         config = model_class.config_class(hidden=self.hidden, training=TRAINING)
         model: GraphAutoencoder = model_class(space, config)
@@ -116,7 +97,7 @@ class Trained:
 
 def make_sampler(task: str, arm: str, seed: int, trained: Trained) -> BaseSampler:
     """The sampler of an arm."""
-    space = task_of(task)[0]
+    space = opened(task).space
     if arm == GRAPHBO:
         return GraphBOSampler(space, seed=seed)
     if arm == RANDOM:
@@ -132,8 +113,8 @@ def make_sampler(task: str, arm: str, seed: int, trained: Trained) -> BaseSample
 def run(trained: Trained, name: str, seed: int, queries: int) -> Run:
     """One search; ``name`` is that of the task and of the arm."""
     task, arm = name.split(": ")
-    space, measure, _ = task_of(task)
-    return search(name, seed, make_sampler(task, arm, seed, trained), space, measure, queries)
+    table, sampler = opened(task), make_sampler(task, arm, seed, trained)
+    return search(name, seed, sampler, table.space, table.measure, queries)
 
 
 def section(record: dict[str, Any]) -> Section:
@@ -199,7 +180,7 @@ def main() -> int:
         searches,
         output,
         settings,
-        lambda runs: {"optimum": {task: task_of(task)[2] for task in TASKS if _ran(runs, task)}},
+        lambda runs: {"optimum": {task: opened(task).optimum for task in TASKS if _ran(runs, task)}},
         order=[f"{task}: {arm}" for task in TASKS for arm in ARMS],
         workers=options.workers,
         fresh=options.fresh,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import optuna
 from optuna.samplers import BaseSampler
 
+from benchmarks.searches.opening import Opened, opened
 from benchmarks.searches.runs import TRIALS_PER_QUERY, Run, search
-from benchmarks.searches.tasks import Opened, Task, opened
+from benchmarks.searches.tasks import Task
 from graphnas import SearchMethod
 from graphnas.autoencoders import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods import GraphPNASConfig, LatentBO, LatentBOConfig, NASGEMConfig, TreeSearch
@@ -201,7 +202,7 @@ def default_methods(task: Task) -> list[str]:
 def run(task_name: str, method_name: str, seed: int, queries: int) -> Run:
     """One search of a task."""
     task, method = opened(task_name), METHODS[method_name]
-    unrestricted = not method.ours and task.task.space == "nasbench101"
+    unrestricted = not method.ours and task.leaves_the_table
     return search(
         method_name,
         seed,

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from benchmarks.harness.drawing import label, panels, save
 from benchmarks.harness.records import publish, run_on_one_thread, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section, Table, counted, mean_and_deviation
+from benchmarks.searches.opening import opened
 from benchmarks.searches.runs import quiet
-from benchmarks.searches.tasks import opened
 from graphnas.plots.style import colour
 from optuna_graphnas import (
     GraphBOSampler,

@@ -36,8 +36,9 @@ from benchmarks.searches.figures import (
     within_limit,
 )
 from benchmarks.searches.methods import METHODS, default_methods, possible_methods, run
+from benchmarks.searches.opening import opened
 from benchmarks.searches.runs import Run, run_all
-from benchmarks.searches.tasks import DEVICE, REFERENCE, TASKS, Task, opened
+from benchmarks.searches.tasks import DEVICE, REFERENCE, TASKS, Task
 from graphnas.plots.style import colour
 
 DEFAULT = "GraphBOSampler"

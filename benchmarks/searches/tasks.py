@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import optuna
 
 from benchmarks.searches.published import PAPER, TABLE_4, TABLE_5, Known
-from benchmarks.searches.runs import excess_of
-from graphnas import Architecture, GraphSpace
-from graphnas.evaluate import TabularEvaluator
-from search_spaces import NASBench101, NASBench201
 
 DEVICE = "hwnb_c10_raspi4"
 REFERENCE = (80.0, 60.0)
 """Reference point of the hypervolume; the true front goes from 84.0 % at 2.5 ms to 91.57 % at 59.1 ms."""
 LIMIT = 20.0
 """The largest latency in ms of the task with a constraint; three in ten cells are fast enough."""
-DIGITS = 4
-"""Decimals of a value in a record: finer than one of the at most 10,000 images of a test set."""
 
 
 @dataclass(frozen=True)
@@ -172,92 +160,3 @@ _TASKS = [
     ),
 ]
 TASKS = {task.name: task for task in _TASKS}
-
-
-class Nearest:
-    """Finds the architecture of a space that differs in the fewest parameters from what was suggested."""
-
-    def __init__(self, space: GraphSpace) -> None:
-        self.architectures = list(space.enumerate())
-        self.choices = space.parameters()
-        rows = [self._row(space.to_parameters(architecture)) for architecture in self.architectures]
-        # A row per parameter: adding up over the first axis is several times faster than over the last.
-        self.columns = np.ascontiguousarray(np.array(rows, np.int8).T)
-
-    def _row(self, values: dict[str, Any]) -> list[int]:
-        return [options.index(values[name]) for name, options in self.choices.items()]
-
-    def to(self, values: dict[str, Any]) -> Architecture:
-        """The first of the architectures that differ least from ``values``."""
-        differences = (self.columns != np.array(self._row(values), np.int8)[:, None]).sum(0, dtype=np.int8)
-        return self.architectures[int(differences.argmin())]
-
-    def __call__(self, trial: optuna.Trial, space: GraphSpace) -> Architecture:
-        """Suggest all parameters of ``trial``, and return the nearest architecture."""
-        return self.to({name: trial.suggest_categorical(name, list(c)) for name, c in self.choices.items()})
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A task with its tables.
-
-    Attributes:
-        task: The task.
-        space: The space that is searched.
-        measure: Returns the value, and the reported figure or second objective, to :data:`DIGITS` digits.
-        optimum: The best value in the table.
-        validation: Returns the validation accuracy after all epochs, where a published task searches by one
-            of fewer; None elsewhere.
-    """
-
-    task: Task
-    space: GraphSpace
-    measure: Callable[[Architecture], tuple[float, float]]
-    optimum: float
-    validation: Callable[[Architecture], float] | None = None
-
-    @functools.cached_property
-    def nearest(self) -> Nearest:
-        """For samplers that cannot be restricted; made on first use, which takes seconds."""
-        return Nearest(self.space)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What a sampler is given besides the seed: how it reads the constraint, where there is one."""
-        return {} if self.task.limit is None else {"constraints_func": excess_of}
-
-    def every(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both objectives of all architectures of the table."""
-        first, second = zip(*(self.measure(one) for one in self.space.enumerate()), strict=True)
-        return np.array(first), np.array(second)
-
-
-@functools.cache
-def opened(name: str) -> Opened:
-    """The task called ``name``; its tables are read once per process.
-
-    Raises:
-        DataNotFound: The table is not in the data directory.
-    """
-    task = TASKS[name]
-    space: GraphSpace = NASBench201() if task.space == "nasbench201" else NASBench101()
-    device = DEVICE if len(task.objectives) > 1 or task.limit is not None else None
-    table = TabularEvaluator(space, task.dataset, task.epochs, task.metric, device=device)
-    final = TabularEvaluator(space, task.dataset)
-    if task.space == "nasbench101" and not table.knows_all:
-        space = space.restricted_to(table)
-
-    def measure(architecture: Architecture) -> tuple[float, float]:
-        evaluation = table.evaluate(architecture)
-        if device is not None:
-            return round(evaluation.value, DIGITS), round(evaluation.metrics["latency"], DIGITS)
-        tested = evaluation if final.budget == table.budget else final.evaluate(architecture)
-        return round(evaluation.value, DIGITS), round(tested.metrics["test_accuracy"], DIGITS)
-
-    optimum = round(table.optimum, DIGITS)
-    if task.limit is not None:
-        measured = map(measure, space.enumerate())
-        optimum = max(value for value, latency in measured if latency <= task.limit)
-    if not task.published or final.budget == table.budget:
-        return Opened(task, space, measure, optimum)
-    return Opened(task, space, measure, optimum, lambda one: round(final.evaluate(one).value, DIGITS))

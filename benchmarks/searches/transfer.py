@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,8 @@ from benchmarks.harness.drawing import label, legend_above, panels, save
 from benchmarks.harness.records import publish, script_parser
 from benchmarks.harness.sections import Section, Table, mean_sd
 from benchmarks.searches.figures import best_so_far
+from benchmarks.searches.opening import FunctionMeans
+from benchmarks.searches.other_tasks import TRANSNAS as TASKS
 from benchmarks.searches.runs import Run, run_all, search
 from graphnas import Architecture
 from graphnas.evaluate import TabularEvaluator
@@ -37,7 +38,6 @@ from optuna_graphnas import GraphBOSampler
 from search_spaces import TransNASBench101
 
 SPACE = TransNASBench101()
-TASKS = ("class_scene", "class_object", "room_layout", "jigsaw", "segmentsemantic", "normal", "autoencoder")
 NONE, STUDIES, TABLES, REVERSED, SHUFFLED = (
     "no prior data",
     "six studies",
@@ -57,38 +57,10 @@ EARLIER = 1000
 FLOOR = 1e-2
 
 
-class Values:
-    """The values of one task, in percent or a hundred times the table's figure, one for each function.
-
-    The cells of one function (equal keys) are trainings of the same network: their mean is its value.
-
-    Args:
-        task: A task of the table.
-    """
-
-    def __init__(self, task: str) -> None:
-        table = TabularEvaluator(SPACE, task)
-        scale = 1.0 if table.unit == "%" else 100.0
-        by_key: dict[str, list[float]] = defaultdict(list)
-        cells: dict[str, Architecture] = {}
-        for cell, value in zip(*table.all(), strict=True):
-            key = SPACE.key(cell)
-            cells.setdefault(key, cell)
-            by_key[key].append(scale * float(value))
-        self.cells = list(cells.values())
-        self.by_key = {key: round(float(np.mean(values)), 4) for key, values in by_key.items()}
-        self.best = max(self.by_key.values())
-
-    def __call__(self, cell: Architecture) -> tuple[float, float]:
-        """The value of the cell's function; nothing is reported beside it."""
-        value = self.by_key[SPACE.key(cell)]
-        return value, value
-
-
 @functools.cache
-def values_of(task: str) -> Values:
+def values_of(task: str) -> FunctionMeans:
     """The values of ``task``, read once."""
-    return Values(task)
+    return FunctionMeans(TabularEvaluator(SPACE, task))
 
 
 @functools.cache

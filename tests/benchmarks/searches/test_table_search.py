@@ -10,8 +10,9 @@ from benchmark_run import run
 
 from benchmarks.searches import figures, published, table_search
 from benchmarks.searches.methods import default_methods
+from benchmarks.searches.opening import Nearest
 from benchmarks.searches.runs import Run
-from benchmarks.searches.tasks import TASKS, Nearest
+from benchmarks.searches.tasks import TASKS
 from graphnas import GraphSpace
 from graphnas.evaluate import TabularEvaluator
 from graphnas.methods import GraphPNASConfig
