@@ -133,6 +133,16 @@ CATALOG = (
         {task: f"--task {task}{more}" for task, more in _SEARCHES.items()},
         tables=("nasbench201", "nasbench101"),
     ),
+    Benchmark(
+        "suite",
+        "suite.search",
+        quick={
+            "suite_tuning": "--part tuning --tasks nasbench201-cifar100-200 enas6 --methods 'random search' "
+            "'regularised evolution' 'Optuna TPE' --seeds 2 --queries 30 --fresh"
+        },
+        full={f"suite_{part}": f"--part {part}" for part in ("tuning", "validation")},
+        tables=("nasbench201", "nasbench101", "enas6", "transnasbench101", "nasbenchgraph"),
+    ),
     _one(
         "transfer",
         "searches.transfer",

@@ -176,6 +176,7 @@ def main() -> int:
     output = options.output or RESULTS / "latent_spaces.json"
     settings = {name: getattr(options, name) for name in ("queries", "hidden", "graphs")}
     figures = run_all(
+        Run,
         functools.partial(run, trained),
         searches,
         output,

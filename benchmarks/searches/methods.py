@@ -1,4 +1,4 @@
-"""The methods that table_search compares, each as an Optuna sampler for a task and a seed."""
+"""The methods that searches of tables compare, each as an Optuna sampler for a task and a seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import optuna
 from optuna.samplers import BaseSampler
 
+from benchmarks.searches.neural_peers import PEERS
 from benchmarks.searches.opening import Opened, opened
+from benchmarks.searches.parameter_peers import EXTRA, BoTorchSampler, SMACSampler
 from benchmarks.searches.runs import TRIALS_PER_QUERY, Run, search
 from benchmarks.searches.tasks import Task
 from graphnas import SearchMethod
 from graphnas.autoencoders import DVAE, DVAEConfig, GraphAutoencoder, TrainingConfig
 from graphnas.methods import GraphPNASConfig, LatentBO, LatentBOConfig, NASGEMConfig, TreeSearch
+from graphnas.optional import require
 from optuna_graphnas import (
     GraphBOSampler,
     GraphPNASSampler,
@@ -69,6 +72,15 @@ def _trees(task: Opened, seed: int) -> BaseSampler:
     return GraphSampler(task.space, functools.partial(_tree_search, name=task.task.name), seed=seed)
 
 
+def _neural_method(seed: int, peer: str, name: str) -> SearchMethod:
+    return PEERS[peer](opened(name).space, seed)
+
+
+def _neural(peer: str, task: Opened, seed: int) -> BaseSampler:
+    method = functools.partial(_neural_method, peer=peer, name=task.task.name)
+    return GraphSampler(task.space, method, seed=seed)
+
+
 def _rnn(task: Opened, seed: int) -> BaseSampler:
     return GraphPNASSampler(task.space, config=GraphPNASConfig(generator="rnn"), seed=seed)
 
@@ -101,6 +113,7 @@ class Method:
         slow_on: Spaces on which a run takes minutes.
         default: Whether it is run on a task without being asked for.
         trials_per_query: See :func:`.runs.search`.
+        needs: A package of the extra ``peers`` that it needs; empty: none.
     """
 
     sampler: Callable[[Opened, int], BaseSampler]
@@ -111,6 +124,16 @@ class Method:
     slow_on: tuple[str, ...] = ()
     default: Callable[[Task], bool] = lambda task: True
     trials_per_query: int = TRIALS_PER_QUERY
+    needs: str = ""
+
+    def check(self) -> None:
+        """Raise what names the command that installs its package, where that is missing.
+
+        Raises:
+            MissingExtra: The package is not installed.
+        """
+        if self.needs:
+            require(self.needs, EXTRA)
 
 
 METHODS = {
@@ -180,6 +203,28 @@ METHODS = {
     ),
     "local search": Method(lambda task, seed: LocalSearchSampler(task.space, seed=seed), objectives=1),
     "extra-trees": Method(_trees, objectives=1),
+    **{
+        name: Method(
+            functools.partial(_neural, name), objectives=1, most_queries=150, default=lambda task: False
+        )
+        for name in PEERS
+    },
+    "SMAC": Method(
+        lambda task, seed: SMACSampler(task.space, seed),
+        ours=False,
+        objectives=1,
+        most_queries=150,
+        default=lambda task: False,
+        needs="smac",
+    ),
+    "BoTorch": Method(
+        lambda task, seed: BoTorchSampler(task.space, seed),
+        ours=False,
+        most_queries=150,
+        default=lambda task: False,
+        trials_per_query=2,
+        needs="botorch",
+    ),
 }
 
 

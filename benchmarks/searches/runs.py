@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import optuna
 from tqdm import tqdm
@@ -112,12 +112,25 @@ def search(
     return Run(method, seed, queries, *figures, beside)
 
 
+class Stored(Protocol):
+    """A dataclass that a record holds of each search; a search has a name and a seed."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    method: str
+    seed: int
+    queries: int
+
+
+R = TypeVar("R", bound=Stored)
+
+
 def run_all(
-    job: Callable[[str, int, int], Run],
+    kind: Callable[..., R],
+    job: Callable[[str, int, int], R],
     searches: Sequence[tuple[str, int, int]],
     output: Path,
     settings: dict[str, Any],
-    summarize: Callable[[list[Run]], dict[str, Any]],
+    summarize: Callable[[list[R]], dict[str, Any]],
     *,
     order: Sequence[str],
     workers: int,
@@ -126,6 +139,7 @@ def run_all(
     """Run what ``output`` does not hold, and rewrite it after each run; its other runs are kept.
 
     Args:
+        kind: The class of what is stored.
         job: Runs a method with a seed for a number of queries.
         searches: Method, seed and queries of each, in the order of running; a stored run with at least as
             many queries counts.
@@ -141,7 +155,7 @@ def run_all(
     """
     asked = {(method, seed): queries for method, seed, queries in searches}
     earlier = stored_runs(output, settings, None if fresh else "searches")
-    stored = {(run["method"], run["seed"]): Run(**run) for run in earlier}
+    stored = {(run["method"], run["seed"]): kind(**run) for run in earlier}
     done = {one for one, queries in asked.items() if one in stored and stored[one].queries >= queries}
     if fresh:
         done = set()
@@ -149,7 +163,7 @@ def run_all(
         (method, seed, queries) for (method, seed), queries in asked.items() if (method, seed) not in done
     ]
 
-    def rank(run: Run) -> tuple[int, int]:
+    def rank(run: R) -> tuple[int, int]:
         return (order.index(run.method) if run.method in order else len(order), run.seed)
 
     def figures() -> dict[str, Any]:

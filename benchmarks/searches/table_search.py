@@ -286,6 +286,7 @@ def main() -> int:
         if getattr(options, name) is not None:
             command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     figures = run_all(
+        Run,
         functools.partial(run, task.name),
         searches,
         output,

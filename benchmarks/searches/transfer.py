@@ -255,6 +255,7 @@ def main() -> int:
     best = {task: values_of(task).best for task in TASKS}
     command = ["python", "-m", "benchmarks.searches.transfer"]
     figures = run_all(
+        Run,
         run,
         searches,
         options.output,

@@ -1,0 +1,1 @@
+"""Searches of many tables, parted into those to tune on and those to judge by."""
