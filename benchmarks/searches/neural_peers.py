@@ -25,6 +25,9 @@ from graphnas.surrogate.training_set import TrainingSet
 
 _PATHS, _MUTATIONS, _SAMPLES = range(FIRST_OWN, FIRST_OWN + 3)
 
+IN_VAIN = 10
+"""Mutations in a row that are known already, after which those of the next best are tried."""
+
 
 class RoundSearch(ModelBasedSearch):
     """A random start, then rounds of proposals from one ranking.
@@ -129,13 +132,13 @@ class BANANAS(RoundSearch):
         rng = self.rng(_MUTATIONS, len(data))
         known, found = set(self.space.keys(data.architectures)), dict[str, Architecture]()
         for parent in data.best(len(data)).tolist():
-            for _ in range(self._candidates):
+            in_vain = 0
+            while in_vain < IN_VAIN and len(found) < self._candidates:
                 child = self.space.mutate(data.architectures[parent], rng)
                 key = self.space.key(child)
-                if key not in known:
-                    found.setdefault(key, child)
-            if len(found) >= self._candidates:
-                break
+                in_vain = in_vain + 1 if key in known or key in found else 0
+                if not in_vain:
+                    found[key] = child
         return list(found.values()) or list(data.architectures)
 
     def _votes(

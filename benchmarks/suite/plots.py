@@ -43,7 +43,7 @@ def draw_ranks(axes: Any, ranking: Ranking, title: str) -> None:
     """Mean ranks on a line, best on the left, bars over methods that are not told apart (Demšar, 2006)."""
     ordered = sorted(ranking.ranks.items(), key=lambda item: item[1])
     groups = ranking.groups()
-    best, worst = 1, max(len(ordered), 2)
+    best, worst = 1.0, float(max(len(ordered), 2))
     middle = (len(ordered) + 1) // 2
     top = 0.35 * (len(groups) + 1)
     axes.set_axis_off()
@@ -52,9 +52,9 @@ def draw_ranks(axes: Any, ranking: Ranking, title: str) -> None:
     axes.set_xlim(best - 0.32 * worst, worst + 0.32 * worst)
     axes.set_ylim(-0.5 - 0.5 * middle, top + 1.1)
     axes.plot([best, worst], [top, top], color=INK, linewidth=1)
-    for rank in range(best, worst + 1):
-        axes.plot([rank, rank], [top, top + 0.12], color=INK, linewidth=1)
-        axes.text(rank, top + 0.2, str(rank), ha="center", va="bottom", color=INK, fontsize=8)
+    for tick in range(int(best), int(worst) + 1):
+        axes.plot([tick, tick], [top, top + 0.12], color=INK, linewidth=1)
+        axes.text(tick, top + 0.2, str(tick), ha="center", va="bottom", color=INK, fontsize=8)
     for k, (method, rank) in enumerate(ordered):
         left = k < middle
         height = -0.5 * (k + 1 if left else len(ordered) - k)

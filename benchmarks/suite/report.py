@@ -173,7 +173,8 @@ def _verdicts(compared: Compared) -> list[str]:
     peers = _peers(compared)
     if DEFAULT not in compared.methods or not peers:
         return []
-    failed, held = [], []
+    failed: list[str] = []
+    held: list[str] = []
     for budget in (b for b in JUDGED_AT if b in compared.budgets):
         own = compared.mean(DEFAULT, budget)[0]
         best = min(peers, key=lambda peer: compared.mean(peer, budget)[0])

