@@ -27,14 +27,14 @@ from benchmarks.harness.records import RESULTS, publish, script_parser, stored_r
 from benchmarks.searches.figures import best_so_far, hypervolume_so_far, within_limit
 from benchmarks.searches.methods import METHODS, possible_methods
 from benchmarks.searches.methods import run as run_search
-from benchmarks.searches.runs import run_all
+from benchmarks.searches.runs import quiet, run_all
 from benchmarks.searches.tasks import REFERENCE
 from benchmarks.suite.figures import Compared, Search, name_of, searches_of
 from benchmarks.suite.plots import draw_ranks, draw_regret
 from benchmarks.suite.report import COMPARED_AT, OURS, SUITE_METHODS, plot_names, report
 from benchmarks.suite.statistics import to_steps
 from benchmarks.suite.tasks import ALL, ONE, PARTS, QUERIES, TWO, kind_of, scale_of, whole_of
-from graphnas.dry_run import DryRun, Work, measured_seconds
+from graphnas.dry_run import DryRun, Work
 from graphnas.errors import MissingExtra
 
 SHORT = 25
@@ -83,9 +83,15 @@ def asked_methods(task: str, methods: Sequence[str]) -> list[str]:
 
 
 def estimate(
-    part: str, todo: Sequence[tuple[str, int, int]], known: Sequence[Search], timed: Callable[..., Any] = run
+    part: str,
+    todo: Sequence[tuple[str, int, int]],
+    known: Sequence[Search],
+    timed: Callable[[str, int, int], Search] = run,
 ) -> DryRun:
-    """How long searches would take: by those of the record, or a short one where it has none of a method."""
+    """How long searches would take: by those of the record, or a short one where it has none of a method.
+
+    Seconds are those of the processor, without the evaluations, as the record has them.
+    """
     seconds: dict[str, list[tuple[int, float]]] = {}
     for one in known:
         seconds.setdefault(one.place[1], []).append((one.queries, one.seconds))
@@ -99,8 +105,7 @@ def estimate(
         else:
             name = next(name for name, _, _ in todo if name.split(": ")[1] == method)
             short = min(SHORT, queries)
-            timed(name, 0, 2)  # opens the table
-            each = measured_seconds(lambda: timed(name, 0, short), calls=1, warm_up=False) * queries / short  # noqa: B023
+            each = timed(name, 0, short).seconds * queries / short
             guessed.append(method)
         work.append(Work(f"search, {method}", count, each))
     notes = ["Searches run one after the other here; divide by the number of --workers."]
@@ -181,4 +186,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    quiet()
     sys.exit(main())

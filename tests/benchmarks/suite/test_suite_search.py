@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 
 import numpy as np
@@ -67,7 +68,7 @@ def record_of(own: float, peer: float, queries: int = 150, seeds: int = 4) -> di
     """The default and two peers, which find a value at once and keep it."""
     made = []
     for method, value in ((DEFAULT, own), (TPE, peer), ("random search", 3.0)):
-        rows = [[value + 0.01 * seed] * queries for seed in range(seeds)]
+        rows = [[value + 0.02 * seed] * queries for seed in range(seeds)]
         made += searches(method, dict.fromkeys(TASKS, rows))
     runs = [vars(one) for one in made]
     return {"part": "tuning", "scale": dict.fromkeys(TASKS, (10.0, 0.0)), "runs": runs}
@@ -100,11 +101,11 @@ def test_kinds_of_tasks_are_not_averaged():
 
 def test_the_report_says_first_what_does_not_hold():
     ahead = report(record_of(own=8.0, peer=7.0)).notes[0]
-    assert ahead.startswith(f"{DEFAULT} is ahead as it is meant to be: after 30 queries 0.198, the best peer")
+    assert ahead.startswith(f"{DEFAULT} is ahead as it is meant to be: after 30 queries 0.197, the best peer")
     assert ahead.count("after") == 5
     behind = report(record_of(own=7.0, peer=8.0)).notes
-    assert behind[0].startswith(f"{DEFAULT} is not ahead as it is meant to be: after 30 queries 0.298")
-    assert "after 20 queries 0.298, Optuna TPE 0.198" in behind[0]
+    assert behind[0].startswith(f"{DEFAULT} is not ahead as it is meant to be: after 30 queries 0.297")
+    assert "after 20 queries 0.297, Optuna TPE 0.197" in behind[0]
     assert "is ahead" not in behind[1]
     tables = report(record_of(own=8.0, peer=7.0)).tables
     rows = {row[0]: row for row in tables[1].rows}
@@ -114,10 +115,10 @@ def test_the_report_says_first_what_does_not_hold():
 
 
 def test_a_lead_that_may_be_chance_is_said_to_be():
-    record = record_of(own=8.0, peer=7.99)
+    record = record_of(own=8.0, peer=7.9)
     for one in record["runs"]:
         if one["method"].endswith(DEFAULT) and one["seed"] == 0:
-            one["best"] = [7.9]
+            one["best"] = [7.7]
     assert "which may be chance" in report(record).notes[0]
 
 
@@ -155,7 +156,7 @@ def test_a_dry_run_counts_what_is_left(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["suite", *arguments, "--seeds", "3", *output, "--dry-run"])
     assert suite.main() == 0
     printed = capsys.readouterr().out
-    assert "searches still to run     3" in printed
+    assert re.search(r"searches still to run +3\n", printed)
     assert f"From a search of 20 queries, which later ones exceed: {QUICK[0]}" in printed
     assert not (tmp_path / "suite.json").exists()
 
