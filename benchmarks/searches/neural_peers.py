@@ -271,7 +271,8 @@ class FlowSearch(RoundSearch):
 
     Taken over: the predictor scores the whole space (or 30,000 random architectures and changes of the best
     of a larger one), and is trained anew on all evaluations after every round of 10. FLAN's release draws
-    half of each round at random, ``random_half``; without it every proposal is the predictor's.
+    half of each round at random, ``random_half``; without it, which was the better on tuning tasks of the
+    suite and is what the suite runs, every proposal is the predictor's.
 
     Args:
         space: The search space.
