@@ -20,6 +20,8 @@ FIRST = 10
 
 def draw_regret(axes: Any, compared: Compared, ours: Collection[str]) -> None:
     """Mean normalised regret (logarithmic) of each method by queries, with its interval as a band."""
+    start = min(FIRST, compared.queries)
+    top = FLOOR
     for k, method in enumerate(compared.methods):
         mean, low, high = (np.maximum(curve, FLOOR) for curve in compared.curve(method))
         queries = np.arange(1, len(mean) + 1)
@@ -33,14 +35,17 @@ def draw_regret(axes: Any, compared: Compared, ours: Collection[str]) -> None:
             drawstyle="steps-post",
             zorder=3 if method in ours else 2,
         )
+        top = max(top, float(high[start - 1]))
         axes.fill_between(queries, low, high, step="post", color=colour(k), alpha=0.08, linewidth=0)
     axes.set_yscale("log")
-    axes.set_xlim(min(FIRST, compared.queries), max(compared.queries, FIRST + 1))
+    axes.set_xlim(start, max(compared.queries, start + 1))
+    axes.set_ylim(top=1.2 * top)
     label(axes, "queries", "mean normalised regret")
 
 
 def draw_ranks(axes: Any, ranking: Ranking, title: str) -> None:
     """Mean ranks on a line, best on the left, bars over methods that are not told apart (Demšar, 2006)."""
+    colours = {method: colour(k) for k, method in enumerate(ranking.ranks)}
     ordered = sorted(ranking.ranks.items(), key=lambda item: item[1])
     groups = ranking.groups()
     best, worst = 1.0, float(max(len(ordered), 2))
@@ -59,7 +64,7 @@ def draw_ranks(axes: Any, ranking: Ranking, title: str) -> None:
         left = k < middle
         height = -0.5 * (k + 1 if left else len(ordered) - k)
         end = best - 0.3 if left else worst + 0.3
-        axes.plot([rank, rank, end], [top, height, height], color=colour(k), linewidth=0.9)
+        axes.plot([rank, rank, end], [top, height, height], color=colours[method], linewidth=0.9)
         text = f"{method} {rank:.1f}" if left else f"{rank:.1f} {method}"
         side = -0.1 if left else 0.1
         axes.text(
