@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -78,7 +79,8 @@ class SMACSampler(ParameterSampler):
 
     Differences from the facade: 10 configurations at first rather than 10 for each parameter, and a forest
     that is trained after every evaluation rather than every eighth. The cost is 100 less the value, so that
-    it is an error in percent where the value is an accuracy: SMAC takes its logarithm.
+    it is an error in percent where the value is an accuracy: SMAC takes its logarithm. SMAC keeps points in
+    the order of Python's hashes of text, so that a search repeats only under the same ``PYTHONHASHSEED``.
 
     Args:
         space: The space.
@@ -118,10 +120,12 @@ class SMACSampler(ParameterSampler):
             logging_level=False,
         )
         self._asked: dict[int, Any] = {}
+        self._worst = 100.0
 
     def choose(self, study: optuna.Study, trial: FrozenTrial) -> Sequence[int]:
         """What SMAC asks for."""
-        asked = self._facade.ask()
+        with joblib.parallel_config("sequential"):  # the forest would take every core
+            asked = self._facade.ask()
         self._asked[trial.number] = asked
         return [int(asked.config[name]) for name in self._distributions]
 
@@ -132,15 +136,10 @@ class SMACSampler(ParameterSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Tell SMAC the cost; a trial without a value is one that crashed."""
-        asked = self._asked.pop(trial.number)
-        if values is None:
-            told = self._runs.TrialValue(
-                cost=math.inf, status=require("smac.runhistory", EXTRA).StatusType.CRASHED
-            )
-        else:
-            told = self._runs.TrialValue(cost=100 - values[0])
-        self._facade.tell(asked, told, save=False)
+        """Tell SMAC the cost; a trial without a value, such as a pruned one, costs as much as the worst."""
+        cost = self._worst if values is None else 100 - values[0]
+        self._worst = max(self._worst, cost)
+        self._facade.tell(self._asked.pop(trial.number), self._runs.TrialValue(cost=cost), save=False)
 
 
 class BoTorchSampler(ParameterSampler):

@@ -181,6 +181,7 @@ def run_all(
 
 def quiet() -> None:
     """One thread per process and no log line per trial."""
+    import logging
     import warnings
 
     import torch
@@ -190,4 +191,5 @@ def quiet() -> None:
     torch.set_num_threads(1)
     threadpool_limits(limits=1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of each random configuration
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

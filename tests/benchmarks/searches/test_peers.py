@@ -128,16 +128,29 @@ def test_a_neural_peer_is_a_function_of_its_seed_and_finds_the_best(name):
     assert max(first) >= 55  # of 65; random cells have 12 on average
 
 
-@pytest.mark.parametrize(
-    ("module", "kind"), [("smac", SMACSampler), ("botorch", BoTorchSampler)], ids=["SMAC", "BoTorch"]
-)
-def test_a_package_is_a_sampler_that_learns(module, kind):
-    pytest.importorskip(module)
+def test_botorch_is_a_function_of_its_seed_and_learns():
+    pytest.importorskip("botorch")
     space = NASBench201()
-    run = functools.partial(search, module, 0, space=space, measure=convolutions, queries=30)
-    first, again = (run(sampler=kind(space, 4)) for _ in range(2))
+    run = functools.partial(search, "BoTorch", 0, space=space, measure=convolutions, queries=30)
+    first, again = (run(sampler=BoTorchSampler(space, 4)) for _ in range(2))
     assert first.values == again.values
     assert max(first.values) >= 50 > max(first.values[:10])
+
+
+def test_smac_is_told_what_its_points_cost():
+    pytest.importorskip("smac")
+    space = NASBench201(identity="graph")  # in which cells of one key have one value here
+    samplers = [SMACSampler(space, seed) for seed in (4, 4, 5)]
+    first, again, other = (search("SMAC", 0, one, space, convolutions, 14) for one in samplers)
+    assert first.values == again.values != other.values
+    history = samplers[0]._facade.runhistory
+    told = {}
+    for trial, result in history.items():
+        numbers = dict(history.get_config(trial.config_id))
+        cell = space.from_parameters({name: space.parameters()[name][k] for name, k in numbers.items()})
+        told[space.key(cell)] = 100 - result.cost
+        assert told[space.key(cell)] == convolutions(cell)[0]
+    assert list(told.values()) == first.values
 
 
 def test_botorch_searches_two_objectives():
@@ -153,7 +166,7 @@ def test_botorch_searches_two_objectives():
     assert len(found.values) == 16
 
 
-def test_a_crashed_trial_is_told():
+def test_smac_is_told_of_trials_without_a_value():
     pytest.importorskip("smac")
     space = NASBench201()
 
@@ -161,6 +174,10 @@ def test_a_crashed_trial_is_told():
         values = {name: trial.suggest_categorical(name, list(c)) for name, c in space.parameters().items()}
         return float("nan") if trial.number % 4 == 1 else convolutions(space.from_parameters(values))[0]
 
-    study = optuna.create_study(direction="maximize", sampler=SMACSampler(space, 0))
-    study.optimize(objective, n_trials=14)
-    assert len(study.trials) == 14
+    sampler = SMACSampler(space, 0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=12)
+    costs = [result.cost for result in sampler._facade.runhistory.values()]
+    expected = [100.0 if trial.value is None else 100 - trial.value for trial in study.trials]
+    assert costs == expected
+    assert costs[1] == costs[5] == costs[9] == 100
