@@ -161,9 +161,9 @@ def test_botorch_searches_two_objectives():
         return convolutions(cell)[0], float((cell.adjacency > 0).sum())
 
     found = search(
-        "BoTorch", 0, BoTorchSampler(space, 0), space, measure, 16, directions=("maximize", "minimize")
+        "BoTorch", 0, BoTorchSampler(space, 0), space, measure, 12, directions=("maximize", "minimize")
     )
-    assert len(found.values) == 16
+    assert len(found.values) == 12
 
 
 def test_smac_is_told_of_trials_without_a_value():
