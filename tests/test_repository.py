@@ -56,6 +56,21 @@ def test_extras():
     assert set(everything.split(",")) == names
 
 
+def test_the_readme_names_every_extra():
+    listed = README[README.index("The extras are") :].partition("`graphnas doctor`")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(PROJECT["optional-dependencies"])
+
+
+def test_the_oldest_versions_are_those_that_the_readme_names():
+    bounds = dict(
+        re.fullmatch(r"(\w+)>=([\d.]+).*", entry).groups()
+        for entry in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["optuna"]]
+        if entry.startswith(("torch", "optuna"))
+    )
+    assert f"already installed ({bounds['torch']} or newer)" in README
+    assert f"Optuna {bounds['optuna']} and 5 will do" in README
+
+
 def test_the_version_is_the_same_everywhere():
     assert graphnas.__version__ == PROJECT["version"] == metadata.version("graphnas")
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
