@@ -45,8 +45,8 @@ from optuna_graphnas.records import is_abandoned, own_record, place_of
 TURN = "graphnas:turn"
 CLAIM = "graphnas:architecture"
 FIRST_PAUSE = 0.005
-LONGEST_PAUSE = 0.25
-"""Seconds between two looks at the storage, at first and at most."""
+LONGEST_PAUSE = 0.5
+"""Seconds between two looks at the storage, at least and at most; see :class:`_Pauses`."""
 
 _logger = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Turn:
         self._last_seen = last_seen
         # The name tells this turn's claim from that of an earlier turn of the same trial.
         self._record: dict[str, Any] = {"trial": trial.number, "turn": secrets.token_hex(4), "phase": "done"}
+        self._ahead = 0
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
@@ -95,10 +96,9 @@ class Turn:
         try:
             self._write(phase="entering")
             self._beating.start()
-            pause = FIRST_PAUSE
+            pauses = _Pauses()
             while not self._is_first():
-                time.sleep(pause)
-                pause = min(1.5 * pause, LONGEST_PAUSE)
+                time.sleep(pauses.next(self._ahead, time.monotonic()))
         except BaseException:
             self._leave()
             raise
@@ -148,7 +148,8 @@ class Turn:
         self._read_at = time.monotonic()
         self.trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
         phases = self._phases_of_others()
-        if any(number < self._trial.number for number in phases):
+        self._ahead = sum(number < self._trial.number for number in phases)
+        if self._ahead:
             if self._record["phase"] == "entering":
                 self._write(phase="waiting")
             return False
@@ -179,6 +180,34 @@ class Turn:
             since = time.monotonic()
         self._last_seen[place] = (record, since)
         return self._read_at - since > self._lease_seconds
+
+
+class _Pauses:
+    """How long to wait until the next look: half of the time that the others before one seem to need.
+
+    How long a turn takes shows in how their number falls. As long as that does not, pauses grow: a look costs
+    the storage time, in which the others would get on.
+    """
+
+    def __init__(self) -> None:
+        self._ahead, self._since, self._turn = 0, 0.0, 2 * FIRST_PAUSE
+        self._pause = FIRST_PAUSE
+
+    def next(self, ahead: int, now: float) -> float:
+        """Seconds to wait.
+
+        Args:
+            ahead: How many there are before one.
+            now: The time, in seconds.
+        """
+        if ahead == self._ahead:
+            self._pause *= 1.5
+        else:
+            if ahead < self._ahead:
+                self._turn = (now - self._since) / (self._ahead - ahead)
+            self._ahead, self._since = ahead, now
+            self._pause = self._turn * max(ahead, 1) / 2
+        return min(max(self._pause, FIRST_PAUSE), LONGEST_PAUSE)
 
 
 def _has_claimed(trial: FrozenTrial, record: dict[str, Any]) -> bool:

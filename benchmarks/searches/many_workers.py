@@ -45,7 +45,7 @@ from benchmarks.harness.sections import Section, Table, counted
 from graphnas.cli.storages import open_storage
 from graphnas.evaluate import TabularEvaluator
 from optuna_graphnas import GraphBOSampler, RandomArchitectureSampler, suggest_architecture
-from optuna_graphnas.budget import LostTrials, optimize_up_to, trials_done
+from optuna_graphnas.budget import LostTrials, optimize_up_to, trials_done, trials_left
 from search_spaces import NASBench201
 
 SAMPLERS = {"random": RandomArchitectureSampler, "GraphBO": GraphBOSampler}
@@ -74,9 +74,9 @@ LOADS = (
     Load("random", 1, 2000, 0),
     Load("random", 8, 2000, 20),
     Load("random", 32, 2000, 20),
-    Load("GraphBO", 1, 300, 0),
-    Load("GraphBO", 8, 300, 10),
-    Load("GraphBO", 32, 300, 10),
+    Load("GraphBO", 1, 100, 0),
+    Load("GraphBO", 8, 100, 5),
+    Load("GraphBO", 32, 100, 5),
 )
 
 
@@ -170,12 +170,15 @@ def run(load: Load, url: str, seed: int) -> dict[str, Any]:
         workers = Workers(load, url, name, Path(folder))
         try:
             end = time.monotonic() + LIMIT_SECONDS
-            while working := workers.working():
+            # A worker may be killed in the moment when it begins the last trial, which nobody else takes up.
+            while (working := workers.working()) or lost.suspected() or trials_left(study, load.trials):
                 time.sleep(LOOK_SECONDS)
+                if not working and trials_left(study, load.trials):
+                    workers.replace(0)
                 if time.monotonic() > end:
                     raise TimeoutError(f"{load} has not ended within {LIMIT_SECONDS:.0f} s")
                 due = load.trials * (killed + 1) / (load.kills + 1)
-                if killed < load.kills and trials_done(study) >= due:
+                if working and killed < load.kills and trials_done(study) >= due:
                     workers.replace(chance.choice(working))
                     killed += 1
                 lost.free()

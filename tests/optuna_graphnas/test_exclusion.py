@@ -19,7 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from graphnas.graph.evaluation import Proposal
-from optuna_graphnas.exclusion import LastSeen, Turn, read_claim
+from optuna_graphnas.exclusion import FIRST_PAUSE, LONGEST_PAUSE, LastSeen, Turn, _Pauses, read_claim
 from optuna_graphnas.records import is_abandoned, place_of
 from optuna_graphnas.worker import current_worker
 from search_spaces import GEMNet
@@ -259,3 +259,17 @@ def test_a_claim_comes_back_from_the_trial_that_made_it_alone() -> None:
     storage.set_trial_system_attr(trial._trial_id, "graphnas:architecture", {**claim, "architecture": {}})
     assert read_claim(storage.get_trial(trial._trial_id)) is None
     assert read_claim(new_trial(storage, study_id)) is None
+
+
+def test_pauses_follow_how_fast_the_others_get_on():
+    pauses = _Pauses()
+    first = pauses.next(4, now=10.0)
+    assert first >= FIRST_PAUSE
+    assert pauses.next(4, now=10.1) == pytest.approx(min(1.5 * first, LONGEST_PAUSE))
+    # Two turns in .4 seconds: two are left, which take another .4, and half of that is waited.
+    assert pauses.next(2, now=10.4) == pytest.approx(0.2)
+    assert pauses.next(1, now=10.402) == FIRST_PAUSE
+    assert pauses.next(30, now=99.0) <= LONGEST_PAUSE
+    for _ in range(20):
+        longest = pauses.next(30, now=99.0)
+    assert longest == LONGEST_PAUSE
