@@ -199,26 +199,24 @@ def outcome(study: optuna.Study, lines: Sequence[dict[str, Any]]) -> dict[str, A
     """What the study holds, against what the workers wrote down; and the seconds."""
     trials = study.get_trials(deepcopy=False)
     values = {trial.number: trial.value for trial in trials if trial.state == TrialState.COMPLETE}
-    keys = {line["number"]: line["key"] for line in _named(lines, "begun")}
-    evaluated = Counter(keys[number] for number in values)
-    reported = {line["number"]: line["value"] for line in _named(lines, "ended")}
-    times = sorted(line["at"] for line in _named(lines, "ended"))
+    begun = {line["begun"]: line for line in lines if "begun" in line}
+    ended = {line["ended"]: line for line in lines if "ended" in line}
+    evaluated = Counter(begun[number]["key"] for number in values)
+    times = sorted(line["at"] for line in ended.values())
     middle = times[len(times) // 10 : -max(len(times) // 10, 1)]
-    seconds = [line["seconds"] for line in sorted(_named(lines, "begun"), key=lambda line: line["number"])]
+    seconds = [begun[number]["seconds"] for number in sorted(begun)]
     return {
         "complete": len(values),
         "running": sum(trial.state == TrialState.RUNNING for trial in trials),
         "freed": sum(trial.state == TrialState.FAIL for trial in trials),
-        "lost": sum(number not in values or values[number] != value for number, value in reported.items()),
+        "lost": sum(
+            number not in values or values[number] != line["value"] for number, line in ended.items()
+        ),
         "twice": sum(count - 1 for count in evaluated.values()),
         "per_second": (len(middle) - 1) / (middle[-1] - middle[0]),
         "proposal_seconds": [float(q) for q in np.quantile(seconds, [0.5, 0.95])],
         "late_proposal_seconds": float(np.median(seconds[-len(seconds) // 4 :])),
     }
-
-
-def _named(lines: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [{**line, "number": line[kind]} for line in lines if kind in line]
 
 
 # ---------------------------------------------------------------- report

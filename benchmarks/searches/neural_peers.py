@@ -147,10 +147,7 @@ class BANANAS(RoundSearch):
         """Predictions ``(networks, asked)`` of networks that are trained at once, each in its own order."""
         generator = torch_generator(self.seed, "ensemble", len(rows))
         sizes = [rows.shape[1], *[self.width] * self.layers, 1]
-        weights = []
-        for fan_in, fan_out in itertools.pairwise(sizes):
-            drawn = torch.rand(self.networks, fan_in, fan_out, generator=generator) * 2 - 1
-            weights.append((drawn * math.sqrt(6 / (fan_in + fan_out))).requires_grad_())
+        weights = [drawn(generator, self.networks, *pair) for pair in itertools.pairwise(sizes)]
         biases = [torch.zeros(self.networks, 1, size, requires_grad=True) for size in sizes[1:]]
 
         def predict(x: Tensor) -> Tensor:
@@ -169,6 +166,12 @@ class BANANAS(RoundSearch):
                 optimizer.step()
         with torch.no_grad():
             return predict(torch.from_numpy(asked).expand(self.networks, -1, -1)).double().numpy()
+
+
+def drawn(generator: torch.Generator, *shape: int) -> Tensor:
+    """Weights; the last two sizes are inputs and outputs (Glorot and Bengio, 2010, eq. 16)."""
+    weight = torch.rand(*shape, generator=generator) * 2 - 1
+    return (weight * math.sqrt(6 / (shape[-2] + shape[-1]))).requires_grad_()
 
 
 def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -203,17 +206,18 @@ class FlowPredictor:
         self._space, self._generator = space, generator
         labels = len(space.node_labelled_ops)
 
-        def drawn(fan_in: int, fan_out: int) -> Tensor:
-            weight = torch.rand(fan_in, fan_out, generator=generator) * 2 - 1
-            return (weight * math.sqrt(6 / (fan_in + fan_out))).requires_grad_()
-
         self._embedding = torch.randn(labels, width, generator=generator).requires_grad_()
         self._flows = [
-            (drawn(width, width), drawn(width, width), torch.zeros(width, requires_grad=True))
+            (
+                drawn(generator, width, width),
+                drawn(generator, width, width),
+                torch.zeros(width, requires_grad=True),
+            )
             for _ in range(layers)
         ]
-        self._hidden, self._bias = drawn(2 * width, width), torch.zeros(width, requires_grad=True)
-        self._out = drawn(width, 1)
+        self._hidden = drawn(generator, 2 * width, width)
+        self._bias = torch.zeros(width, requires_grad=True)
+        self._out = drawn(generator, width, 1)
         self._trained = [self._embedding, *(part for flow in self._flows for part in flow)]
         self._trained += [self._hidden, self._bias, self._out]
 

@@ -52,13 +52,18 @@ class Search:
     @property
     def place(self) -> tuple[str, str]:
         """Task and method."""
-        task, method = self.method.split(": ")
-        return task, method
+        return place_of(self.method)
 
 
 def name_of(task: str, method: str) -> str:
     """What a search of a task by a method is called in the record."""
     return f"{task}: {method}"
+
+
+def place_of(name: str) -> tuple[str, str]:
+    """Task and method of what :func:`name_of` has named."""
+    task, method = name.split(": ")
+    return task, method
 
 
 class Compared:

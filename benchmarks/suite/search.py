@@ -29,7 +29,7 @@ from benchmarks.searches.methods import METHODS, possible_methods
 from benchmarks.searches.methods import run as run_search
 from benchmarks.searches.runs import quiet, run_all
 from benchmarks.searches.tasks import REFERENCE
-from benchmarks.suite.figures import Compared, Search, name_of, searches_of
+from benchmarks.suite.figures import Compared, Search, name_of, place_of, searches_of
 from benchmarks.suite.plots import draw_ranks, draw_regret
 from benchmarks.suite.report import COMPARED_AT, OURS, SUITE_METHODS, plot_names, report
 from benchmarks.suite.statistics import to_steps
@@ -46,7 +46,7 @@ section = report
 
 def run(name: str, seed: int, queries: int) -> Search:
     """One search; ``name`` is that of the task and of the method."""
-    task, method = name.split(": ")
+    task, method = place_of(name)
     found = run_search(task, method, seed, queries)
     kind, limit = kind_of(ALL[task]), ALL[task].limit
     if kind == TWO:
@@ -95,7 +95,7 @@ def estimate(
     seconds: dict[str, list[tuple[int, float]]] = {}
     for one in known:
         seconds.setdefault(one.place[1], []).append((one.queries, one.seconds))
-    counts = Counter(name.split(": ")[1] for name, _, _ in todo)
+    counts = Counter(place_of(name)[1] for name, _, _ in todo)
     queries = max((queries for _, _, queries in todo), default=0)
     work, guessed = [], []
     for method, count in counts.items():
@@ -103,7 +103,7 @@ def estimate(
         if own:
             each = float(np.mean(own))
         else:
-            name = next(name for name, _, _ in todo if name.split(": ")[1] == method)
+            name = next(name for name, _, _ in todo if place_of(name)[1] == method)
             short = min(SHORT, queries)
             each = timed(name, 0, short).seconds * queries / short
             guessed.append(method)
@@ -114,7 +114,7 @@ def estimate(
             f"From a search of {min(SHORT, queries)} queries, which later ones exceed: {', '.join(guessed)}."
         )
     facts = {
-        "tasks": len({name.split(": ")[0] for name, _, _ in todo}),
+        "tasks": len({place_of(name)[0] for name, _, _ in todo}),
         "methods": len(counts),
         "searches still to run": len(todo),
         "searches that are there": len(known),

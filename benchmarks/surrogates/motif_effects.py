@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from benchmarks.harness.records import (
-    RESULTS,
     missing_runs,
     publish,
     run_on_one_thread,
@@ -280,13 +279,13 @@ def main() -> int:
     """Run what is missing, store it run by run, and print."""
     from tqdm import tqdm
 
-    parser = script_parser(__doc__)
+    parser = script_parser(__doc__, "motif_effects")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     options = parser.parse_args()
-    output = options.output or RESULTS / "motif_effects.json"
+    output = options.output
     settings = {"trials": options.trials}
     runs = stored_runs(output, settings, "runs", fresh=options.fresh)
     truth = Truth()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from browser import free_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -25,13 +25,6 @@ NNICTL = (
     "from nni_graphnas import repairs; repairs.apply(); "
     "from nni.tools.nnictl.nnictl import parse_args; parse_args()"
 )
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def environment(home: Path) -> dict[str, str]:
