@@ -27,6 +27,19 @@ Interval = tuple[float, float, float]
 """A mean, and the ends of its interval."""
 
 
+def shown(interval: Interval | None, sign: str = "") -> str:
+    """A mean and its interval as the tables print them; nothing where there is none.
+
+    Args:
+        interval: What is printed.
+        sign: ``"+"`` for differences, whose sign is always printed.
+    """
+    if interval is None:
+        return ""
+    mean, low, high = interval
+    return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
 @dataclass
 class Search:
     """One seeded search as the record holds it.
@@ -145,10 +158,10 @@ class Compared:
             )
         )
 
-    def seeds(self, method: str) -> tuple[int, int]:
-        """The fewest and the most seeds on a task."""
-        counts = [len(seeds) for seeds in self._curves[method].values()]
-        return min(counts), max(counts)
+    def seeds(self, method: str) -> str:
+        """The number of seeds on a task, or the fewest and the most."""
+        counts = sorted({len(seeds) for seeds in self._curves[method].values()})
+        return " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
 
 
 def searches_of(record: Mapping[str, Any]) -> list[Search]:

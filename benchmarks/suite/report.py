@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.sections import Section, Table, counted
-from benchmarks.suite.figures import Compared, Interval, searches_of
+from benchmarks.suite.figures import Compared, searches_of, shown
 from benchmarks.suite.tasks import LIMITED, ONE, PARTS, REASONS, TWO
 
 DEFAULT = "GraphBOSampler"
@@ -75,24 +75,12 @@ def plot_names(record: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------- tables
 
 
-def _figure(interval: Interval | None, sign: str = "") -> str:
-    if interval is None:
-        return ""
-    mean, low, high = interval
-    return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
-
-
-def _seeds(compared: Compared, method: str) -> str:
-    fewest, most = compared.seeds(method)
-    return str(fewest) if fewest == most else f"{fewest} to {most}"
-
-
 def _regrets(compared: Compared, kind: str) -> Table:
     rows = [
         [
             method,
-            _seeds(compared, method),
-            *(_figure(compared.mean(method, budget)) for budget in compared.budgets),
+            compared.seeds(method),
+            *(shown(compared.mean(method, budget)) for budget in compared.budgets),
             f"{compared.seconds_per_trial(method):.3f}",
         ]
         for method in compared.methods
@@ -115,7 +103,7 @@ def _ranks_and_differences(compared: Compared) -> Table:
             *(
                 ""
                 if method == DEFAULT or DEFAULT not in compared.methods
-                else _figure(compared.difference(method, DEFAULT, budget), "+")
+                else shown(compared.difference(method, DEFAULT, budget), "+")
                 for budget in compared.budgets
             ),
         ]
@@ -182,7 +170,7 @@ def _verdicts(compared: Compared) -> list[str]:
         difference = compared.difference(DEFAULT, best, budget)
         text = f"after {budget} queries {own:.3f}, the best peer ({best}) {theirs:.3f}"
         if difference is not None:
-            text += f", difference {_figure(difference, '+')}"
+            text += f", difference {shown(difference, '+')}"
         lead = own < theirs
         clear = budget not in CLEAR_AT or (difference is not None and difference[2] < 0)
         (held if lead and clear else failed).append(

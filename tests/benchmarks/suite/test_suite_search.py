@@ -89,7 +89,7 @@ def test_figures_of_tasks_and_seeds():
     curve, _, _ = compared.curve("SMAC")
     assert curve[[0, 9, 10, 18, 19, 29]] == pytest.approx([1, 1, 0.75, 0.75, 0.625, 0.625])
     assert compared.seconds_per_trial("SMAC") == pytest.approx(3 / 60)
-    assert compared.seeds("SMAC") == (1, 2)
+    assert compared.seeds("SMAC") == "1 to 2"
     assert not Compared(made, scale, TWO, SUITE_METHODS).methods
 
 
