@@ -17,7 +17,9 @@ TEST_PINS := $(SEARCH_PINS) grakel==0.1.11 hypothesis==6.170.15 torch-geometric=
 TORCHVISION := torchvision==0.28.0
 # After torchvision, which timm asks for.
 EXPORT_PINS := timm==1.0.31 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2 safetensors==0.8.0
-DOCS_PINS := sphinx==9.0.4 sphinx-gallery==0.22.1 furo==2025.12.19 myst-parser==5.2.0 sphinx-copybutton==0.5.2
+# The tutorial on detection trains with torchvision, which needs only this one of the libraries of detection.
+COCO_PINS := pycocotools==2.0.11
+DOCS_PINS := $(COCO_PINS) sphinx==9.0.4 sphinx-gallery==0.22.1 furo==2025.12.19 myst-parser==5.2.0 sphinx-copybutton==0.5.2
 # The oldest Optuna we support is installed beside the current one, for a second run of its conformance tests.
 OLD_OPTUNA := optuna==4.9.0
 OLD_OPTUNA_DIR := .venv/optuna-4.9
@@ -25,7 +27,7 @@ OLD_OPTUNA_DIR := .venv/optuna-4.9
 # mmdet 3.3 wants mmcv below 2.2, which has no binary for this torch: it is built once per machine, in ten minutes,
 # and kept outside of the checkout.
 MMCV := mmcv==2.1.0
-DETECTION_PINS := mmengine==0.10.7 mmdet==3.3.0 pycocotools==2.0.11
+DETECTION_PINS := mmengine==0.10.7 mmdet==3.3.0 $(COCO_PINS)
 WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graphnas/wheels/$(TORCH)
 
 # Trials are small: more threads than cores only wait for each other.
@@ -118,7 +120,7 @@ clean:
 	@touch $@
 
 .venv/.ready-docs: .venv/.ready-test
-	@echo "[1/1] Sphinx"
+	@echo "[1/1] Sphinx, pycocotools"
 	@$(PIP) install $(QUIET) $(TORCH) $(TEST_PINS) $(EXPORT_PINS) $(DOCS_PINS)
 	@touch $@
 
