@@ -144,6 +144,12 @@ CATALOG = (
         tables=("nasbench201", "nasbench101", "enas6", "transnasbench101", "nasbenchgraph"),
     ),
     _one(
+        "suite_optimum",
+        "suite.optimum",
+        "--methods 'random search' 'local search' --seeds 2 --queries 20 --fresh",
+        tables=("nasbench201",),
+    ),
+    _one(
         "suite_ingredients",
         "suite.ingredients",
         "--tasks enas6 --arms 'as it is' 'no operation features' --seeds 2 --queries 20 --fresh",
