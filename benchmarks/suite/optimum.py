@@ -75,6 +75,7 @@ def section(record: dict[str, Any]) -> Section:
             cells += ["{} [{}, {}]".format(*text), f"{np.isfinite(counts).mean():.0%}"]
         if count:
             rows.append([method, str(count), *cells])
+    absent = [method for method in METHODS if method not in {row[0] for row in rows}]
     names = [task.removeprefix("nasbench201-").removesuffix("-200") for task in WANTED]
     columns = [text for name in names for text in (name, f"{name}, found")]
     return Section(
@@ -88,7 +89,7 @@ def section(record: dict[str, Any]) -> Section:
             )
         ],
         protocol="no paper counts queries so; each has its own number of queries, and reports the value.",
-        notes=_verdicts(medians),
+        notes=_verdicts(medians) + ([f"Methods that were not run: {', '.join(absent)}."] if absent else []),
     )
 
 
