@@ -156,6 +156,12 @@ CATALOG = (
         tables=("nasbench201", "nasbench101", "enas6", "transnasbench101", "nasbenchgraph"),
     ),
     _one(
+        "suite_zero_cost",
+        "suite.zero_cost",
+        "--tasks nasbench201-cifar100-200 --seeds 1 --queries 8 --fresh",
+        tables=("nasbench201", "transnasbench101"),
+    ),
+    _one(
         "transfer",
         "searches.transfer",
         "--tasks jigsaw --seeds 2 --queries 20 --fresh",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphnas.cli.features import feature_work
 from graphnas.cli.methods import make_search_method
 from graphnas.cli.text import big_number, count
 from graphnas.dry_run import DryRun, Work
 from graphnas.graph.space import GraphSpace
 
 if TYPE_CHECKING:
-    from graphnas.evaluate import Evaluator
+    from graphnas.evaluate import Evaluator, ZeroCostFeatures
 
 DRAWN = 20
 """Random architectures among which one of middling cost is measured."""
@@ -25,6 +26,7 @@ def dry_run_of_search(
     evaluator: Evaluator,
     settings: dict[str, Any],
     methods: list[str],
+    features: ZeroCostFeatures | None = None,
 ) -> DryRun:
     """The dry run of a search with Optuna.
 
@@ -34,6 +36,7 @@ def dry_run_of_search(
         evaluator: What measures.
         settings: What :func:`graphnas.cli.evaluators.make_evaluator` says of it.
         methods: The method, and the one to compare with.
+        features: Whose prior tasks the method begins with.
     """
     from graphnas.evaluate import OracleEvaluator
     from graphnas.evaluate.dry_run import evaluation_work
@@ -64,6 +67,8 @@ def dry_run_of_search(
         )
         made = make_search_method(method, space, seed=args.seed, **own)
         work += [Work(f"{method}: {w.name}", w.times, w.seconds) for w in proposal_work(made, trials)]
+    if features is not None:
+        work.append(feature_work(args, space, features))
     notes.append("Optuna's own work for each trial, and the start of the program, are not counted.")
     if args.workers > 1:
         notes.append(f"--workers {args.workers} is not counted: the times are those of one worker.")

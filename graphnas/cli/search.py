@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
 from graphnas.cli.dry_run import dry_run_of_search
 from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
+from graphnas.cli.features import add_feature_arguments, keep_features, make_features
 from graphnas.cli.import_results import prior_file
 from graphnas.cli.methods import METHODS, WITH_PRIOR, make_sampler
 from graphnas.cli.report import draw, print_comparison, write_results
@@ -81,6 +82,7 @@ def add_parser(commands: Any) -> None:
         metavar="FILE[:COLUMN]",
         help="results of another task or a cheaper proxy, kept with the study (see graphnas import --help)",
     )
+    add_feature_arguments(parser)
     parser.add_argument(
         "--trials",
         type=integer(0),
@@ -180,6 +182,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.score_weight is not None:
         score = EfficiencyScore(args.score_weight)
         settings |= {"score_weight": args.score_weight, "metric": "efficiency_score", "unit": "points"}
+    features = make_features(args, space, evaluator)
     space = known_part(space, evaluator)
     # --preset, --config, --startup and --model are for --method alone; --compare runs with its defaults.
     samplers = [
@@ -198,7 +201,7 @@ def _run(args: argparse.Namespace) -> int:
     if prior and args.method not in WITH_PRIOR:
         raise InvalidArgument(f"--prior is for {', '.join(WITH_PRIOR)}, not for {args.method}")
     if args.dry_run:
-        print(dry_run_of_search(args, space, evaluator, settings, methods))
+        print(dry_run_of_search(args, space, evaluator, settings, methods, features))
         return 0
     url = _storage_url(args)
     storage = open_storage(url, heartbeat=args.workers > 1)
@@ -225,6 +228,8 @@ def _run(args: argparse.Namespace) -> int:
                 return 0
             for task in prior:
                 add_prior(studies[0], space, task)
+            if features is not None:
+                keep_features(args, studies[0], space, features)
             outcomes = _search(args, objective, studies, methods, dashboard)
     except KeyboardInterrupt:
         if args.as_worker is not None:

@@ -88,6 +88,7 @@ def _check(args: argparse.Namespace) -> None:
         "--recipe": args.recipe,
         "--score-weight": args.score_weight,
         "--prior": args.prior,
+        "--features": args.features,
         "--storage": args.storage,
         "--study-name": args.study_name,
         "--retrain-epochs": args.retrain_epochs,

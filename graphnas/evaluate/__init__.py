@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graphnas.evaluate.supernet import SupernetEvaluator as SupernetEvaluator
     from graphnas.evaluate.supernet_config import SupernetConfig as SupernetConfig
     from graphnas.evaluate.tabular import TabularEvaluator as TabularEvaluator
+    from graphnas.evaluate.zero_cost import ZeroCostFeatures as ZeroCostFeatures
 
 _HOMES = {
     "EfficiencyScore": "graphnas.evaluate.score",
@@ -25,6 +26,7 @@ _HOMES = {
     "SupernetConfig": "graphnas.evaluate.supernet_config",
     "SupernetEvaluator": "graphnas.evaluate.supernet",
     "TabularEvaluator": "graphnas.evaluate.tabular",
+    "ZeroCostFeatures": "graphnas.evaluate.zero_cost",
     "efficiency_score": "graphnas.evaluate.score",
 }
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "SupernetConfig",
     "SupernetEvaluator",
     "TabularEvaluator",
+    "ZeroCostFeatures",
     "efficiency_score",
 ]
 

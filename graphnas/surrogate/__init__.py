@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphnas.surrogate.explanation import Explanation as Explanation
     from graphnas.surrogate.explanation import MotifEffect as MotifEffect
     from graphnas.surrogate.explanation import explain as explain
+    from graphnas.surrogate.feature_prior import prior_of_features as prior_of_features
     from graphnas.surrogate.graph_kernels import GraphKernels as GraphKernels
     from graphnas.surrogate.improvement import ImprovementModel as ImprovementModel
     from graphnas.surrogate.kernels import Kernel as Kernel
@@ -40,6 +41,7 @@ _HOMES = {
     "TrainingSet": "graphnas.surrogate.training_set",
     "explain": "graphnas.surrogate.explanation",
     "normal_scores": "graphnas.surrogate.training_set",
+    "prior_of_features": "graphnas.surrogate.feature_prior",
 }
 __all__ = [
     "Explanation",
@@ -56,6 +58,7 @@ __all__ = [
     "TrainingSet",
     "explain",
     "normal_scores",
+    "prior_of_features",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)
