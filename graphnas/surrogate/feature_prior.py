@@ -15,7 +15,7 @@ from graphnas.seeds import checked_seed
 from graphnas.surrogate.prior import PriorTask
 
 COUNT = 200
-"""Architectures whose features are computed; ``benchmarks/harness/defaults.md`` compares other numbers."""
+"""Architectures whose features are computed."""
 
 
 @runtime_checkable
