@@ -29,8 +29,8 @@ def log_synflow(network: nn.Module, image_shape: Sequence[int]) -> float:
     of the network with the absolute values of its parameters, on an input of ones: Tanaka et al., "Pruning
     neural networks without any data by iteratively conserving synaptic flow" (NeurIPS 2020), section 6; as a
     score of a whole network Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS" (ICLR 2021), section
-    3. As in their code, normalisation is left out (on an input of ones it would undo what the weights do), the pass
-    is in double precision, and dropout is off.
+    3. As in their code, normalisation is left out (on an input of ones it would undo what the weights do),
+    the pass is in double precision, and dropout is off.
 
     Args:
         network: Afterwards it is of no use: its parameters are replaced by their absolute values.
@@ -67,8 +67,8 @@ def naswot(network: nn.Module, images: torch.Tensor) -> float:
 
     The code of an image is which rectified units it activates, and the kernel counts the units in which two
     codes agree: Mellor et al., "Neural Architecture Search without Training" (ICML 2021), section 3. As in
-    their code the network is in training mode, so that batch normalisation takes its statistics from these images.
-    Units of leaky and smooth rectifiers (GELU, SiLU, ...) count by the sign of their input, too.
+    their code the network is in training mode, so that batch normalisation takes its statistics from these
+    images. Units of leaky and smooth rectifiers (GELU, SiLU, ...) count by the sign of their input, too.
 
     Args:
         network: Afterwards it is of no use: its running statistics have changed.
