@@ -28,9 +28,15 @@ PUBLIC = {
         "LocalSearch",
     ],
     "graphnas.autoencoders": ["DVAE", "GCN", "SVAE", "GraphRNN", "VSGAE", "PerformancePredictor"],
-    "graphnas.evaluate": ["TabularEvaluator", "OracleEvaluator", "SupernetEvaluator", "efficiency_score"],
+    "graphnas.evaluate": [
+        "TabularEvaluator",
+        "OracleEvaluator",
+        "SupernetEvaluator",
+        "ZeroCostFeatures",
+        "efficiency_score",
+    ],
     "graphnas.export": ["FORMATS", "Exported", "export_model", "network_source"],
-    "graphnas.surrogate": ["Explanation", "MotifEffect", "PriorTask", "explain"],
+    "graphnas.surrogate": ["Explanation", "MotifEffect", "PriorTask", "explain", "prior_of_features"],
     "search_spaces": [
         "ENASMacro",
         "ENASMacro6",

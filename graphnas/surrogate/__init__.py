@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphnas.surrogate.explanation import Explanation as Explanation
     from graphnas.surrogate.explanation import MotifEffect as MotifEffect
     from graphnas.surrogate.explanation import explain as explain
+    from graphnas.surrogate.feature_prior import ArchitectureFeatures as ArchitectureFeatures
     from graphnas.surrogate.feature_prior import prior_of_features as prior_of_features
     from graphnas.surrogate.graph_kernels import GraphKernels as GraphKernels
     from graphnas.surrogate.improvement import ImprovementModel as ImprovementModel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from graphnas.surrogate.training_set import normal_scores as normal_scores
 
 _HOMES = {
+    "ArchitectureFeatures": "graphnas.surrogate.feature_prior",
     "Explanation": "graphnas.surrogate.explanation",
     "FeatureEnsemble": "graphnas.surrogate.ensemble",
     "GaussianProcess": "graphnas.surrogate.regression",
@@ -44,6 +46,7 @@ _HOMES = {
     "prior_of_features": "graphnas.surrogate.feature_prior",
 }
 __all__ = [
+    "ArchitectureFeatures",
     "Explanation",
     "FeatureEnsemble",
     "GaussianProcess",
