@@ -23,12 +23,12 @@ import numpy as np
 
 from benchmarks.harness.drawing import label, legend_above, panels, save
 from benchmarks.harness.records import publish, script_parser
-from benchmarks.harness.sections import Section, Table, counted
+from benchmarks.harness.sections import Section, Table
 from benchmarks.searches.figures import best_so_far
 from benchmarks.searches.opening import opened
 from benchmarks.searches.other_tasks import TRANSNAS
 from benchmarks.searches.runs import quiet, run_all, search
-from benchmarks.suite.figures import Compared, Interval, Search, name_of, place_of, searches_of
+from benchmarks.suite.figures import Compared, Interval, Search, name_of, place_of, searches_of, shown
 from benchmarks.suite.statistics import to_steps
 from benchmarks.suite.tasks import ONE, TUNING, VALIDATION, scale_of
 from graphnas.evaluate import ZeroCostFeatures
@@ -105,27 +105,25 @@ def section(record: dict[str, Any]) -> Section:
         if compared.methods != list(ARMS):
             continue
         budgets = budgets_of(compared)
-        fewest, most = compared.seeds(WITH)
-        seeds = counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
         rows = []
         for budget in budgets:
             difference = compared.difference(WITH, WITHOUT, budget)
-            means = [_interval(compared.mean(arm, budget)) for arm in ARMS]
-            rows.append([str(budget), *means, "" if difference is None else _interval(difference, sign="+")])
+            means = [shown(compared.mean(arm, budget)) for arm in ARMS]
+            rows.append([str(budget), *means, shown(difference, "+")])
             if part == VALIDATION and difference is not None:
                 notes.append(_verdict(difference, budget))
         tables.append(
             Table(
-                f"{part.capitalize()} tasks ({len(compared.tasks)}, {seeds} each): mean normalised regret "
-                "and its 95 % interval over tasks and seeds.",
+                f"{part.capitalize()} tasks ({len(compared.tasks)}, seeds of each: {compared.seeds(WITH)}): "
+                "mean normalised regret and its 95 % interval over tasks and seeds.",
                 ["queries", *ARMS, "difference"],
                 rows,
             )
         )
         by_task = [[task, *(_curve(compared, arm, task, budgets) for arm in ARMS)] for task in compared.tasks]
-        shown = ", ".join(map(str, budgets))
+        after = ", ".join(map(str, budgets))
         tables.append(
-            Table(f"{part.capitalize()} tasks, one by one, after {shown} queries.", ["task", *ARMS], by_task)
+            Table(f"{part.capitalize()} tasks, one by one, after {after} queries.", ["task", *ARMS], by_task)
         )
     costs = ", ".join(f"{space} {seconds * 1e3:.0f} ms" for space, seconds in record["seconds"].items())
     return Section(
@@ -157,11 +155,6 @@ def _verdict(difference: Interval, budget: int) -> str:
         f"After {budget} queries the regret on the validation tasks is {side} with the scores, but the "
         "interval of the difference holds zero."
     )
-
-
-def _interval(interval: Interval, sign: str = "") -> str:
-    mean, low, high = interval
-    return f"{mean:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
 
 
 def _curve(compared: Compared, arm: str, task: str, budgets: Sequence[int]) -> str:

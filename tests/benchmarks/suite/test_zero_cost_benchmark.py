@@ -46,7 +46,7 @@ def test_the_verdict_is_that_of_the_record(gain, words):
     assert "transnasbench101 30 ms" in section.notes[-1]
     means, by_task = section.tables
     assert [row[0] for row in means.rows] == ["20", "30"]
-    assert means.rows[0][3].startswith(f"{-gain / 4:+.4f}" if gain else "+0.0000")
+    assert means.rows[0][3].startswith(f"{-gain / 4:+.3f}" if gain else "+0.000")
     assert len(by_task.rows) == 2
 
 
