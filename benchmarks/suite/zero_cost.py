@@ -33,7 +33,7 @@ from benchmarks.suite.statistics import to_steps
 from benchmarks.suite.tasks import ONE, TUNING, VALIDATION, scale_of
 from graphnas.evaluate import ZeroCostFeatures
 from graphnas.plots.style import colour
-from graphnas.surrogate import prior_of_features
+from graphnas.surrogate import PriorTask, prior_of_features
 from optuna_graphnas import GraphBOSampler
 from search_spaces import get_space
 
@@ -42,8 +42,9 @@ BUDGETS = (20, 30, 50, 100)
 SCORES = ("synflow", "naswot")
 COUNT = 200
 """Random architectures that are scored before a search."""
-WITHOUT, WITH = "without scores", "with scores"
-ARMS = (WITHOUT, WITH)
+WITHOUT, WITH, SHUFFLED = "without scores", "with scores", "shuffled scores"
+ARMS = (WITHOUT, WITH, SHUFFLED)
+"""Shuffled scores say nothing: what they change is the work of the other start and the other kernel."""
 TASKS = {
     TUNING: tuple(f"nasbench201-{data}-200" for data in ("cifar10", "cifar100", "imagenet16-120")),
     VALIDATION: tuple(f"transnasbench101-{data}" for data in TRANSNAS),
@@ -69,8 +70,11 @@ def run(name: str, seed: int, queries: int, *, kept: Path | None = None) -> Sear
     """One search; ``name`` is that of the task and of the arm."""
     task, arm = place_of(name)
     table, prior = opened(task), []
-    if arm == WITH:
+    if arm != WITHOUT:
         prior = prior_of_features(table.space, scores_of(table.task.space, kept), COUNT, seed=seed)
+    if arm == SHUFFLED:
+        rng = np.random.default_rng(seed)
+        prior = [PriorTask(one.name, one.architectures, rng.permutation(one.values)) for one in prior]
     sampler = GraphBOSampler(table.space, seed=seed, prior=prior)
     found = search(name, seed, sampler, table.space, table.measure, queries)
     at, best = to_steps(best_so_far(found.values, queries))
@@ -87,10 +91,11 @@ def seconds_per_network(space: str) -> float:
 
 
 def parts_of(record: dict[str, Any]) -> dict[str, Compared]:
-    """The searches of each part that has some."""
+    """The searches of each part that has some, with and without scores, on each of its tasks."""
     searches = searches_of(record)
     own = {part: [one for one in searches if one.place[0] in tasks] for part, tasks in TASKS.items()}
-    return {part: Compared(some, record["scale"], ONE, ARMS) for part, some in own.items() if some}
+    compared = {part: Compared(some, record["scale"], ONE, ARMS) for part, some in own.items()}
+    return {part: one for part, one in compared.items() if {WITHOUT, WITH} <= {*one.methods}}
 
 
 def budgets_of(compared: Compared) -> list[int]:
@@ -102,28 +107,26 @@ def section(record: dict[str, Any]) -> Section:
     """Regrets with and without scores on both parts, and what follows."""
     tables, notes = [], []
     for part, compared in parts_of(record).items():
-        if compared.methods != list(ARMS):
-            continue
-        budgets = budgets_of(compared)
+        budgets, arms = budgets_of(compared), compared.methods
         rows = []
         for budget in budgets:
             difference = compared.difference(WITH, WITHOUT, budget)
-            means = [shown(compared.mean(arm, budget)) for arm in ARMS]
+            means = [shown(compared.mean(arm, budget)) for arm in arms]
             rows.append([str(budget), *means, shown(difference, "+")])
             if part == VALIDATION and difference is not None:
-                notes.append(_verdict(difference, budget))
+                notes.append(_verdict(difference, budget) + _of_nothing(compared, budget))
         tables.append(
             Table(
                 f"{part.capitalize()} tasks ({len(compared.tasks)}, seeds of each: {compared.seeds(WITH)}): "
                 "mean normalised regret and its 95 % interval over tasks and seeds.",
-                ["queries", *ARMS, "difference"],
+                ["queries", *arms, f"{WITH} less {WITHOUT}"],
                 rows,
             )
         )
-        by_task = [[task, *(_curve(compared, arm, task, budgets) for arm in ARMS)] for task in compared.tasks]
+        by_task = [[task, *(_curve(compared, arm, task, budgets) for arm in arms)] for task in compared.tasks]
         after = ", ".join(map(str, budgets))
         tables.append(
-            Table(f"{part.capitalize()} tasks, one by one, after {after} queries.", ["task", *ARMS], by_task)
+            Table(f"{part.capitalize()} tasks, one by one, after {after} queries.", ["task", *arms], by_task)
         )
     costs = ", ".join(f"{space} {seconds * 1e3:.0f} ms" for space, seconds in record["seconds"].items())
     return Section(
@@ -157,25 +160,33 @@ def _verdict(difference: Interval, budget: int) -> str:
     )
 
 
+def _of_nothing(compared: Compared, budget: int) -> str:
+    """How much scores that say nothing change."""
+    if SHUFFLED not in compared.methods:
+        return ""
+    difference = compared.difference(SHUFFLED, WITHOUT, budget)
+    return "" if difference is None else f" Shuffled scores change it by {shown(difference, '+')}."
+
+
 def _curve(compared: Compared, arm: str, task: str, budgets: Sequence[int]) -> str:
     return " / ".join(f"{compared.by_task(arm, budget)[task].mean():.3f}" for budget in budgets)
 
 
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
     """Mean normalised regret by queries, with its interval, on both parts."""
-    parts = {part: c for part, c in parts_of(record).items() if c.methods == list(ARMS)}
+    parts = parts_of(record)
     if not parts:
         return []
     figure, panes = panels(len(parts), 4.6, 3.8)
     for axes, (part, compared) in zip(panes, parts.items(), strict=True):
-        for k, arm in enumerate(ARMS):
+        for k, arm in enumerate(compared.methods):
             mean, low, high = compared.curve(arm)
             queries = np.arange(1, len(mean) + 1)
             axes.plot(queries, mean, color=colour(k), label=arm)
             axes.fill_between(queries, low, high, color=colour(k), alpha=0.2, linewidth=0)
         axes.set_title(f"{part} tasks")
         label(axes, "queries", "mean normalised regret")
-    legend_above(figure, 2)
+    legend_above(figure, 3)
     return [save(figure, folder, "suite_zero_cost.png")]
 
 
@@ -184,6 +195,7 @@ def main() -> int:
     every = [task for tasks in TASKS.values() for task in tasks]
     parser = script_parser(__doc__, "suite_zero_cost")
     parser.add_argument("--tasks", nargs="+", choices=every, metavar="TASK", default=every)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--queries", type=int, default=QUERIES)
     parser.add_argument("--workers", type=int, default=1)
@@ -197,7 +209,7 @@ def main() -> int:
         (name_of(task, arm), FIRST_SEED[part_of[task]] + k, options.queries)
         for k in range(options.seeds)
         for task in options.tasks
-        for arm in ARMS
+        for arm in options.arms
     ]
     spaces = dict.fromkeys(opened(task).task.space for task in options.tasks)
     seconds = {space: seconds_per_network(space) for space in spaces}
