@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SEARCH = "table_search_nasbench201-cifar10-200.json"
+from benchmarks.suite.figures import Compared, searches_of, shown
+from benchmarks.suite.tasks import ONE
+
+SUITE = "suite_validation.json"
 SECONDS = "sampling_seconds.json"
 BUDGETS = (30, 50, 100)
 SIZES = (100, 500)
@@ -21,7 +24,7 @@ class Sampler:
 
     Attributes:
         name: As it is imported.
-        search: Its name in the records of searches; empty where it has none.
+        search: Its name in the record of the suite.
         seconds: Its name in the record of seconds.
         graph: Whether it sees the graph, not only its parameters.
         objectives: Several objectives.
@@ -154,23 +157,24 @@ def sampler_table(results: Path) -> str:
     Raises:
         KeyError: A record does not hold a sampler that the table names.
     """
-    search = json.loads((results / SEARCH).read_text(encoding="utf-8"))
+    record = json.loads((results / SUITE).read_text(encoding="utf-8"))
+    names = [sampler.search for sampler in SAMPLERS]
+    compared = Compared(searches_of(record), record["scale"], ONE, names)
     seconds = _seconds(json.loads((results / SECONDS).read_text(encoding="utf-8")))
     rows = [_able(sampler) for sampler in SAMPLERS]
     head = ["sampler", "sees the graph", "several objectives", "constraints", "pruned trials teach"]
     head += ["running trials count", "other parameters"]
-    measured = [_measured(sampler, search["summary"], seconds) for sampler in SAMPLERS]
-    columns = ["sampler", "seeds", *(f"regret, {b}" for b in BUDGETS), "trials to the best"]
-    columns += [f"seconds, {s}" for s in SIZES]
+    measured = [_measured(sampler, compared, seconds) for sampler in SAMPLERS]
+    columns = ["sampler", "seeds", *(f"regret, {b}" for b in BUDGETS), *(f"seconds, {s}" for s in SIZES)]
     return "\n".join(
         [
             *_table(head, rows),
             "",
-            "Measured, from the stored records: the mean regret (distance to the best of the table, in",
-            f"percent of accuracy) of {search['task']} after so many different architectures, the median",
-            "number of them until the best of the table was found, and the processor seconds of one more",
-            "trial in a study that has so many. All went through `study.optimize`; the best of the table",
-            f"is {search['optimum']:.2f} %. Empty: there is no record.",
+            f"Measured, from the stored records, on {len(compared.tasks)} tasks with one objective on which",
+            "no setting was chosen (TransNAS-Bench-101 and NAS-Bench-Graph). Regret after so many different",
+            "architectures: 0 is the best of the table, 1 what every second architecture reaches; the mean",
+            "over tasks and seeds, with the 95 % interval of a bootstrap over both. Seconds: processor",
+            "seconds of one more trial in a study that has so many. Empty: there is no record.",
             "",
             *_table(columns, measured),
             "",
@@ -183,14 +187,13 @@ def _able(sampler: Sampler) -> list[str]:
     return [f"`{sampler.name}`", *cells, sampler.mixed]
 
 
-def _measured(sampler: Sampler, summary: dict[str, Any], seconds: dict[str, dict[int, float]]) -> list[str]:
-    row = summary[sampler.search]
-    regrets = [f"{row['curve'][b - 1]:.3f}" if b <= row["queries"] else "" for b in BUDGETS]
+def _measured(sampler: Sampler, compared: Compared, seconds: dict[str, dict[int, float]]) -> list[str]:
     own = seconds[sampler.seconds] if sampler.seconds else {}
     times = [f"{own[size]:.3f}" if size in own else "" for size in SIZES]
-    needed = row["median_queries"]
-    found = f">{row['queries']}" if needed is None else f"{needed:.0f}"
-    return [f"`{sampler.name}`", str(row["seeds"]), *regrets, found, *times]
+    if sampler.search not in compared.methods:
+        return [f"`{sampler.name}`", "", *[""] * len(BUDGETS), *times]
+    regrets = [shown(compared.mean(sampler.search, budget)) for budget in BUDGETS]
+    return [f"`{sampler.name}`", compared.seeds(sampler.search), *regrets, *times]
 
 
 def _seconds(record: dict[str, Any]) -> dict[str, dict[int, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -65,15 +64,20 @@ def test_a_message_that_was_raised_is_recognised_by_its_template():
 
 def test_measured_figures_are_those_of_the_records():
     lines = samplers.sampler_table(RESULTS).splitlines()
-    record = json.loads((RESULTS / samplers.SEARCH).read_text())
+    report = (ROOT / "benchmarks" / "REPORT.md").read_text(encoding="utf-8")
+    suite, measured = report[report.index("## The suite: validation tasks") :], 0
     for sampler in samplers.SAMPLERS:
         rows = [line for line in lines if line.startswith(f"| `{sampler.name}` |")]
         assert len(rows) == 2
-        curve = record["summary"][sampler.search]["curve"]
         cells = [cell.strip() for cell in rows[1].strip("|").split("|")]
-        assert cells[2:5] == [f"{curve[budget - 1]:.3f}" for budget in samplers.BUDGETS]
+        reported = re.search(rf"^\| {sampler.search} +\|(.*\[.*)\|$", suite, re.MULTILINE)
+        measured += reported is not None
+        # The report has the figures after 20, 30, 50, 100 and 150 queries, and the seconds.
+        seeds, _, *regrets, _, _ = reported[1].split("|") if reported else [""] * 7
+        assert cells[1:5] == [cell.strip() for cell in (seeds, *regrets)]
+    assert measured >= 5
     for row in (line for line in lines if line.startswith("|")):
-        assert row.count("|") in (8, 9)
+        assert row.count("|") == 8
 
 
 def test_every_sampler_of_ours_is_in_the_table():
