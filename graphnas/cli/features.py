@@ -79,10 +79,12 @@ def keep_features(
     from optuna_graphnas import add_prior
     from optuna_graphnas.prior import prior_of
 
+    names = ", ".join(features.names)
     if set(features.names) <= {task.name for task in prior_of(study, space)}:
+        print(f"{names}: as the study has them; another --study-name computes them anew")
         return
     count, started = args.features_count or COUNT, time.perf_counter()
-    print(f"{', '.join(features.names)} of {count} random architectures", end="", flush=True)
+    print(f"{names} of {count} random architectures", end="", flush=True)
     tasks = prior_of_features(space, features, count, seed=args.seed)
     print(f": {duration(time.perf_counter() - started)}")
     for task in tasks:

@@ -28,6 +28,7 @@ def test_they_are_kept_with_the_study_and_not_computed_again(command, tmp_path):
     second = command(*FEW, *features, "--trials", 2, "--output", twice)
     assert second.code == 0
     assert "random architectures:" not in second.out
+    assert "naswot: as the study has them; another --study-name computes them anew" in second.out
 
     def values(directory):
         return json.loads((directory / "results.json").read_text())["methods"]["graphbo"]["values"]
