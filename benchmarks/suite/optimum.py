@@ -18,6 +18,7 @@ from benchmarks.harness.records import RESULTS, publish, script_parser
 from benchmarks.harness.sections import Section, Table
 from benchmarks.searches.runs import quiet, run_all
 from benchmarks.suite.figures import Search, name_of, searches_of
+from benchmarks.suite.report import DEFAULT, SUITE_METHODS
 from benchmarks.suite.search import asked_methods, run
 from benchmarks.suite.tasks import scale_of
 
@@ -27,20 +28,8 @@ WANTED = {
     "nasbench201-imagenet16-120-200": 75,
 }
 """The tasks, and the most queries in which the default is meant to find the best of half of its searches."""
-DEFAULT = "GraphBOSampler"
-METHODS = (
-    DEFAULT,
-    "GraphPNASSampler",
-    "LatentBOSampler",
-    "Optuna TPE",
-    "Optuna GP",
-    "BANANAS",
-    "predictor as in FLAN",
-    "extra-trees",
-    "regularised evolution",
-    "local search",
-    "random search",
-)
+SLOW = ("NASGEMSampler", "BoTorch", "SMAC")
+METHODS = tuple(name for name in SUITE_METHODS if name not in (*SLOW, "Optuna NSGA-II"))
 FIRST_SEED, SEEDS, QUERIES = 1000, 20, 150
 NEVER = 1e9
 PACKAGES = ("graphnas", "numpy", "scipy", "scikit-learn", "torch", "optuna")
