@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.drawing import legend_above, panels, save
-from benchmarks.harness.records import RESULTS, publish, script_parser
+from benchmarks.harness.records import publish, script_parser
 from benchmarks.harness.sections import Section, Table
 from benchmarks.searches.figures import best_so_far
 from benchmarks.searches.opening import opened
-from benchmarks.searches.runs import quiet, run_all
+from benchmarks.searches.runs import quiet
 from benchmarks.searches.runs import search as run_search
 from benchmarks.suite.figures import Compared, Search, name_of, place_of, searches_of, shown
 from benchmarks.suite.plots import draw_regret
+from benchmarks.suite.running import run_searches
 from benchmarks.suite.statistics import to_steps
-from benchmarks.suite.tasks import ALL, BUDGETS, ONE, PARTS, kind_of, scale_of
+from benchmarks.suite.tasks import ALL, BUDGETS, ONE, PARTS, kind_of
 from graphnas.methods import GraphBOConfig
 from optuna_graphnas import GraphBOSampler
 
@@ -138,7 +139,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run, store and print."""
-    parser = script_parser(__doc__)
+    parser = script_parser(__doc__, "suite_ingredients")
     parser.add_argument("--tasks", nargs="+", metavar="TASK", choices=TASKS, default=list(TASKS))
     parser.add_argument("--arms", nargs="+", metavar="FORM", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=SEEDS)
@@ -147,16 +148,7 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     options = parser.parse_args()
 
-    def summarize(runs: list[Search]) -> dict[str, Any]:
-        present = dict.fromkeys(one.place[0] for one in runs)
-        return {
-            "command": "python -m benchmarks.suite.ingredients",
-            "scale": {task: scale_of(task) for task in present},
-        }
-
-    output = options.output or RESULTS / "suite_ingredients.json"
-    figures = run_all(
-        Search,
+    figures = run_searches(
         run,
         [
             (name_of(task, arm), seed, options.queries)
@@ -164,14 +156,13 @@ def main() -> int:
             for task in options.tasks
             for arm in options.arms
         ],
-        output,
+        options.output,
         {"queries": options.queries},
-        summarize,
+        options,
+        command=["python", "-m", "benchmarks.suite.ingredients"],
         order=[name_of(task, arm) for task in TASKS for arm in ARMS],
-        workers=options.workers,
-        fresh=options.fresh,
     )
-    publish(output, figures, section, PACKAGES)
+    publish(options.output, figures, section, PACKAGES)
     return 0
 
 

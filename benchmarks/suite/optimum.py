@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.records import RESULTS, publish, script_parser
+from benchmarks.harness.records import publish, script_parser
 from benchmarks.harness.sections import Section, Table
-from benchmarks.searches.runs import quiet, run_all
+from benchmarks.searches.runs import quiet
 from benchmarks.suite.figures import Search, name_of, searches_of
 from benchmarks.suite.report import DEFAULT, SUITE_METHODS
+from benchmarks.suite.running import run_searches
 from benchmarks.suite.search import asked_methods, run
-from benchmarks.suite.tasks import scale_of
 
 WANTED = {
     "nasbench201-cifar10-200": 35,
@@ -95,7 +95,7 @@ def _verdicts(medians: Mapping[tuple[str, str], float]) -> list[str]:
 
 def main() -> int:
     """Run, store and print."""
-    parser = script_parser(__doc__)
+    parser = script_parser(__doc__, "suite_optimum")
     parser.add_argument("--tasks", nargs="+", choices=list(WANTED), default=list(WANTED))
     parser.add_argument("--methods", nargs="+", metavar="METHOD", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"from {FIRST_SEED:,} on")
@@ -104,16 +104,7 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     options = parser.parse_args()
 
-    def summarize(runs: list[Search]) -> dict[str, Any]:
-        present = dict.fromkeys(one.place[0] for one in runs)
-        return {
-            "command": "python -m benchmarks.suite.optimum",
-            "scale": {task: scale_of(task) for task in present},
-        }
-
-    output = options.output or RESULTS / "suite_optimum.json"
-    figures = run_all(
-        Search,
+    figures = run_searches(
         run,
         [
             (name_of(task, method), FIRST_SEED + k, options.queries)
@@ -121,14 +112,13 @@ def main() -> int:
             for task in options.tasks
             for method in asked_methods(task, options.methods)
         ],
-        output,
+        options.output,
         {"queries": options.queries},
-        summarize,
+        options,
+        command=["python", "-m", "benchmarks.suite.optimum"],
         order=[name_of(task, method) for task in WANTED for method in METHODS],
-        workers=options.workers,
-        fresh=options.fresh,
     )
-    publish(output, figures, section, PACKAGES)
+    publish(options.output, figures, section, PACKAGES)
     return 0
 
 

@@ -13,7 +13,6 @@ record. Searches with a pruner count epochs rather than queries and have a bench
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,13 +26,14 @@ from benchmarks.harness.records import RESULTS, publish, script_parser, stored_r
 from benchmarks.searches.figures import best_so_far, hypervolume_so_far, within_limit
 from benchmarks.searches.methods import METHODS, possible_methods
 from benchmarks.searches.methods import run as run_search
-from benchmarks.searches.runs import quiet, run_all
+from benchmarks.searches.runs import quiet
 from benchmarks.searches.tasks import REFERENCE
 from benchmarks.suite.figures import Compared, Search, name_of, place_of, searches_of
 from benchmarks.suite.plots import draw_ranks, draw_regret
 from benchmarks.suite.report import COMPARED_AT, OURS, SUITE_METHODS, plot_names, report
+from benchmarks.suite.running import run_searches
 from benchmarks.suite.statistics import to_steps
-from benchmarks.suite.tasks import ALL, ONE, PARTS, QUERIES, TWO, kind_of, scale_of, whole_of
+from benchmarks.suite.tasks import ALL, ONE, PARTS, QUERIES, TWO, kind_of, whole_of
 from graphnas.dry_run import DryRun, Work
 from graphnas.errors import MissingExtra
 
@@ -165,21 +165,14 @@ def main() -> int:
     command = ["python", "-m", "benchmarks.suite.search", "--part", options.part]
     if options.queries:
         command += ["--queries", str(options.queries)]
-
-    def summarize(runs: list[Search]) -> dict[str, Any]:
-        present = dict.fromkeys(one.place[0] for one in runs)
-        return {"command": shlex.join(command), "scale": {task: scale_of(task) for task in present}}
-
-    figures = run_all(
-        Search,
+    figures = run_searches(
         run,
         searches,
         output,
         settings,
-        summarize,
+        options,
+        command=command,
         order=[name_of(task, method) for task in PARTS[options.part] for method in SUITE_METHODS],
-        workers=options.workers,
-        fresh=options.fresh,
     )
     publish(output, figures, section, PACKAGES)
     return 0

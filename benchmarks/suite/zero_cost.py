@@ -12,7 +12,6 @@ networks of the spaces' own builders, of architectures that the seed of the sear
 from __future__ import annotations
 
 import functools
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -27,10 +26,11 @@ from benchmarks.harness.sections import Section, Table
 from benchmarks.searches.figures import best_so_far
 from benchmarks.searches.opening import opened
 from benchmarks.searches.other_tasks import TRANSNAS
-from benchmarks.searches.runs import quiet, run_all, search
+from benchmarks.searches.runs import quiet, search
 from benchmarks.suite.figures import Compared, Interval, Search, name_of, place_of, searches_of, shown
+from benchmarks.suite.running import run_searches
 from benchmarks.suite.statistics import to_steps
-from benchmarks.suite.tasks import ONE, TUNING, VALIDATION, scale_of
+from benchmarks.suite.tasks import ONE, TUNING, VALIDATION
 from graphnas.evaluate import ZeroCostFeatures
 from graphnas.plots.style import colour
 from graphnas.surrogate import PriorTask, prior_of_features
@@ -212,26 +212,16 @@ def main() -> int:
         for arm in options.arms
     ]
     spaces = dict.fromkeys(opened(task).task.space for task in options.tasks)
-    seconds = {space: seconds_per_network(space) for space in spaces}
 
-    def summarize(runs: list[Search]) -> dict[str, Any]:
-        present = dict.fromkeys(one.place[0] for one in runs)
-        return {
-            "command": shlex.join(["python", "-m", "benchmarks.suite.zero_cost"]),
-            "scale": {task: scale_of(task) for task in present},
-            "seconds": seconds,
-        }
-
-    figures = run_all(
-        Search,
+    figures = run_searches(
         functools.partial(run, kept=options.scores),
         searches,
         options.output,
         {"scores": list(SCORES), "count": COUNT},
-        summarize,
+        options,
+        command=["python", "-m", "benchmarks.suite.zero_cost"],
         order=[name_of(task, arm) for task in every for arm in ARMS],
-        workers=options.workers,
-        fresh=options.fresh,
+        beside={"seconds": {space: seconds_per_network(space) for space in spaces}},
     )
     publish(options.output, figures, section)
     return 0
