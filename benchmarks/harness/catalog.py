@@ -62,6 +62,7 @@ _SEARCHES = {
         for dataset in ("cifar10", "cifar100", "imagenet16-120")
         for epochs in (200, 12)
     },
+    "nasbench201-cifar10-mean": "",
     # Optuna's GP is slow on these, so that it gets fewer seeds.
     "nasbench101-validation": " --slow-seeds 3",
     "nasbench101-test": " --slow-seeds 2",
@@ -125,6 +126,7 @@ CATALOG = (
         "--arms 'random search' --seeds 1 --fresh",
         tables=("nasbench201",),
     ),
+    _one("lucky_best", "surrogates.lucky_best", "--seeds 2 --sizes 100", tables=("nasbench101",)),
     # Searches of tables.
     _by_variant(
         "table_search",

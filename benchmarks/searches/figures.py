@@ -79,7 +79,7 @@ def one_objective(runs: Sequence[Run], budgets: Sequence[int], optimum: float) -
         optimum: The best value in the table.
     """
     queries = min(run.queries for run in runs)
-    needed = [queries_to(run.values[:queries], optimum) for run in runs]
+    needed = _needed(runs, queries, optimum)
     at: dict[str, Any] = {}
     for budget in _within(budgets, queries):
         value, reported = zip(*(selected(run, budget) for run in runs), strict=True)
@@ -91,13 +91,18 @@ def one_objective(runs: Sequence[Run], budgets: Sequence[int], optimum: float) -
         if all(run.validation for run in runs):
             best = [run.validation[int(np.argmax(run.values[:budget]))] for run in runs]
             at[str(budget)]["validation"] = mean_and_deviation(best)
-    median = float(np.median(needed))
     return {
         **_common(runs, queries),
         "budgets": at,
-        "median_queries": median if np.isfinite(median) else None,
+        "median_queries": _median(needed),
         **_curve(np.array([optimum - best_so_far(run.values, queries) for run in runs])),
     }
+
+
+def reached(runs: Sequence[Run], value: float) -> dict[str, Any]:
+    """The share of a method's runs that find ``value`` or better, and the median queries until they do."""
+    needed = _needed(runs, min(run.queries for run in runs), value)
+    return {"found": float(np.isfinite(needed).mean()), "median_queries": _median(needed)}
 
 
 def two_objectives(
@@ -111,6 +116,16 @@ def two_objectives(
         for budget in _within(budgets, queries)
     }
     return {**_common(runs, queries), "budgets": at, **_curve(shares)}
+
+
+def _needed(runs: Sequence[Run], queries: int, value: float) -> list[float]:
+    return [queries_to(run.values[:queries], value) for run in runs]
+
+
+def _median(needed: Sequence[float]) -> float | None:
+    """None if fewer than half of the runs get there."""
+    median = float(np.median(needed))
+    return median if np.isfinite(median) else None
 
 
 def _within(budgets: Sequence[int], queries: int) -> list[int]:

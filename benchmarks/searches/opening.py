@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -150,11 +151,14 @@ def opened(name: str) -> Opened:
     task = TASKS[name] if name in TASKS else OTHER_TASKS[name]
     space = get_space(task.space)
     device = DEVICE if len(task.objectives) > 1 or task.limit is not None else None
-    table = TabularEvaluator(space, task.dataset, task.epochs, task.metric, device=device)
+    with tempfile.TemporaryDirectory() as empty:  # where there is no other table, the package's is read
+        folder = empty if task.packaged else None
+        table = TabularEvaluator(space, task.dataset, task.epochs, task.metric, folder, device=device)
     if task.space == "transnasbench101":
         means = FunctionMeans(table)
         return Opened(task, space, means, np.array(list(means.by_key.values())))
     final = TabularEvaluator(space, task.dataset)
+    same = final.budget == table.budget and not task.packaged
     if not table.knows_all:
         space = space.restricted_to(table)
 
@@ -163,7 +167,7 @@ def opened(name: str) -> Opened:
         value = round(evaluation.value, DIGITS)
         if device is not None:
             return value, round(evaluation.metrics["latency"], DIGITS)
-        tested = evaluation if final.budget == table.budget else final.evaluate(architecture)
+        tested = evaluation if same else final.evaluate(architecture)
         return value, round(tested.metrics.get("test_accuracy", evaluation.value), DIGITS)
 
     figures = table.table.figures(table.dataset, table.budget, table.metric)

@@ -1,4 +1,8 @@
-"""Figures on tables that GraphPNAS's paper prints (TMLR 11/2023), each with the number of its table there."""
+"""Figures on tables that others have published, each with where it is printed.
+
+GraphPNAS's paper (TMLR 11/2023) prints tables. FLAN's authors (Akhauri and Abdelfattah, 2024) have files with
+the figures of their searches in their repository ``abdelfattah-lab/flan_nas``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PAPER = "GraphPNAS, TMLR 11/2023"
+FLAN = "FLAN (Akhauri and Abdelfattah, 2024)"
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,19 @@ TABLE_5_BEST = {
     "imagenet16-120": ("46.73", "47.31"),
 }
 """Its row "optimal": the best validation and the best test accuracy in the table of each data set."""
+
+FLAN_NASBENCH201 = tuple(
+    Known(name, f"{FLAN}, nas_search/search_results/allnas/nb201_search_eff.csv", value=values, runs=3)
+    for name, values in {
+        "published: FLAN": {32: "91.486", 48: "91.553", 96: "91.589", 128: "91.607"},
+        "published: FLAN with arch2vec": {96: "91.607"},
+    }.items()
+)
+"""NAS-Bench-201, CIFAR-10: the mean validation accuracy of the seeds, by queries."""
+FLAN_CLASS_SCENE = Known(
+    "published: FLAN",
+    f"{FLAN}, nas_search/search_results/allnas/tb101_search_eff.csv",
+    value={32: "54.62", 64: "54.89", 128: "54.936"},
+    runs=3,
+)
+"""TransNAS-Bench-101, class_scene: validation accuracy by queries."""

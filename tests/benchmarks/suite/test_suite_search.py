@@ -114,6 +114,22 @@ def test_the_report_says_first_what_does_not_hold():
     assert rows[DEFAULT][-1] == ""
 
 
+def test_published_searches_of_a_task_stand_beside_ours():
+    task = "transnasbench101-class_scene"
+    made = [
+        *searches(DEFAULT, {task: [[50.0] * 63 + [54.0] * 87, [52.0] * 150]}),
+        *searches(TPE, {task: [[51.0] * 100]}),  # too short
+    ]
+    runs = [vars(one) for one in made]
+    record = {"part": "validation", "scale": {task: (54.936, 40.0)}, "runs": runs}
+    (table,) = [one for one in report(record).tables if "FLAN" in one.caption]
+    assert table.rows == [
+        [DEFAULT, "2", "51.000 ± 1.414", "53.000 ± 1.414", "53.000 ± 1.414"],
+        ["published: FLAN", "3", "54.62", "54.89", "54.936"],
+    ]
+    assert table.columns[2:] == ["32", "64", "128"]
+
+
 def test_a_lead_that_may_be_chance_is_said_to_be():
     record = record_of(own=8.0, peer=7.9)
     for one in record["runs"]:
