@@ -150,6 +150,7 @@ def _notes(task: Task, record: dict[str, Any], several: bool) -> list[str]:
     summary = record["summary"]
     leaders = who_leads(summary, DEFAULT, FIRST_LED, larger=several)
     notes = [_leading(summary, leaders, several)]
+    notes += _behind_published(task, summary)
     if task.supported is not None:
         notes.append(_supported(task, record))
     if missing := [name for name in default_methods(task) if name not in summary]:
@@ -193,6 +194,21 @@ def _leading(summary: dict[str, Any], stretches: Sequence[tuple[int, int, str]],
         f"{'; '.join(parts)}. It is at most {gap:.3f} behind ({leader}; the standard error of that "
         f"difference is {error:.3f}" + (", so it may be chance)." if gap < 2 * error else ").")
     )
+
+
+def _behind_published(task: Task, summary: dict[str, Any]) -> list[str]:
+    """Where the default finds less than others have published."""
+    at = summary.get(DEFAULT, {}).get("budgets", {})
+    behind = []
+    for known in task.known:
+        for queries, printed in known.value.items():
+            if str(queries) in at:
+                figure = printed.split()[0]
+                own = f"{at[str(queries)]['value'][0]:.{len(figure.partition('.')[2])}f}"
+                if float(own) < float(figure):
+                    name = known.name.removeprefix("published: ")
+                    behind.append(f"{name} {figure} after {queries} queries, {DEFAULT} {own}")
+    return [f"{DEFAULT} is behind published searches: {'; '.join(behind)}."] if behind else []
 
 
 def _supported(task: Task, record: dict[str, Any]) -> str:

@@ -162,6 +162,21 @@ def test_a_best_cell_that_is_luck_has_a_value_beside_it_that_is_not():
     assert "GraphBOSampler has a mean regret of 0.067 against it" in section.notes[1]
 
 
+def test_where_published_searches_are_ahead_the_notes_say_so():
+    task = TASKS["nasbench201-cifar10-mean"]
+
+    def notes(*values):
+        runs = [make_run([value] * 150, [94.0] * 150, method="GraphBOSampler") for value in values]
+        summary = table_search.summarize({"task": task.name, "optimum": 91.607}, runs)["summary"]
+        return table_search.section({"task": task.name, "summary": summary, "optimum": 91.607}).notes
+
+    assert notes(91.6, 91.582)[1] == (
+        "GraphBOSampler is behind published searches: FLAN 91.607 after 128 queries, GraphBOSampler 91.591; "
+        "FLAN with arch2vec 91.607 after 96 queries, GraphBOSampler 91.591."
+    )
+    assert not any("published" in note for note in notes(91.6067))
+
+
 # ---------------------------------------------------------------- the nearest cell
 
 
