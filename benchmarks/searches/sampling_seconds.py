@@ -157,7 +157,7 @@ def _beside_the_peer(cells: Mapping[str, Mapping[int, dict[str, Any]]]) -> list[
     verdict = (
         f"{OURS} is not quicker than {PEER} after {', '.join(slower)} trials"
         if slower
-        else (f"{OURS} is quicker than {PEER} at every number of trials that both were measured at")
+        else f"{OURS} is quicker than {PEER} at every number of trials that both were measured at"
     )
     return [f"{verdict}: {'; '.join(parts)}."]
 

@@ -199,15 +199,18 @@ def _leading(summary: dict[str, Any], stretches: Sequence[tuple[int, int, str]],
 def _behind_published(task: Task, summary: dict[str, Any]) -> list[str]:
     """Where the default finds less than others have published."""
     at = summary.get(DEFAULT, {}).get("budgets", {})
+    figures = [
+        (known.name.removeprefix("published: "), queries, printed.split()[0])
+        for known in task.known
+        for queries, printed in known.value.items()
+        if str(queries) in at
+    ]
     behind = []
-    for known in task.known:
-        for queries, printed in known.value.items():
-            if str(queries) in at:
-                figure = printed.split()[0]
-                own = f"{at[str(queries)]['value'][0]:.{len(figure.partition('.')[2])}f}"
-                if float(own) < float(figure):
-                    name = known.name.removeprefix("published: ")
-                    behind.append(f"{name} {figure} after {queries} queries, {DEFAULT} {own}")
+    for name, queries, figure in figures:
+        # As many decimals as are printed there.
+        own = f"{at[str(queries)]['value'][0]:.{len(figure.partition('.')[2])}f}"
+        if float(own) < float(figure):
+            behind.append(f"{name} {figure} after {queries} queries, {DEFAULT} {own}")
     return [f"{DEFAULT} is behind published searches: {'; '.join(behind)}."] if behind else []
 
 

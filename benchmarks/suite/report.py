@@ -11,7 +11,7 @@ from benchmarks.harness.sections import Section, Table, counted, mean_sd
 from benchmarks.searches.published import FLAN_CLASS_SCENE
 from benchmarks.suite.figures import Compared, Search, searches_of, shown
 from benchmarks.suite.statistics import from_steps
-from benchmarks.suite.tasks import LIMITED, ONE, PARTS, REASONS, TWO
+from benchmarks.suite.tasks import ALL, LIMITED, ONE, PARTS, REASONS, TWO
 
 DEFAULT = "GraphBOSampler"
 OURS = (DEFAULT, "GraphPNASSampler", "LatentBOSampler", "NASGEMSampler")
@@ -236,11 +236,12 @@ def _remarks(record: dict[str, Any], compared: dict[str, Compared]) -> list[str]
         notes.append(
             f"Need more trials because they repeat architectures or leave the space: {', '.join(repeating)}."
         )
-    if "nasbench101-test" in main.tasks:
-        notes.append(
-            "nasbench101-test: the best cell of the table owes much to the luck of its three repeats, as the "
-            "benchmark lucky_best shows, so that no method is expected to find it."
-        )
+    notes += [
+        f"{task}: the best cell of the table owes much to the luck of its three repeats, as the benchmark "
+        "lucky_best shows, so that no method is expected to find it."
+        for task in main.tasks
+        if ALL[task].supported is not None
+    ]
     return notes
 
 

@@ -25,7 +25,6 @@ REASONS = {
     VALIDATION: "TransNAS-Bench-101 and NAS-Bench-Graph had no part in any choice: other tasks of vision "
     "(regression and dense prediction too), and networks of another kind on other data.",
 }
-# The mean of the seeds is CIFAR-10's table once more.
 ALL = {name: task for name, task in (TASKS | OTHER_TASKS).items() if name != MEAN_OF_SEEDS}
 PARTS = {
     TUNING: (*(name for name in ALL if name in TASKS), "enas6"),

@@ -68,7 +68,7 @@ def section(record: dict[str, Any]) -> Section:
         places = [np.median([run["ranks"][number] for run in runs]) for number in (0, 1)]
         first, second = (
             f"{value:.3f}, median place {place:,.0f}"
-            for value, place in zip(record["best"], places, strict=False)
+            for value, place in zip(record["best"][:2], places, strict=True)
         )
         notes.append(
             f"From {size:,} random cells, {share:.0%} of the processes put the second best cell ({second}) "
@@ -114,7 +114,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
         axes.set_yscale("log")
         axes.set_xticks(range(len(names)), names)
         axes.set_title(f"{size:,} random cells", fontsize=10)
-        label(axes, "test accuracy of the best cells (%)", "predicted place of 423,624")
+        label(axes, "test accuracy of the best cells (%)", f"predicted place of {record['cells']:,}")
     return [save(figure, folder, name) for name in _plot_names(record)]
 
 
