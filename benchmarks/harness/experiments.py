@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.sections import Table, mean_sd
+from graphnas.dry_run import duration
 
 Record = Mapping[str, Any]
 TITLE = "Every published experiment of NASGEM and GraphPNAS"
@@ -27,6 +28,8 @@ class Experiment:
     Attributes:
         item: The paper and its table or figure.
         command: What runs it at its published size; ``--dry-run`` after it says how long that takes.
+        cost: How long that takes on one core; of what has ``--dry-run``, its estimate on the machine of the
+            records, rounded.
         record: The stored record that shows it here, without ``.json``.
         paper: The figure that is printed.
         ours: The same from the record.
@@ -35,6 +38,7 @@ class Experiment:
 
     item: str
     command: str
+    cost: str
     record: str
     paper: str
     ours: Callable[[Record], str]
@@ -93,6 +97,31 @@ def detectors(record: Record) -> str:
     return f"{sizes[0]:.1f} M and {sizes[1]:.1f} M parameters with GEMNet-A"
 
 
+def randwire_networks(record: Record) -> str:
+    """Test accuracy of the best networks of GraphPNAS and of the better random graphs."""
+    accuracy: dict[str, list[float]] = {}
+    for run in record["runs"]:
+        accuracy.setdefault(run["arm"], []).append(run["accuracy"])
+    random = {arm: values for arm, values in accuracy.items() if arm not in ("GraphPNAS", "RNN")}
+    best = max(random, key=lambda arm: float(np.mean(random[arm])))
+    return f"on CIFAR-10 {mean_sd(accuracy['GraphPNAS'])}, random graphs {mean_sd(random[best])} ({best})"
+
+
+def enas_networks(record: Record) -> str:
+    """Test error of the networks that GraphPNAS and random search found."""
+    errors = [
+        mean_sd([run["error"] for run in record["runs"] if run["arm"] == arm])
+        for arm in ("GraphPNAS", "random search")
+    ]
+    return f"test error on a part of CIFAR-10 {errors[0]}, random search {errors[1]}"
+
+
+def cost_of(record: Record) -> str:
+    """Core time of the runs that a record tells it of, without their preparation; empty if it does not."""
+    seconds = [run["seconds"] for run in record.get("runs", ()) if "seconds" in run]
+    return duration(sum(seconds)) if seconds else ""
+
+
 def searched(method: str, queries: int, reported: bool = False) -> Callable[[Record], str]:
     """The best value of a method after so many queries, or what is reported of that architecture."""
 
@@ -107,6 +136,8 @@ def searched(method: str, queries: int, reported: bool = False) -> Callable[[Rec
     return figure
 
 
+UNKNOWN, AS_HERE = "", "as here"
+PUBLISHED_PAIRS = "--pairs 50000 --iterations 10000"
 SEARCH = "python -m benchmarks.searches.table_search --task"
 RANDWIRE = (
     "graphnas search --space randwire --method graphpnas --preset randwire --dataset tiny-imagenet "
@@ -117,6 +148,7 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Table 2 (COCO)",
         "graphnas detect --backbone gemnet-a --data coco --output runs/coco --device cuda",
+        UNKNOWN,
         "detector_sizes",
         "13.5 M and 21.4 M; AP 35.4 and 35.3",
         detectors,
@@ -125,6 +157,7 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Tables 3-4",
         "python -m benchmarks.nasgem.trained_cells --device cuda --workers 8",
+        "90 d",
         "nasgem_correlation_nasbench101",
         "tau .55, .47, .46",
         tables_3_and_4,
@@ -132,7 +165,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 1",
-        "python -m benchmarks.nasgem.embeddings",
+        f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
+        UNKNOWN,
         "nasgem_embeddings",
         "clearly negative with the kernel only (drawn)",
         similarity,
@@ -140,7 +174,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 4",
-        "python -m benchmarks.nasgem.embeddings",
+        f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
+        UNKNOWN,
         "nasgem_embeddings",
         "a smooth surface (drawn)",
         smoothness,
@@ -148,7 +183,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 5",
-        "python -m benchmarks.nasgem.bias",
+        f"python -m benchmarks.nasgem.bias {PUBLISHED_PAIRS}",
+        UNKNOWN,
         "nasgem_bias_test",
         "about .2 points lower with the embedding",
         bias_with_and_without,
@@ -156,7 +192,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 6",
-        "python -m benchmarks.nasgem.similarity_loss",
+        "python -m benchmarks.nasgem.similarity_loss --pairs 50000",
+        UNKNOWN,
         "nasgem_similarity_loss",
         "grows with the graphs, falls with the embedding (drawn)",
         loss_trend,
@@ -165,22 +202,25 @@ EXPERIMENTS = (
     Experiment(
         "GraphPNAS, Tables 1, 2 and 9",
         RANDWIRE,
+        "1,600 d",
         "graphpnas_randwire",
         "Table 1: 20.32 by the oracle, 62.57 trained",
-        lambda record: f"{len(record['runs'])} searches on CIFAR-10",
-        CANNOT,
+        randwire_networks,
+        f"{CANNOT}: so small networks differ by less than chance",
     ),
     Experiment(
         "GraphPNAS, Table 3",
         ENAS,
+        "23 d",
         "graphpnas_enas_supernet",
         "3.73 % test error at best",
-        lambda record: f"{len(record['runs'])} searches on a part of CIFAR-10",
+        enas_networks,
         CANNOT,
     ),
     Experiment(
         "GraphPNAS, Table 4",
         f"{SEARCH} nasbench101-test",
+        AS_HERE,
         "table_search_nasbench101-test",
         "94.07 at 150 queries, by validation",
         searched("GraphPNASSampler", 150),
@@ -190,6 +230,7 @@ EXPERIMENTS = (
         Experiment(
             f"GraphPNAS, Table 5 ({name})",
             f"{SEARCH} {task}",
+            AS_HERE,
             f"table_search_{task}",
             f"{paper} (test)",
             searched("GraphPNASSampler, preset=released", 100, reported=True),
@@ -210,14 +251,16 @@ def table(records: Mapping[str, Record]) -> Table:
     rows = []
     for experiment in EXPERIMENTS:
         record = records.get(experiment.record)
-        ours, verdict = ("", "no record yet")
+        here, ours, verdict = ("", "", "no record yet")
         if record is not None:
-            ours, verdict = experiment.ours(record), experiment.verdict
+            here, ours, verdict = cost_of(record), experiment.ours(record), experiment.verdict
         rows.append(
             [
                 experiment.item,
                 f"`{experiment.command}`",
+                experiment.cost,
                 f"`{experiment.record}`",
+                here,
                 ours,
                 experiment.paper,
                 verdict,
@@ -225,8 +268,10 @@ def table(records: Mapping[str, Record]) -> Table:
         )
     return Table(
         "The command runs the experiment at its published size; `graphnas search` and the longest scripts "
-        "say with `--dry-run` how long that takes. The record is what was run here, in small if it must be.",
-        ("", "at full size", "record here", "ours", "paper", "verdict"),
+        "say with `--dry-run` how long that takes, and its cost is what they estimate for one core of the "
+        "machine here. The record is what was run here, in small if it must be; its cost is the core time of "
+        "all its runs, where it tells that.",
+        ("", "at full size", "cost", "record here", "cost here", "ours", "paper", "verdict"),
         rows,
     )
 
