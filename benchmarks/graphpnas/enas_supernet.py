@@ -228,7 +228,7 @@ def main() -> int:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--batches", type=int, default=40, help="of an epoch of the shared weights")
+    parser.add_argument("--batches", type=int, default=120, help="of an epoch of the shared weights")
     parser.add_argument("--final-epochs", type=int, default=4)
     parser.add_argument("--images", type=int, default=10_000, help="of the training images, the first")
     parser.add_argument("--test-images", type=int, default=2000)
