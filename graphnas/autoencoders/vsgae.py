@@ -6,7 +6,7 @@ Architecture Performance Prediction" (2019), and their code; where the two diffe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
@@ -33,6 +33,8 @@ class VSGAEConfig(AutoencoderConfig):
 
     Attributes:
         hidden: Size ``H`` of vertex states.
+        training: How the model is trained; by default with a smaller rate than that of other models, at
+            which long trainings diverge.
         layers: Rounds of messages of the encoder, and of the decoder before each vertex.
         kl_reduction: ``"mean"`` weights each graph's divergence by ``beta``. ``"sum"`` weights the sum over
             the batch, next to the mean of the reconstruction losses, as the released code does: with batches
@@ -52,6 +54,7 @@ class VSGAEConfig(AutoencoderConfig):
     }
 
     hidden: int = 250
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(learning_rate=2e-3))
     layers: int = 2
     kl_reduction: str = "mean"
     edge_reduction: str = "sum"
