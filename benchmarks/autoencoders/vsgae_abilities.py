@@ -129,6 +129,7 @@ def section(record: dict[str, Any]) -> Section:
     paper = [f"{PUBLISHED[key]:.2f}" for key in ("accuracy", "well_formed")]
     rows.append(["paper", "1", "", paper[0], "", paper[1], *[""] * 5])
     columns = ("loss", "seeds", "core-minutes", "exact", "p > .5", "well-formed", "p > .5", "unique", "novel")
+    missing = [arm for arm in ARMS if arm not in by_arm(record, ARMS)]
     settings = f"{record['train']:,} cells, {counted(record['epochs'], 'epoch')} of Muon"
     return Section(
         "NAS-Bench-101: VS-GAE's reconstruction and validity",
@@ -144,7 +145,7 @@ def section(record: dict[str, Any]) -> Section:
         ],
         "the paper trains for 300 epochs of Adam at 1e-4 (its code decodes each test cell 100 times); here "
         f"{counted(record['test'], 'test cell')}, {record['decodings']} decodings of each.",
-        [],
+        [f"Not run yet: {', '.join(missing)}."] if missing else [],
         [PLOT],
     )
 

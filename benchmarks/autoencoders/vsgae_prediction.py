@@ -81,8 +81,7 @@ def by_task(record: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]
 
 def mean_error(runs: list[dict[str, Any]], key: str) -> str:
     """Mean of an error over seeds, with its deviation if there are several."""
-    values = [one[key] for one in runs]
-    return mean_sd(values) if len(values) > 1 else f"{values[0]:.2f}"
+    return mean_sd([one[key] for one in runs])
 
 
 def tasks_table(record: dict[str, Any]) -> Table:

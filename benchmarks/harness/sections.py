@@ -59,7 +59,9 @@ def spread(mean: float, deviation: float, digits: int = 2) -> str:
 
 
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
-    """Mean and standard deviation over seeds as the tables print them."""
+    """Mean and standard deviation over seeds as the tables print them; of one seed, its figure alone."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
     return spread(*mean_and_deviation(values), digits)
 
 
