@@ -104,8 +104,8 @@ def run(arm: str, seed: int, data: Data, options: argparse.Namespace) -> dict[st
 
 def section(record: dict[str, Any]) -> Section:
     """Table 2, by the form of the loss."""
-    rows = []
-    for arm, runs in by_arm(record, ARMS).items():
+    rows, arms = [], by_arm(record, ARMS)
+    for arm, runs in arms.items():
 
         def over(kind: str, key: str, runs: list[dict[str, Any]] = runs) -> str:
             return mean_sd([run[kind][key] for run in runs])
@@ -129,7 +129,7 @@ def section(record: dict[str, Any]) -> Section:
     paper = [f"{PUBLISHED[key]:.2f}" for key in ("accuracy", "well_formed")]
     rows.append(["paper", "1", "", paper[0], "", paper[1], *[""] * 5])
     columns = ("loss", "seeds", "core-minutes", "exact", "p > .5", "well-formed", "p > .5", "unique", "novel")
-    missing = [arm for arm in ARMS if arm not in by_arm(record, ARMS)]
+    missing = [arm for arm in ARMS if arm not in arms]
     settings = f"{record['train']:,} cells, {counted(record['epochs'], 'epoch')} of Muon"
     return Section(
         "NAS-Bench-101: VS-GAE's reconstruction and validity",
@@ -183,7 +183,7 @@ def main() -> int:
     parser.add_argument("--decodings", type=int, default=10, help="of each test cell, and of each latent")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=250)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=VSGAEConfig().training.learning_rate)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/vsgae_abilities"))
     parser.add_argument("--fresh", action="store_true", help="train again what --folder already holds")

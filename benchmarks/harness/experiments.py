@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.sections import Table, mean_sd
+from benchmarks.harness.sections import Table, by_arm, mean_sd
 from graphnas.dry_run import duration
 
 Record = Mapping[str, Any]
+RANDWIRE_ARMS = ("GraphPNAS", "ER-TopK", "WS-TopK", "ER-BEST", "WS-BEST")
+"""GraphPNAS and the graphs that are drawn."""
 TITLE = "Every published experiment of NASGEM and GraphPNAS"
 REPEATS, DOES_NOT, CANNOT = "repeats", "does not repeat", "cannot be told here"
 
@@ -28,21 +30,21 @@ class Experiment:
     Attributes:
         item: The paper and its table or figure.
         command: What runs it at its published size; ``--dry-run`` after it says how long that takes.
-        cost: How long that takes on one core; of what has ``--dry-run``, its estimate on the machine of the
-            records, rounded.
         record: The stored record that shows it here, without ``.json``.
         paper: The figure that is printed.
         ours: The same from the record.
         verdict: What the two say, and why.
+        cost: How long the command takes on one core; of what has ``--dry-run``, its estimate on the machine
+            of the records, rounded. Empty: not known.
     """
 
     item: str
     command: str
-    cost: str
     record: str
     paper: str
     ours: Callable[[Record], str]
     verdict: str
+    cost: str = ""
 
 
 def at_full_share(record: Record, arm: str) -> str:
@@ -99,21 +101,17 @@ def detectors(record: Record) -> str:
 
 def randwire_networks(record: Record) -> str:
     """Test accuracy of the best networks of GraphPNAS and of the better random graphs."""
-    accuracy: dict[str, list[float]] = {}
-    for run in record["runs"]:
-        accuracy.setdefault(run["arm"], []).append(run["accuracy"])
-    random = {arm: values for arm, values in accuracy.items() if arm not in ("GraphPNAS", "RNN")}
-    best = max(random, key=lambda arm: float(np.mean(random[arm])))
-    return f"on CIFAR-10 {mean_sd(accuracy['GraphPNAS'])}, random graphs {mean_sd(random[best])} ({best})"
+    accuracy = {arm: [run["accuracy"] for run in runs] for arm, runs in by_arm(record, RANDWIRE_ARMS).items()}
+    own = accuracy.pop("GraphPNAS")
+    best = max(accuracy, key=lambda arm: float(np.mean(accuracy[arm])))
+    return f"on CIFAR-10 {mean_sd(own)}, random graphs {mean_sd(accuracy[best])} ({best})"
 
 
 def enas_networks(record: Record) -> str:
     """Test error of the networks that GraphPNAS and random search found."""
-    errors = [
-        mean_sd([run["error"] for run in record["runs"] if run["arm"] == arm])
-        for arm in ("GraphPNAS", "random search")
-    ]
-    return f"test error on a part of CIFAR-10 {errors[0]}, random search {errors[1]}"
+    arms = by_arm(record, ("GraphPNAS", "random search"))
+    own, random = (mean_sd([run["error"] for run in runs]) for runs in arms.values())
+    return f"test error on a part of CIFAR-10 {own}, random search {random}"
 
 
 def cost_of(record: Record) -> str:
@@ -136,7 +134,7 @@ def searched(method: str, queries: int, reported: bool = False) -> Callable[[Rec
     return figure
 
 
-UNKNOWN, AS_HERE = "", "as here"
+AS_HERE = "as here"
 PUBLISHED_PAIRS = "--pairs 50000 --iterations 10000"
 SEARCH = "python -m benchmarks.searches.table_search --task"
 RANDWIRE = (
@@ -148,7 +146,6 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Table 2 (COCO)",
         "graphnas detect --backbone gemnet-a --data coco --output runs/coco --device cuda",
-        UNKNOWN,
         "detector_sizes",
         "13.5 M and 21.4 M; AP 35.4 and 35.3",
         detectors,
@@ -157,16 +154,15 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Tables 3-4",
         "python -m benchmarks.nasgem.trained_cells --device cuda --workers 8",
-        "90 d",
         "nasgem_correlation_nasbench101",
         "tau .55, .47, .46",
         tables_3_and_4,
         f"{DOES_NOT}: better than a plain autoencoder, worse than the adjacency itself",
+        cost="90 d",
     ),
     Experiment(
         "NASGEM, Fig. 1",
         f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
-        UNKNOWN,
         "nasgem_embeddings",
         "clearly negative with the kernel only (drawn)",
         similarity,
@@ -175,7 +171,6 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Fig. 4",
         f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
-        UNKNOWN,
         "nasgem_embeddings",
         "a smooth surface (drawn)",
         smoothness,
@@ -184,7 +179,6 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Fig. 5",
         f"python -m benchmarks.nasgem.bias {PUBLISHED_PAIRS}",
-        UNKNOWN,
         "nasgem_bias_test",
         "about .2 points lower with the embedding",
         bias_with_and_without,
@@ -193,7 +187,6 @@ EXPERIMENTS = (
     Experiment(
         "NASGEM, Fig. 6",
         "python -m benchmarks.nasgem.similarity_loss --pairs 50000",
-        UNKNOWN,
         "nasgem_similarity_loss",
         "grows with the graphs, falls with the embedding (drawn)",
         loss_trend,
@@ -202,39 +195,39 @@ EXPERIMENTS = (
     Experiment(
         "GraphPNAS, Tables 1, 2 and 9",
         RANDWIRE,
-        "1,600 d",
         "graphpnas_randwire",
         "Table 1: 20.32 by the oracle, 62.57 trained",
         randwire_networks,
         f"{CANNOT}: so small networks differ by less than chance",
+        cost="1,600 d",
     ),
     Experiment(
         "GraphPNAS, Table 3",
         ENAS,
-        "23 d",
         "graphpnas_enas_supernet",
         "3.73 % test error at best",
         enas_networks,
         CANNOT,
+        cost="23 d",
     ),
     Experiment(
         "GraphPNAS, Table 4",
         f"{SEARCH} nasbench101-test",
-        AS_HERE,
         "table_search_nasbench101-test",
         "94.07 at 150 queries, by validation",
         searched("GraphPNASSampler", 150),
         "our default is ahead, by another accuracy; the paper's preset has no record yet",
+        cost=AS_HERE,
     ),
     *(
         Experiment(
             f"GraphPNAS, Table 5 ({name})",
             f"{SEARCH} {task}",
-            AS_HERE,
             f"table_search_{task}",
             f"{paper} (test)",
             searched("GraphPNASSampler, preset=released", 100, reported=True),
             verdict,
+            cost=AS_HERE,
         )
         for name, task, paper, verdict in (
             ("CIFAR-10", "nasbench201-cifar10-12", "94.34 ± 0.04", REPEATS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ def mean_sd(values: Sequence[float], digits: int = 2) -> str:
     return spread(*mean_and_deviation(values), digits)
 
 
-def by_arm(record: dict[str, Any], arms: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+def by_arm(record: Mapping[str, Any], arms: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """The runs of each arm that has some, in the order of ``arms``."""
     runs = {arm: [run for run in record["runs"] if run["arm"] == arm] for arm in arms}
     return {arm: own for arm, own in runs.items() if own}
