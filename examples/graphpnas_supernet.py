@@ -16,36 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from graphnas.errors import DataNotFound
 from graphnas.evaluate import OracleEvaluator, SupernetEvaluator
 from graphnas.methods import GraphPNAS, GraphPNASConfig, SupernetSearch, SupernetSearchConfig
 from graphnas.training import TrainedModel, load_dataset, save_model
-from graphnas.training.images import ImageData, MemoryImages
+from graphnas.training.images import ImageData
+from graphnas.training.splits import some_images
 from search_spaces import ENASMacro
 
 OUTPUT = Path("runs/graphpnas_supernet")
 
 
-def some_images(train: int, test: int) -> ImageData:
-    """The first images of CIFAR-10, or all digits without it."""
+def images(train: int, test: int) -> ImageData:
+    """A random part of CIFAR-10, or all digits without it."""
     try:
-        whole = load_dataset("cifar10")
+        return some_images(load_dataset("cifar10"), train, test)
     except DataNotFound:
         return load_dataset("digits")
-    parts = [
-        MemoryImages(images.take(torch.arange(count)), images.labels[:count])
-        for images, count in ((whole.train, train), (whole.test, test))
-    ]
-    return ImageData(
-        f"{train} images of cifar10",
-        parts[0],
-        lambda: parts[1],
-        whole.num_classes,
-        whole.normalisation,
-        whole.class_names,
-    )
 
 
 def main(
@@ -59,7 +47,7 @@ def main(
 ) -> TrainedModel:
     """Search, print each step, and return the best network, trained."""
     space = ENASMacro(layers, skip_probability=0.4)
-    data = some_images(train, test=train)
+    data = images(train, test=train)
     photos = data.in_channels == 3
     shape: dict[str, Any] = {"width": width}
     shared = SupernetEvaluator(

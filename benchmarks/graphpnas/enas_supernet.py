@@ -156,14 +156,14 @@ def section(record: dict[str, Any]) -> Section:
 
 
 def _note(arms: dict[str, list[dict[str, Any]]]) -> str:
-    """How far the proposals rise, beyond what better weights alone give to random ones."""
-    rise = {
+    """How the proposals change, beside what better weights alone give to random ones."""
+    change = {
         arm: float(np.mean([np.mean(run["means"][-3:]) - run["means"][0] for run in runs]))
         for arm, runs in arms.items()
     }
-    parts = ", ".join(f"{points:.2f} points for {arm}" for arm, points in rise.items())
+    parts = ", ".join(f"{points:+.2f} points for {arm}" for arm, points in change.items())
     return (
-        f"From the first step to the last three the proposals rise by {parts}. What random search gains "
+        f"From the first step to the last three the proposals change by {parts}. What random search gains "
         "comes from better weights alone."
     )
 
@@ -230,7 +230,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--batches", type=int, default=120, help="of an epoch of the shared weights")
     parser.add_argument("--final-epochs", type=int, default=4)
-    parser.add_argument("--images", type=int, default=10_000, help="of the training images, the first")
+    parser.add_argument("--images", type=int, default=10_000, help="of the training images")
     parser.add_argument("--test-images", type=int, default=2000)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     options = parser.parse_args()

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,8 @@ from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.dry_run import proposal_work
 from graphnas.plots.style import colour
 from graphnas.training import load_dataset
-from graphnas.training.images import ImageData, MemoryImages
+from graphnas.training.images import ImageData
+from graphnas.training.splits import some_images
 from search_spaces import RandWire
 
 PRIORS = {"ER": "erdos-renyi", "WS": "watts-strogatz"}
@@ -63,14 +63,8 @@ PAPER = {
 
 
 def images(count: int, tested: int) -> ImageData:
-    """The first ``count`` training images of CIFAR-10, and the first test images."""
-    data = load_dataset("cifar10")
-
-    def first(images: MemoryImages, number: int) -> MemoryImages:
-        return MemoryImages(images.images[:number], images.labels[:number])
-
-    test = first(data.test, tested)
-    return replace(data, train=first(data.train, count), load_test=lambda: test)
+    """Random training and test images of CIFAR-10, as many of each class."""
+    return some_images(load_dataset("cifar10"), count, tested)
 
 
 def oracle(options: argparse.Namespace, data: ImageData, seed: int) -> OracleEvaluator:
@@ -275,7 +269,7 @@ def main() -> int:
     parser.add_argument("--evaluations", type=int, default=24, help="short trainings of each arm")
     parser.add_argument("--epochs", type=int, default=6, help="of a short training")
     parser.add_argument("--final-epochs", type=int, default=6)
-    parser.add_argument("--images", type=int, default=5000, help="of the training images, the first")
+    parser.add_argument("--images", type=int, default=5000, help="of the training images")
     parser.add_argument("--test-images", type=int, default=2000)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
     options = parser.parse_args()

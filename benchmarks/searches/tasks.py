@@ -95,7 +95,7 @@ def _nasbench201(dataset: str, epochs: int) -> Task:
 
 _NEAREST = (
     "Optuna's own samplers cannot be restricted to the cells of the table: each of their proposals is "
-    "replaced by the cell that differs in the fewest parameters, and receive the value of that cell."
+    "replaced by the cell that differs in the fewest parameters, and receives the value of that cell."
 )
 _PAPER_101 = (
     "GraphPNAS' paper searches the whole space by the mean validation accuracy of three runs, which the "

@@ -10,7 +10,6 @@ parameters. It can be stopped at any time: the study and finished trainings are 
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,10 +37,10 @@ from graphnas.evaluate import OracleEvaluator
 from graphnas.seeds import derived_seed
 from graphnas.training import RECIPES, TrainingConfig, load_dataset
 from graphnas.training.final import held_out, train_network
-from graphnas.training.images import MemoryImages
 from graphnas.training.loop import Training, train_epochs
 from graphnas.training.measuring import measure_accuracy
 from graphnas.training.randomness import SeededRandomness
+from graphnas.training.splits import some_images
 from graphnas.training.torchvision_compat import import_torchvision
 from optuna_graphnas import GraphBOSampler, GraphPNASSampler, Objective
 from search_spaces import ENASMacro, GEMNet
@@ -230,14 +229,12 @@ def main() -> int:
     parser.add_argument("--search-epochs", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=50_000, help="of the training images, the first")
+    parser.add_argument("--images", type=int, default=50_000, help="of the training images")
     parser.add_argument("--folder", type=Path, default=Path("runs/cifar10_final"))
     parser.add_argument("--fresh", action="store_true", help="train again what the record holds")
     options = parser.parse_args()
     output = options.output or RESULTS / f"cifar10_final_{options.task}.json"
-    task, data = TASKS[options.task], load_dataset("cifar10")
-    first = MemoryImages(data.train.images[: options.images], data.train.labels[: options.images])
-    data = dataclasses.replace(data, train=first)
+    task, data = TASKS[options.task], some_images(load_dataset("cifar10"), options.images)
     folder = options.folder / options.task
     study = search(task, data, options.trials, options.search_epochs, folder)
     found = Architecture.from_json(study.best_trial.user_attrs["architecture"])

@@ -1,8 +1,9 @@
-"""Splits of labelled images: stratified and seeded ones, one by the order of the images, and a test part."""
+"""Splits of labelled images, stratified and seeded or by their order; a test part; a part of a set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -99,6 +100,36 @@ def held_out(name: str, images: ImageSet, class_names: tuple[str, ...] = ()) -> 
     train = _subset(images, kept)
     load_test = partial(_subset, images, held)
     return ImageData(name, train, load_test, num_classes, channel_statistics(train), class_names)
+
+
+def some_images(data: ImageData, train: int, test: int | None = None, *, seed: int = 0) -> ImageData:
+    """A set with fewer images: a random part of the training and of the test images, by class.
+
+    The first images of a file are no such part: files are often sorted by more than the class, such as by the
+    name of the kind of dog.
+
+    Args:
+        data: The whole set. Its test images are not read before those of the part are.
+        train: Number of training images; all, if there are no more.
+        test: The same of the test images; None: all.
+        seed: An integer of at least 0.
+    """
+    name = f"{train:,} images of {data.name}" if train < len(data.train) else data.name
+
+    def load_test() -> ImageSet:
+        return data.test if test is None else _random_part(data.test, test, seed)
+
+    return replace(data, name=name, train=_random_part(data.train, train, seed), load_test=load_test)
+
+
+def _random_part(images: ImageSet, count: int, seed: int) -> ImageSet:
+    labels = images.labels.numpy()
+    if count >= len(labels):
+        return images
+    rng, counts = np.random.default_rng(seed), np.bincount(labels)
+    shares = apportion(count, counts)
+    members = (rng.permutation(np.flatnonzero(labels == label)) for label in range(len(counts)))
+    return _subset(images, _sorted([m[:share] for m, share in zip(members, shares, strict=True)]))
 
 
 def _subset(images: ImageSet, indices: torch.Tensor) -> ImageSet:

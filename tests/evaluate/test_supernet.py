@@ -116,7 +116,7 @@ def test_the_value_is_the_accuracy_of_the_network_that_is_taken_out():
     evaluator = quick(statistics="running", validation_fraction=0.3)
     evaluator.train(3)
     images, labels = DATA[0]
-    held = slice(168, 240)
+    held = evaluator.validation_indices
     for architecture in some(5):
         network = evaluator.network.extract(architecture).eval()
         with torch.no_grad():
@@ -129,11 +129,12 @@ def test_batch_statistics_are_those_of_the_images_at_hand():
     evaluator = quick(statistics="batch", validation_fraction=0.3)
     evaluator.train(2)
     images, labels = DATA[0]
+    held = evaluator.validation_indices
     for architecture in some(5):
         network = evaluator.network.extract(architecture).train()
         with torch.no_grad():
-            answers = network(evaluator.data.normalisation(images[168:])).argmax(1)
-        expected = 100 * (answers == labels[168:]).double().mean().item()
+            answers = network(evaluator.data.normalisation(images[held])).argmax(1)
+        expected = 100 * (answers == labels[held]).double().mean().item()
         assert evaluator.evaluate(architecture).value == pytest.approx(expected)
 
 
@@ -145,26 +146,37 @@ def test_measuring_changes_nothing():
     assert same(before, weights_of(evaluator))
 
 
-def test_the_last_tenth_is_held_out_and_no_test_image_is_read():
+def test_a_tenth_of_each_class_is_held_out_and_no_test_image_is_read():
     evaluator = SupernetEvaluator(SPACE, "digits", progress=False)
-    count = len(evaluator.data.train)
-    assert evaluator.train_indices.tolist() == list(range(count - round(count / 10)))
-    assert evaluator.validation_indices.tolist() == list(range(count - round(count / 10), count))
+    labels = evaluator.data.train.labels
+    held = evaluator.validation_indices
+    tenth = (torch.bincount(labels) / 10).round().int()
+    assert torch.bincount(labels[held]).tolist() == tenth.tolist()
+    assert sorted([*held.tolist(), *evaluator.train_indices.tolist()]) == list(range(len(labels)))
     assert "test" not in vars(evaluator.data)
 
 
+def test_no_part_of_sorted_images_is_left_out_of_training():
+    """Images of a class that are sorted by kind, the classes in turn: the last are of kinds of their own."""
+    kinds = torch.arange(240) // 24
+    images, labels = blobs(240)
+    images = images + kinds[:, None, None, None]
+    evaluator = quick(dataset=((images, labels), (images, labels)), validation_fraction=0.25)
+    for part in (evaluator.train_indices, evaluator.validation_indices):
+        assert kinds[part].unique().tolist() == list(range(10))
+
+
 def test_other_ways_to_hold_out():
-    spread = quick(validation_split="stratified", validation_fraction=0.25)
-    held = spread.validation_indices
-    assert torch.bincount(spread.data.train.labels[held]).tolist() == [30, 30]
-    assert not set(held.tolist()) & set(spread.train_indices.tolist())
-    limited = quick(validation_fraction=0.5, validation_limit=12)
+    last = quick(validation_split="last", validation_fraction=0.25)
+    assert last.train_indices.tolist() == list(range(180))
+    assert last.validation_indices.tolist() == list(range(180, 240))
+    limited = quick(validation_split="last", validation_fraction=0.5, validation_limit=12)
     assert limited.validation_indices.tolist() == list(range(120, 240, 10))
     images, labels = blobs(20)
     ordered = torch.argsort(labels, stable=True)
     images, labels = images[ordered], labels[ordered]
     with pytest.raises(InvalidArgument, match=r"class 0 .* validation_split='stratified'"):
-        quick(dataset=((images, labels), (images, labels)))
+        quick(dataset=((images, labels), (images, labels)), validation_split="last")
 
 
 def test_random_changes_of_the_images_measured_on():
@@ -239,8 +251,8 @@ def test_the_steps_are_those_of_sgd():
     for rate in (0.05, 0.001 + 0.049 * 0.5):
         optimiser.param_groups[0]["lr"] = rate
         optimiser.zero_grad()
-        logits = network(evaluator.data.normalisation(images[:216]))
-        torch.nn.functional.cross_entropy(logits, labels[:216]).backward()
+        logits = network(evaluator.data.normalisation(images[evaluator.train_indices]))
+        torch.nn.functional.cross_entropy(logits, labels[evaluator.train_indices]).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.3)
         optimiser.step()
     results = evaluator.train(2, [architecture])

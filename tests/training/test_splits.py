@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from graphnas.errors import InvalidArgument
-from graphnas.training.splits import apportion, stratified_split
+from graphnas.training.images import ImageData, MemoryImages, channel_statistics
+from graphnas.training.splits import apportion, some_images, stratified_split
 
 COUNTS = [100, 50, 20, 7]
 LABELS = torch.from_numpy(np.random.default_rng(0).permutation(np.repeat(np.arange(4), COUNTS)))
@@ -67,3 +68,26 @@ def test_a_lonely_image_is_named():
         stratified_split(torch.tensor([0, 0, 3, 1, 1]), 0.5, seed=0)
     with pytest.raises(InvalidArgument, match="rest_limit must be at least 1, got 0"):
         stratified_split(LABELS, 0.5, seed=0, rest_limit=0)
+
+
+def numbered(count: int) -> MemoryImages:
+    """Images that show their own number; two of three are of class 0."""
+    numbers = torch.arange(count, dtype=torch.uint8)
+    return MemoryImages(numbers[:, None, None, None].expand(-1, 1, 2, 2), (numbers % 3 == 2).long())
+
+
+def test_some_images_are_a_random_part_with_the_classes_shares():
+    train = numbered(90)
+    whole = ImageData("own", train, lambda: numbered(60), 2, channel_statistics(train))
+    part = some_images(whole, 30, 12)
+    assert "test" not in vars(whole)
+    assert part.name == "30 images of own"
+    for images, shares in ((part.train, [20, 10]), (part.test, [8, 4])):
+        assert torch.bincount(images.labels).tolist() == shares
+        numbers = images.take(torch.arange(len(images)))[:, 0, 0, 0].int()
+        assert torch.equal((numbers % 3 == 2).long(), images.labels)
+        assert numbers.max() > sum(shares)  # not the first ones
+    assert torch.equal(some_images(whole, 30).train.take(torch.arange(30)), part.train.take(torch.arange(30)))
+    assert len(some_images(whole, 30).test) == 60
+    all_of_it = some_images(whole, 1000, 1000)
+    assert (all_of_it.name, all_of_it.train, len(all_of_it.test)) == ("own", train, 60)
