@@ -28,7 +28,7 @@ from graphnas.evaluate.supernet_training import (
 )
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
-from graphnas.seeds import derived_seed
+from graphnas.seeds import derived_seed, torch_generator
 from graphnas.training.failures import network_errors
 from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import last_part, stratified_split
@@ -291,7 +291,9 @@ class SupernetEvaluator(NetworkEvaluator[SupernetConfig]):
             # Spread evenly, so that a limit does not change which part of the set is measured on.
             places = torch.arange(config.validation_limit) * len(held) // config.validation_limit
             held = held[places]
-        return trained, held
+        # In sorted files, batches in their order would be of one class each, with statistics of its own.
+        order = torch_generator(self.seed, "order of the images held out")
+        return trained, held[torch.randperm(len(held), generator=order)]
 
     def _validate(self, architectures: Sequence[Architecture]) -> None:
         if len(architectures) == 0:

@@ -166,12 +166,22 @@ def test_no_part_of_sorted_images_is_left_out_of_training():
         assert kinds[part].unique().tolist() == list(range(10))
 
 
+def test_each_batch_of_sorted_images_has_all_classes():
+    """Else the statistics of a batch would be those of a class."""
+    images, labels = blobs(240)
+    order = torch.argsort(labels, stable=True)
+    images, labels = images[order], labels[order]
+    evaluator = quick(dataset=((images, labels), (images, labels)), validation_fraction=0.5)
+    for batch in evaluator.validation_indices.tensor_split(4):
+        assert torch.bincount(labels[batch]).min() >= 8
+
+
 def test_other_ways_to_hold_out():
     last = quick(validation_split="last", validation_fraction=0.25)
     assert last.train_indices.tolist() == list(range(180))
-    assert last.validation_indices.tolist() == list(range(180, 240))
+    assert sorted(last.validation_indices.tolist()) == list(range(180, 240))
     limited = quick(validation_split="last", validation_fraction=0.5, validation_limit=12)
-    assert limited.validation_indices.tolist() == list(range(120, 240, 10))
+    assert sorted(limited.validation_indices.tolist()) == list(range(120, 240, 10))
     images, labels = blobs(20)
     ordered = torch.argsort(labels, stable=True)
     images, labels = images[ordered], labels[ordered]
