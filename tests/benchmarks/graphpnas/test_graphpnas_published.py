@@ -80,7 +80,7 @@ def test_the_section_of_enas_tells_learning_from_better_weights(tmp_path):
     record |= {"source": "GraphPNAS, TMLR 11/2023, Table 3", "runs": runs}
     check_section("benchmarks.graphpnas.enas_supernet", record, tmp_path)
     section = enas_supernet.section(record)
-    assert "3.33 points for random search, 5.33 points for GraphPNAS" in section.notes[0]
+    assert "+3.33 points for random search, +5.33 points for GraphPNAS" in section.notes[0]
 
 
 @pytest.mark.slow
