@@ -52,20 +52,17 @@ def stratified_split(
         raise InvalidArgument(f"fraction must be between 0 and 1, exclusive, got {fraction!r}")
     if rest_limit is not None and rest_limit < 1:
         raise InvalidArgument(f"rest_limit must be at least 1, got {rest_limit}")
-    rng = np.random.default_rng(seed)
-    values = labels.numpy()
     first: list[NDArray[np.int64]] = []
     rest: list[NDArray[np.int64]] = []
-    for label in np.unique(values):
-        members = rng.permutation(np.flatnonzero(values == label))
+    for members in _shuffled_classes(labels, seed):
         if len(members) < 2:
+            label = int(labels[members[0]])
             raise InvalidArgument(f"class {label} has a single image: a split needs at least 2 of each class")
         cut = min(max(round(fraction * len(members)), 1), len(members) - 1)
         first.append(members[:cut])
         rest.append(members[cut:])
-    counts = np.array([len(members) for members in rest])
-    if rest_limit is not None and rest_limit < counts.sum():
-        rest = [members[:k] for members, k in zip(rest, apportion(rest_limit, counts), strict=True)]
+    if rest_limit is not None and rest_limit < sum(map(len, rest)):
+        rest = _cut(rest, rest_limit)
     return _sorted(first), _sorted(rest)
 
 
@@ -123,13 +120,9 @@ def some_images(data: ImageData, train: int, test: int | None = None, *, seed: i
 
 
 def _random_part(images: ImageSet, count: int, seed: int) -> ImageSet:
-    labels = images.labels.numpy()
-    if count >= len(labels):
+    if count >= len(images):
         return images
-    rng, counts = np.random.default_rng(seed), np.bincount(labels)
-    shares = apportion(count, counts)
-    members = (rng.permutation(np.flatnonzero(labels == label)) for label in range(len(counts)))
-    return _subset(images, _sorted([m[:share] for m, share in zip(members, shares, strict=True)]))
+    return _subset(images, _sorted(_cut(_shuffled_classes(images.labels, seed), count)))
 
 
 def _subset(images: ImageSet, indices: torch.Tensor) -> ImageSet:
@@ -176,6 +169,18 @@ def last_part(labels: torch.Tensor, fraction: float) -> tuple[torch.Tensor, torc
             "use validation_split='stratified' for images that are sorted or few"
         )
     return torch.arange(cut), torch.arange(cut, count)
+
+
+def _shuffled_classes(labels: torch.Tensor, seed: int) -> list[NDArray[np.int64]]:
+    """The indices of each class that is there, in a random order."""
+    rng, values = np.random.default_rng(seed), labels.numpy()
+    return [rng.permutation(np.flatnonzero(values == label)) for label in np.unique(values)]
+
+
+def _cut(parts: Sequence[NDArray[np.int64]], total: int) -> list[NDArray[np.int64]]:
+    """The first of every part, ``total`` together, in proportion to the sizes."""
+    shares = apportion(total, np.array([len(part) for part in parts]))
+    return [part[:share] for part, share in zip(parts, shares, strict=True)]
 
 
 def _sorted(parts: list[NDArray[np.int64]]) -> torch.Tensor:

@@ -32,6 +32,13 @@ def blobs(count: int = 240) -> tuple[torch.Tensor, torch.Tensor]:
     return images, labels
 
 
+def sorted_blobs(count: int = 240) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same, one class after the other."""
+    images, labels = blobs(count)
+    order = torch.argsort(labels, stable=True)
+    return images[order], labels[order]
+
+
 DATA = (blobs(), blobs())
 QUICK = {"batch_size": 24, "flip": False, "crop_padding": 0, "epochs": 4, "progress": False}
 
@@ -168,12 +175,10 @@ def test_no_part_of_sorted_images_is_left_out_of_training():
 
 def test_each_batch_of_sorted_images_has_all_classes():
     """Else the statistics of a batch would be those of a class."""
-    images, labels = blobs(240)
-    order = torch.argsort(labels, stable=True)
-    images, labels = images[order], labels[order]
-    evaluator = quick(dataset=((images, labels), (images, labels)), validation_fraction=0.5)
+    data = sorted_blobs()
+    evaluator = quick(dataset=(data, data), validation_fraction=0.5)
     for batch in evaluator.validation_indices.tensor_split(4):
-        assert torch.bincount(labels[batch]).min() >= 8
+        assert torch.bincount(data[1][batch]).min() >= 8
 
 
 def test_other_ways_to_hold_out():
@@ -182,11 +187,9 @@ def test_other_ways_to_hold_out():
     assert sorted(last.validation_indices.tolist()) == list(range(180, 240))
     limited = quick(validation_split="last", validation_fraction=0.5, validation_limit=12)
     assert sorted(limited.validation_indices.tolist()) == list(range(120, 240, 10))
-    images, labels = blobs(20)
-    ordered = torch.argsort(labels, stable=True)
-    images, labels = images[ordered], labels[ordered]
+    data = sorted_blobs(20)
     with pytest.raises(InvalidArgument, match=r"class 0 .* validation_split='stratified'"):
-        quick(dataset=((images, labels), (images, labels)), validation_split="last")
+        quick(dataset=(data, data), validation_split="last")
 
 
 def test_random_changes_of_the_images_measured_on():
