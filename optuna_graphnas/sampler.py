@@ -303,9 +303,13 @@ class GraphSampler(BaseSampler):
             turn.claim(proposal)
         return proposal
 
+    def new_method(self) -> SearchMethod:
+        """The sampler's method with its seed, told nothing yet."""
+        return self._factory(seed=self._seed)
+
     def _make_method(self) -> SearchMethod:
         if self._method is None:
-            self._method = self._factory(seed=self._seed)
+            self._method = self.new_method()
             self._used_prior = ()
         return self._method
 

@@ -36,9 +36,10 @@ from graphnas import Architecture, GraphSpace
 from graphnas.evaluate import OracleEvaluator
 from graphnas.seeds import derived_seed
 from graphnas.training import RECIPES, TrainingConfig, load_dataset
-from graphnas.training.final import held_out, train_network
+from graphnas.training.final import train_network
 from graphnas.training.loop import Training, train_epochs
 from graphnas.training.measuring import measure_accuracy
+from graphnas.training.plan import TrainingPlan, held_out
 from graphnas.training.randomness import SeededRandomness
 from graphnas.training.splits import some_images
 from graphnas.training.torchvision_compat import import_torchvision
@@ -137,20 +138,18 @@ def trained(
         figures = _train_timm(task, found, data, config, seed)
     else:
         architecture = found if arm == "found" else task.space.sample(np.random.default_rng(1000 + seed))
-        shape = {**task.shape, "in_channels": SHAPE[0]}
-        model = train_network(
-            task.space,
-            architecture,
-            data,
-            config,
-            shape=shape,
+        plan = TrainingPlan(
+            space=task.space,
+            architecture=architecture,
+            data=data,
+            config=config,
+            shape={**task.shape, "in_channels": SHAPE[0]},
             split=held_out(data, 0.0, seed),
-            recipe=task.recipe,
-            output=folder / f"{arm}-{seed}",
             seed=seed,
             device=torch.device("cpu"),
-            progress=False,
+            recipe=task.recipe,
         )
+        model = train_network(plan, output=folder / f"{arm}-{seed}", progress=False)
         evaluation = model.evaluation
         figures = {
             "accuracy": evaluation.metrics["test_accuracy"],

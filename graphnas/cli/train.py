@@ -12,6 +12,7 @@ from graphnas.cli.arguments import add_assignments, add_space_arguments, integer
 from graphnas.cli.distributions import is_tensor_file
 from graphnas.cli.evaluators import add_data_arguments, check_training
 from graphnas.cli.text import architecture_text, count, table
+from graphnas.dry_run import DryRun, Work
 from graphnas.errors import InvalidArgument
 from graphnas.graph.architecture import Architecture
 
@@ -66,6 +67,11 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="folder of the model (default: the folder best in the output directory of the search)",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print counts, sizes and how long it would take here, from a few steps; keep nothing",
+    )
     chosen = parser.add_argument_group("samples of a learned distribution")
     chosen.add_argument("--samples", type=integer(1), metavar="N", help="architectures to draw")
     chosen.add_argument(
@@ -97,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
             if distribution:
                 return _train_samples(args, path, device)
             found = find_architecture(args)
+            if args.dry_run:
+                _say(str(_dry_run(args, found, device, args.epochs, args.holdout)))
+                return 0
             output = args.output or _default_output(path)
             text = architecture_text(found.architecture, found.space)
             _say(f"{found.where} of {found.space.name}:\n{text}\n")
@@ -119,7 +128,31 @@ def _default_output(path: Path) -> Path:
 def _train(
     args: argparse.Namespace, found: Found, device: str, output: Path, epochs: int | None, holdout: float
 ) -> Any:
-    from graphnas.training import RECIPES, train
+    from graphnas.training import train
+
+    return train(**_arguments(args, found, device, epochs, holdout), output=output)
+
+
+def _dry_run(
+    args: argparse.Namespace,
+    found: Found,
+    device: str,
+    epochs: int | None,
+    holdout: float,
+    trainings: int = 1,
+) -> DryRun:
+    from graphnas.training.dry_run import dry_run_of_training
+    from graphnas.training.plan import plan_training
+
+    plan = plan_training(**_arguments(args, found, device, epochs, holdout))
+    return dry_run_of_training(plan, trainings=trainings)
+
+
+def _arguments(
+    args: argparse.Namespace, found: Found, device: str, epochs: int | None, holdout: float
+) -> dict[str, Any]:
+    """Arguments of :func:`graphnas.training.train`."""
+    from graphnas.training import RECIPES
 
     recipe, dataset = args.recipe, args.dataset or found.dataset
     if recipe is None:
@@ -128,21 +161,20 @@ def _train(
     check_training(settings)
     if epochs is not None:
         settings["epochs"] = epochs
-    return train(
-        found.space,
-        found.architecture,
-        dataset,
-        recipe=recipe,
-        output=output,
-        holdout=holdout,
-        shape={**found.shape, **dict(args.shape)},
-        data_dir=args.data_dir,
-        image_size=args.image_size or (None if args.dataset else found.image_size),
-        download=bool(args.download),
-        seed=args.seed,
-        device=device,
+    return {
+        "space": found.space,
+        "architecture": found.architecture,
+        "dataset": dataset,
+        "recipe": recipe,
+        "holdout": holdout,
+        "shape": {**found.shape, **dict(args.shape)},
+        "data_dir": args.data_dir,
+        "image_size": args.image_size or (None if args.dataset else found.image_size),
+        "download": bool(args.download),
+        "seed": args.seed,
+        "device": device,
         **settings,
-    )
+    }
 
 
 def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:
@@ -152,7 +184,7 @@ def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:
 
     if args.samples is None:
         raise InvalidArgument(f"{path} is a distribution: give --samples, and --short-epochs and --keep")
-    if args.output is None:
+    if args.output is None and not args.dry_run:
         raise InvalidArgument("add --output DIR, where the models are to be kept")
     keep = args.keep or args.samples
     if keep > args.samples:
@@ -166,6 +198,9 @@ def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:
     def found(architecture: Architecture) -> Found:
         return Found(space, architecture, "a sample")
 
+    if args.dry_run:
+        _say(str(_dry_run_of_samples(args, found(drawn[0]), device, keep)))
+        return 0
     if args.short_epochs is not None:
         _say(f"{len(drawn)} samples, {args.short_epochs} epochs each")
         holdout = args.holdout or HOLDOUT
@@ -193,6 +228,21 @@ def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:
     ]
     _print_figures(models, [str(output) for output in outputs])
     return 0
+
+
+def _dry_run_of_samples(args: argparse.Namespace, found: Found, device: str, keep: int) -> DryRun:
+    """That of the short trainings and the full ones together."""
+    from graphnas.training.selection import HOLDOUT
+
+    full = _dry_run(args, found, device, args.epochs, args.holdout, keep)
+    work = [Work(f"full: {one.name}", one.times, one.seconds) for one in full.work]
+    facts = {"samples": args.samples, "trained in full": keep, **full.facts}
+    if args.short_epochs is not None:
+        holdout = args.holdout or HOLDOUT
+        short = _dry_run(args, found, device, args.short_epochs, holdout, args.samples)
+        work = [*(Work(f"short: {one.name}", one.times, one.seconds) for one in short.work), *work]
+        facts["epochs of a short training"] = args.short_epochs
+    return DryRun(full.title, facts, work, ["All networks are taken to be of the size of the first sample."])
 
 
 def _say(text: str) -> None:

@@ -7,24 +7,16 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import torch
-
-from graphnas.configuration import replaced
 from graphnas.dry_run import Work, measured_seconds
 from graphnas.evaluate.base import Evaluator
 from graphnas.evaluate.oracle import OracleEvaluator
 from graphnas.evaluate.supernet import SupernetEvaluator
 from graphnas.graph.architecture import Architecture
-from graphnas.training.loop import Training
+from graphnas.training.dry_run import STEPS, training_work
 from graphnas.training.network import built_network
 
-STEPS = 2
-"""Training steps in one measurement."""
 SOME = 10
 """Architectures that are measured with shared weights at once; the time of more is in proportion."""
-PIXELS = 2**18
-"""Pixels of the images of one measured step or pass, at most: 256 images of 32 x 32. A larger batch is taken
-to last as many times as long as it has more images."""
 
 
 def evaluation_work(
@@ -41,51 +33,28 @@ def evaluation_work(
     """
     if not isinstance(evaluator, OracleEvaluator):
         return [Work("evaluation", times, measured_seconds(lambda: evaluator.evaluate(architecture)))]
-    config, images = evaluator.config, evaluator.data.train
+    config, data = evaluator.config, evaluator.data
     module, _ = built_network(
         evaluator.space,
         architecture,
-        evaluator.data.num_classes,
-        images.shape,
+        data.num_classes,
+        data.train.shape,
         evaluator.shape,
         seed=evaluator.seed,
         device=evaluator.device,
     )
-
-    def training(indices: torch.Tensor) -> Training:
-        return Training(
-            module,
-            evaluator._images,
-            indices,
-            config,
-            evaluator.data.normalisation,
-            seed=evaluator.seed,
-            num_classes=evaluator.data.num_classes,
-        )
-
-    steps = training(evaluator.train_indices).steps_per_epoch
-    size = min(config.batch_size, math.ceil(len(evaluator.train_indices) / steps))
-    most = max(2, PIXELS // (images.shape[1] * images.shape[2]))
-    few = min(size, most)
-    config = replaced(config, batch_size=few)
-    short = training(evaluator.train_indices[: STEPS * few])
-
-    def train() -> None:
-        short.epoch = 0  # an epoch of a few steps, as if it were the first
-        short.run_epoch()
-
-    held = evaluator.validation_indices[:most]
     validated = evaluator._validated(watched)
     epochs = sum(validated(epoch) for epoch in range(1, config.epochs + 1))
-    measuring = measured_seconds(lambda: short.measure(evaluator._images, held)) / len(held)
-    return [
-        Work(
-            f"training step of {size} images",
-            times * config.epochs * steps,
-            measured_seconds(train) / short.steps_per_epoch * size / few,
-        ),
-        Work("validation image", times * epochs * len(evaluator.validation_indices), measuring),
-    ]
+    return training_work(
+        module,
+        data,
+        evaluator._images,
+        evaluator.train_indices,
+        config,
+        seed=evaluator.seed,
+        measured={"validation image": epochs * len(evaluator.validation_indices)},
+        trainings=times,
+    )
 
 
 def supernet_work(

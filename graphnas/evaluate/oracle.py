@@ -22,6 +22,7 @@ from graphnas.training.failures import network_errors, network_errors_in
 from graphnas.training.final import train_network
 from graphnas.training.loop import EpochResult, Training, train_epochs
 from graphnas.training.network import Size, built_network
+from graphnas.training.plan import TrainingPlan
 from graphnas.training.splits import stratified_split
 from graphnas.training.trained_model import TrainedModel
 from graphnas.training.training_config import TrainingConfig
@@ -163,17 +164,17 @@ class OracleEvaluator(NetworkEvaluator[TrainingConfig]):
         config = replaced(self.config, **({} if epochs is None else {"epochs": epochs}), **training)
         self.space.validate(architecture)
         everything = torch.arange(len(self.data.train))
-        return train_network(
-            self.space,
-            architecture,
-            self.data,
-            config,
+        plan = TrainingPlan(
+            space=self.space,
+            architecture=architecture,
+            data=self.data,
+            config=config,
             shape=self.shape,
             split=(everything, None) if full else (self.train_indices, self.validation_indices),
             seed=self.seed,
             device=self.device,
-            progress=self.progress,
         )
+        return train_network(plan, progress=self.progress)
 
     # ---------------------------------------------------------------- parts
 

@@ -14,26 +14,20 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from graphnas.configuration import replaced
-from graphnas.errors import InvalidArgument
 from graphnas.files import replacing
 from graphnas.graph.architecture import Architecture
 from graphnas.graph.evaluation import Evaluation
 from graphnas.graph.space import GraphSpace
-from graphnas.seeds import derived_seed
 from graphnas.training import processes
-from graphnas.training.arguments import build_arguments, choose_device
 from graphnas.training.checkpoints import Checkpoints
-from graphnas.training.datasets import load_dataset
 from graphnas.training.failures import network_errors, network_errors_in
 from graphnas.training.images import ImageData
 from graphnas.training.loop import EpochResult, Training, train_epochs
 from graphnas.training.measuring import measure_accuracy
-from graphnas.training.network import Size, built_network
-from graphnas.training.recipes import get_recipe
+from graphnas.training.network import Size
+from graphnas.training.plan import TrainingPlan, plan_training
 from graphnas.training.saved_model import save_model
 from graphnas.training.saved_space import describe_space
-from graphnas.training.splits import stratified_split
 from graphnas.training.trained_model import TrainedModel
 from graphnas.training.training_config import TrainingConfig
 
@@ -94,79 +88,34 @@ def train(
         CorruptData: A file of the data set or a checkpoint is damaged.
         TrainingFailed: It diverged, ran out of memory, or the network raised an error.
     """
-    space.validate(architecture)
-    named = get_recipe(recipe) if isinstance(recipe, str) else None
-    config = TrainingConfig.preset(recipe) if isinstance(recipe, str) else recipe
-    config = replaced(config, **training)
-    if dataset is None:
-        if named is None:
-            raise InvalidArgument("dataset must be given where the recipe is a configuration")
-        dataset, image_size = named.dataset, image_size or named.image_size
-    data = load_dataset(
-        dataset, data_dir=data_dir, image_size=image_size, download=download, options=dataset_options
-    )
-    return train_network(
+    plan = plan_training(
         space,
         architecture,
-        data,
-        config,
-        shape=build_arguments(space.name, space.build, dict(shape or {}), data.in_channels),
-        split=held_out(data, holdout, seed),
-        recipe=recipe if isinstance(recipe, str) else "",
-        output=None if output is None else Path(output),
+        dataset,
+        recipe=recipe,
+        holdout=holdout,
+        shape=shape,
+        data_dir=data_dir,
+        image_size=image_size,
+        download=download,
+        dataset_options=dataset_options,
         seed=seed,
-        device=choose_device(device),
-        progress=progress,
+        device=device,
+        **training,
     )
+    return train_network(plan, output=None if output is None else Path(output), progress=progress)
 
 
-def held_out(data: ImageData, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Indices of the training images to train on, and of those that choose the best epoch.
-
-    Raises:
-        InvalidArgument: The fraction is not in ``[0, 1)``.
-    """
-    if not isinstance(fraction, int | float) or not 0 <= fraction < 1:
-        raise InvalidArgument(f"holdout must be a number in [0, 1), got {fraction!r}")
-    if fraction == 0:
-        return torch.arange(len(data.train)), None
-    held, kept = stratified_split(data.train.labels, fraction, seed=derived_seed(seed, "holdout"))
-    return kept, held
-
-
-def train_network(
-    space: GraphSpace,
-    architecture: Architecture,
-    data: ImageData,
-    config: TrainingConfig,
-    *,
-    shape: Mapping[str, Any],
-    split: tuple[torch.Tensor, torch.Tensor | None],
-    recipe: str = "",
-    output: Path | None = None,
-    seed: int = 0,
-    device: torch.device,
-    progress: bool = True,
-) -> TrainedModel:
-    """As :func:`train`, with its arguments made: images, configuration, and the split of the images."""
+def train_network(plan: TrainingPlan, *, output: Path | None = None, progress: bool = True) -> TrainedModel:
+    """As :func:`train`, with its arguments read."""
+    space, architecture, data, config = plan.space, plan.architecture, plan.data, plan.config
     test = data.test  # its errors come before the work
-    indices, held = split
-    module, size = built_network(
-        space, architecture, data.num_classes, data.train.shape, shape, seed=seed, device=device
-    )
-    images = data.train.to(device)
+    indices, held = plan.split
+    module, size = plan.built()
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_SEARCH}
-    described = {**settings, "recipe": recipe, "seed": seed, "images": len(indices)}
+    described = {**settings, "recipe": plan.recipe, "seed": plan.seed, "images": len(indices)}
     with network_errors():
-        training = Training(
-            module,
-            images,
-            indices,
-            config,
-            data.normalisation,
-            seed=seed,
-            num_classes=data.num_classes,
-        )
+        training = plan.training(module, data.train.to(plan.device))
     files = None
     history: list[EpochResult] = []
     best, weights = -math.inf, training.state_dict()
@@ -174,7 +123,7 @@ def train_network(
         identity = {
             "space": describe_space(space)["name"],
             "architecture": architecture.to_dict(),
-            "shape": dict(shape),
+            "shape": dict(plan.shape),
             "dataset": data.name,
             "image_shape": data.train.shape,
             "num_classes": data.num_classes,
@@ -185,7 +134,6 @@ def train_network(
         if files.resume(training) and processes.rank() == 0:
             files.log(f"continued after {training.epoch} epochs")
         history = list(files.history)
-    every = config.validate_every or config.epochs
     steps = training.steps_per_epoch
     first = processes.rank() == 0
     with tqdm(
@@ -199,7 +147,7 @@ def train_network(
         epochs = train_epochs(
             training,
             validation=held,
-            validated=lambda epoch: epoch % every == 0 or epoch == config.epochs,
+            validated=plan.validated,
             on_step=bar.update,
         )
         for result in network_errors_in(epochs):
@@ -233,7 +181,7 @@ def train_network(
         ),
         num_classes=data.num_classes,
         image_shape=data.train.shape,
-        shape=dict(shape),
+        shape=dict(plan.shape),
         normalisation=data.normalisation,
         dataset=data.name,
         class_names=data.class_names,

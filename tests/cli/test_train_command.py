@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 
 import pytest
 
@@ -55,6 +57,25 @@ def test_a_trial_a_results_file_a_model_and_a_text(searched, tmp_path, capsys):
     line = ["--space", "nasbench201", "--dataset", "digits", *one, "--output", tmp_path / "e"]
     assert _train(cell, *line, "--shape", "channels=4", "--shape", "cells_per_stage=1") == 0
     assert load_model(tmp_path / "e").space.name == "nasbench201"
+
+
+def test_a_dry_run_counts_and_keeps_nothing(searched, tmp_path, capsys):
+    output = tmp_path / "model"
+    line = ["--epochs", 7, "--training", "batch_size=100", "--training", "validate_every=3"]
+    assert _train(searched, *line, "--holdout", 0.2, "--output", output, "--dry-run") == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"epochs +7\n", printed)
+    images, held, test = (
+        int(re.search(rf"images {name} +([\d,]+)|{name} images +([\d,]+)", printed).group(k).replace(",", ""))
+        for name, k in (("trained on", 1), ("held out", 1), ("test", 2))
+    )
+    assert images + held + test == 1797
+    steps = math.ceil(images / 100)
+    assert re.search(rf"training step of {math.ceil(images / steps)} images +{7 * steps:,} ", printed)
+    assert re.search(rf"image held out +{3 * held:,} ", printed)  # after epochs 3, 6 and 7
+    assert re.search(rf"test image +{test} ", printed)
+    assert "Estimate, measured on this machine" in printed
+    assert not output.exists()
 
 
 def test_a_named_network(tmp_path):
