@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.drawing import label, panels, save
-from benchmarks.harness.records import RESULTS, publish, script_parser
+from benchmarks.harness.records import RESULTS, publish, script_parser, stored_runs
 from benchmarks.harness.sections import Section, Table, spread
+from benchmarks.searches.dry_run import estimate
 from benchmarks.searches.figures import (
     FEW,
     hypervolume,
@@ -38,7 +39,7 @@ from benchmarks.searches.figures import (
 )
 from benchmarks.searches.methods import METHODS, default_methods, possible_methods, run
 from benchmarks.searches.opening import opened
-from benchmarks.searches.runs import Run, run_all
+from benchmarks.searches.runs import Run, quiet, run_all
 from benchmarks.searches.tasks import DEVICE, REFERENCE, TASKS, Task
 from graphnas.plots.style import colour
 
@@ -304,7 +305,7 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def main() -> int:
     """Run, store and print."""
-    parser = script_parser(__doc__)
+    parser = script_parser(__doc__, dry_run=True)
     parser.add_argument("--task", required=True, choices=list(TASKS))
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), help="default: those of the task")
     parser.add_argument("--seeds", type=int, default=10)
@@ -330,6 +331,19 @@ def main() -> int:
             if k < (slow_seeds if task.space in method.slow_on else options.seeds):
                 searches.append((name, options.first_seed + k, min(longest, method.most_queries or longest)))
     settings = settings_of(task.name)
+    if options.dry_run:
+        known = [Run(**one) for one in stored_runs(output, settings, None)]
+        print(
+            estimate(
+                task.title,
+                searches,
+                known,
+                place_of=lambda method: (task.name, method),
+                fresh=options.fresh,
+                facts={"architectures": opened(task.name).space.size()},
+            )
+        )
+        return 0
     # Not the arguments that added the last runs, but those that make the whole.
     command = ["python", "-m", "benchmarks.searches.table_search", "--task", task.name]
     for name in ("queries", "slow_seeds"):
@@ -351,4 +365,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    quiet()
     sys.exit(main())

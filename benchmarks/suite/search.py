@@ -14,8 +14,7 @@ record. Searches with a pruner count epochs rather than queries and have a bench
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from benchmarks.harness.drawing import legend_above, panels, save
 from benchmarks.harness.records import RESULTS, publish, script_parser, stored_runs
+from benchmarks.searches.dry_run import estimate
 from benchmarks.searches.figures import best_so_far, hypervolume_so_far, within_limit
 from benchmarks.searches.methods import METHODS, possible_methods
 from benchmarks.searches.methods import run as run_search
@@ -34,11 +34,8 @@ from benchmarks.suite.report import COMPARED_AT, OURS, SUITE_METHODS, plot_names
 from benchmarks.suite.running import run_searches
 from benchmarks.suite.statistics import to_steps
 from benchmarks.suite.tasks import ALL, ONE, PARTS, QUERIES, TWO, kind_of, whole_of
-from graphnas.dry_run import DryRun, Work
 from graphnas.errors import MissingExtra
 
-SHORT = 25
-"""Queries of a search that is timed for an estimate."""
 PACKAGES = ("graphnas", "numpy", "scipy", "scikit-learn", "torch", "optuna", "smac", "botorch")
 
 section = report
@@ -82,46 +79,6 @@ def asked_methods(task: str, methods: Sequence[str]) -> list[str]:
     return [method for method in methods if method in possible]
 
 
-def estimate(
-    part: str,
-    todo: Sequence[tuple[str, int, int]],
-    known: Sequence[Search],
-    timed: Callable[[str, int, int], Search] = run,
-) -> DryRun:
-    """How long searches would take: by those of the record, or a short one where it has none of a method.
-
-    Seconds are those of the processor, without the evaluations, as the record has them.
-    """
-    seconds: dict[str, list[tuple[int, float]]] = {}
-    for one in known:
-        seconds.setdefault(one.place[1], []).append((one.queries, one.seconds))
-    counts = Counter(place_of(name)[1] for name, _, _ in todo)
-    queries = max((queries for _, _, queries in todo), default=0)
-    work, guessed = [], []
-    for method, count in counts.items():
-        own = [taken for asked, taken in seconds.get(method, []) if asked >= queries]
-        if own:
-            each = float(np.mean(own))
-        else:
-            name = next(name for name, _, _ in todo if place_of(name)[1] == method)
-            short = min(SHORT, queries)
-            each = timed(name, 0, short).seconds * queries / short
-            guessed.append(method)
-        work.append(Work(f"search, {method}", count, each))
-    notes = ["Searches run one after the other here; divide by the number of --workers."]
-    if guessed:
-        notes.append(
-            f"From a search of {min(SHORT, queries)} queries, which later ones exceed: {', '.join(guessed)}."
-        )
-    facts = {
-        "tasks": len({place_of(name)[0] for name, _, _ in todo}),
-        "methods": len(counts),
-        "searches still to run": len(todo),
-        "searches that are there": len(known),
-    }
-    return DryRun(f"the suite's {part} tasks", facts, work, notes)
-
-
 def main() -> int:
     """Run, store and print."""
     parser = script_parser(__doc__, dry_run=True)
@@ -156,10 +113,17 @@ def main() -> int:
     ]
     settings = {"part": options.part}
     if options.dry_run:
-        known = [Search(**one) for one in stored_runs(output, settings, None, fresh=options.fresh)]
-        done = {(one.method, one.seed) for one in known if one.queries >= queries}
-        todo = [one for one in searches if one[:2] not in done]
-        print(estimate(options.part, todo, known))
+        known = [Search(**one) for one in stored_runs(output, settings, None)]
+        print(
+            estimate(
+                f"the suite's {options.part} tasks",
+                searches,
+                known,
+                place_of=place_of,
+                fresh=options.fresh,
+                facts={"tasks": len(tasks)},
+            )
+        )
         return 0
     # Not the arguments that added the last runs, but those that make the whole.
     command = ["python", "-m", "benchmarks.suite.search", "--part", options.part]
