@@ -1,4 +1,4 @@
-"""GraphPNAS, its RNN and random graphs on RandWire, searched by a short training (GraphPNAS, Tables 1 and 2).
+"""GraphPNAS, its RNN and random graphs on RandWire, searched by a short training (GraphPNAS, Tables 1-2).
 
 The published search is 320 trainings of 300 epochs at 224 x 224 pixels; ``graphnas search --space randwire
 --preset randwire --dataset tiny-imagenet --image-size 224 --recipe oracle --method graphpnas --trials 320``
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.harness.drawing import label, panels, save
+from benchmarks.harness.drawing import label, legend_above, panels, save
 from benchmarks.harness.records import (
     missing_runs,
     publish,
@@ -32,10 +32,11 @@ from benchmarks.harness.records import (
     write_record,
 )
 from benchmarks.harness.sections import Section, Table, by_arm, counted, mean_sd
-from graphnas import Architecture
+from graphnas import Architecture, ArchitectureBatch
 from graphnas.dry_run import DryRun, Work
 from graphnas.evaluate import OracleEvaluator
 from graphnas.evaluate.dry_run import evaluation_work
+from graphnas.graph.properties import graph_properties
 from graphnas.methods import GraphPNAS, GraphPNASConfig
 from graphnas.methods.dry_run import proposal_work
 from graphnas.plots.style import colour
@@ -217,14 +218,23 @@ def _note(arms: dict[str, list[dict[str, Any]]]) -> str:
     )
 
 
+def found_properties(runs: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
+    """Average path length and clustering coefficient of the best networks of an arm."""
+    best = [Architecture.from_dict(run["architecture"]) for run in runs]
+    properties = graph_properties(ArchitectureBatch.from_architectures(best))
+    return properties.average_path_length.tolist(), properties.clustering.tolist()
+
+
 def draw(record: dict[str, Any], folder: Path) -> list[str]:
-    """The best value so far by evaluations, mean over the seeds."""
-    figure, (axes,) = panels(1, 7.0, 4.2)
+    """The best value so far by evaluations, mean over the seeds; and the graphs found (Fig. 3)."""
+    figure, (axes, plane) = panels(2, 5.2, 4.2)
     for k, (arm, runs) in enumerate(by_arm(record, ARMS).items()):
         best = np.maximum.accumulate(np.array([run["values"] for run in runs]), 1).mean(0)
         axes.plot(np.arange(1, len(best) + 1), best, color=colour(k), label=arm, drawstyle="steps-post")
+        plane.plot(*found_properties(runs), color=colour(k), marker="o", ls="", label=arm)
     label(axes, "short trainings", "best low-data accuracy so far (%)")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+    label(plane, "average path length", "clustering coefficient", "the best network of each seed")
+    legend_above(figure, 6)
     return [save(figure, folder, "graphpnas_randwire.png")]
 
 

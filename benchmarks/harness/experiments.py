@@ -34,7 +34,7 @@ class Experiment:
         paper: The figure that is printed.
         ours: The same from the record.
         verdict: What the two say, and why.
-        cost: How long the command takes on one core; of what has ``--dry-run``, its estimate on the machine
+        cost: How long the command takes on one core; its estimate by ``--dry-run`` on the machine
             of the records, rounded. Empty: not known.
     """
 
@@ -91,6 +91,16 @@ def loss_trend(record: Record) -> str:
     return f"loss {max(losses):.4f} to {min(losses):.4f}, at {min(nodes)} to {max(nodes)} nodes"
 
 
+def networks(record: Record) -> str:
+    """Sizes of GEMNet-A and GEMNet-B."""
+    sizes = [record["networks"][f"GEMNet-{letter}"] for letter in "AB"]
+    macs, parameters = (
+        " and ".join(f"{one[key] / 1e6:.{digits}f} M" for one in sizes)
+        for key, digits in (("macs", 0), ("parameters", 1))
+    )
+    return f"{macs} multiply-accumulates, {parameters} parameters"
+
+
 def detectors(record: Record) -> str:
     """Parameters of the two detectors with GEMNet-A."""
     sizes = [
@@ -105,6 +115,20 @@ def randwire_networks(record: Record) -> str:
     own = accuracy.pop("GraphPNAS")
     best = max(accuracy, key=lambda arm: float(np.mean(accuracy[arm])))
     return f"on CIFAR-10 {mean_sd(own)}, random graphs {mean_sd(accuracy[best])} ({best})"
+
+
+def graphs_found(record: Record) -> str:
+    """Where the best networks lie in the plane of path length and clustering, on average."""
+    from benchmarks.graphpnas.randwire import found_properties
+
+    means = {
+        arm: [float(np.mean(values)) for values in found_properties(runs)]
+        for arm, runs in by_arm(record, ("GraphPNAS", "RNN", "ER-TopK", "WS-TopK")).items()
+    }
+    places = ", ".join(
+        f"{arm} {length:.2f} and {clustering:.2f}" for arm, (length, clustering) in means.items()
+    )
+    return f"path length and clustering: {places}"
 
 
 def enas_networks(record: Record) -> str:
@@ -144,14 +168,26 @@ BY_TEXT = {"by its text": "GraphPNASSampler, preset=paper"}
 BY_CODE = {"by its code": "GraphPNASSampler, preset=released"}
 OWN_DEFAULT = {"our default": "GraphPNASSampler"}
 AS_HERE = "as here"
-PUBLISHED_PAIRS = "--pairs 50000 --iterations 10000"
 SEARCH = "python -m benchmarks.searches.table_search --task"
 RANDWIRE = (
     "graphnas search --space randwire --method graphpnas --preset randwire --dataset tiny-imagenet "
     "--image-size 224 --recipe oracle --trials 320"
 )
 ENAS = "graphnas search --space enas --evaluator supernet --method graphpnas --preset enas --device cuda"
+FIGURES = (
+    "graphnas compare graphpnas=runs/randwire rnn=runs/randwire-rnn learned=runs/randwire/distribution.pt "
+    "--output figures"
+)
 EXPERIMENTS = (
+    Experiment(
+        "NASGEM, Table 1 (ImageNet)",
+        "graphnas train gemnet-a --recipe nasgem-imagenet --dataset imagefolder:imagenet --output "
+        "runs/gemnet-a --device cuda",
+        "gemnet_widths",
+        "463 M and 563 M multiply-accumulates, 4.3 M and 4.5 M parameters; top-1 error 23.7 and 23.3 %",
+        networks,
+        f"sizes {REPEATS[:-1]}; error {CANNOT}: it needs ImageNet and a card",
+    ),
     Experiment(
         "NASGEM, Table 2 (COCO)",
         "graphnas detect --backbone gemnet-a --data coco --output runs/coco --device cuda",
@@ -171,7 +207,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 1",
-        f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
+        "python -m benchmarks.nasgem.embeddings",
         "nasgem_embeddings",
         "clearly negative with the kernel only (drawn)",
         similarity,
@@ -179,7 +215,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 4",
-        f"python -m benchmarks.nasgem.embeddings {PUBLISHED_PAIRS}",
+        "python -m benchmarks.nasgem.embeddings",
         "nasgem_embeddings",
         "a smooth surface (drawn)",
         smoothness,
@@ -187,7 +223,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 5",
-        f"python -m benchmarks.nasgem.bias {PUBLISHED_PAIRS}",
+        "python -m benchmarks.nasgem.bias",
         "nasgem_bias_test",
         "about .2 points lower with the embedding",
         bias_with_and_without,
@@ -195,7 +231,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "NASGEM, Fig. 6",
-        "python -m benchmarks.nasgem.similarity_loss --pairs 50000",
+        "python -m benchmarks.nasgem.similarity_loss",
         "nasgem_similarity_loss",
         "grows with the graphs, falls with the embedding (drawn)",
         loss_trend,
@@ -209,6 +245,14 @@ EXPERIMENTS = (
         randwire_networks,
         f"{CANNOT}: so small networks differ by less than chance",
         cost="1,600 d",
+    ),
+    Experiment(
+        "GraphPNAS, Figs. 3, 6 and 7",
+        FIGURES,
+        "graphpnas_randwire",
+        "where the graphs of each method lie, and the best of them (drawn)",
+        graphs_found,
+        f"{CANNOT}: three small networks of each method",
     ),
     Experiment(
         "GraphPNAS, Table 3",
@@ -274,9 +318,9 @@ def table(records: Mapping[str, Record]) -> Table:
             ]
         )
     return Table(
-        "The command runs the experiment at its published size; `graphnas search` and the longest scripts "
-        "say with `--dry-run` how long that takes, and its cost is what they estimate for one core of the "
-        "machine here. The record is what was run here, in small if it must be; its cost is the core time of "
+        "The command runs the experiment at its published size; all but `graphnas detect` and `graphnas "
+        "compare` say with `--dry-run` how long that takes, and its cost is what they estimate for one core "
+        "of the machine here. The record is what was run here, in small if it must be; its cost is the core time of "
         "all its runs, where it tells that.",
         ("", "at full size", "cost", "record here", "cost here", "ours", "paper", "verdict"),
         rows,

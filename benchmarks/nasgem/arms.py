@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,10 +13,12 @@ from tqdm import tqdm
 
 from benchmarks.harness.records import publish, script_parser, stored_runs, write_record
 from benchmarks.harness.sections import Section
+from benchmarks.nasgem.dry_run import encoder_work
+from graphnas.dry_run import DryRun, Work, measured_seconds
 
 if TYPE_CHECKING:
     from graphnas import ArchitectureBatch, GraphSpace
-    from graphnas.methods.nasgem import KernelGuidedEncoder, MLPPredictor
+    from graphnas.methods.nasgem import KernelGuidedEncoder, MLPPredictor, Pairs
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -105,32 +106,37 @@ def train_encoder(
         changes: A value of :data:`ENCODERS`.
         **settings: Other fields of ``EncoderConfig``.
     """
+    encoder, make = untrained_encoder(cells, seed, changes, **settings)
+    return encoder.fit(make(encoder.config.pairs))
+
+
+def untrained_encoder(
+    cells: Cells, seed: int, changes: Mapping[str, Any], **settings: Any
+) -> tuple[KernelGuidedEncoder, Callable[[int], Pairs]]:
+    """An encoder, and what draws so many pairs of ``cells`` for it; as for :func:`train_encoder`."""
     from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder, pair_up
 
     config = EncoderConfig(hidden=(128,), **settings, **changes)
     encoder = KernelGuidedEncoder(cells.space, config, seed=seed)
-    rng = np.random.default_rng([seed, 1])
-    drawn = cells.batch[rng.integers(len(cells.batch), size=2 * config.pairs)]
-    return encoder.fit(pair_up(drawn, rng, encoder.kernel, config.target))
+
+    def make(count: int) -> Pairs:
+        rng = np.random.default_rng([seed, 1])
+        drawn = cells.batch[rng.integers(len(cells.batch), size=2 * count)]
+        return pair_up(drawn, rng, encoder.kernel, config.target)
+
+    return encoder, make
 
 
-def seeds_parser(
-    description: str | None, record: str | None, seeds: int, iterations: int = 4_000
-) -> argparse.ArgumentParser:
+def seeds_parser(description: str | None, record: str | None, seeds: int) -> argparse.ArgumentParser:
     """Arguments of a benchmark that trains encoders seed by seed, with those of their training."""
-    parser = script_parser(description, record)
+    parser = script_parser(description, record, dry_run=True)
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--fresh", action="store_true", help="run again what the record holds")
-    parser.add_argument("--pairs", type=int, default=20_000)
-    parser.add_argument("--iterations", type=int, default=iterations)
+    parser.add_argument("--pairs", type=int, default=50_000)
+    parser.add_argument("--iterations", type=int, default=10_000)
     parser.add_argument("--batch-size", type=int, default=128, help="pairs per update")
     parser.add_argument("--dimension", type=int, default=10)
     return parser
-
-
-def encoder_settings(options: argparse.Namespace) -> dict[str, int]:
-    """The arguments of training, for the record and for :func:`train_encoder`."""
-    return {name: getattr(options, name) for name in ("pairs", "iterations", "batch_size", "dimension")}
 
 
 # ---------------------------------------------------------------- regressors
@@ -209,31 +215,64 @@ REGRESSORS: dict[str, Callable[[Matrix, Vector, Matrix, int], Vector]] = {
 
 
 def each_seed(
-    run: Callable[[int], dict[str, Any]],
-    seeds: Sequence[int],
-    output: Path,
+    run: Callable[[int, dict[str, int]], dict[str, Any]],
+    cells: Cells,
+    options: argparse.Namespace,
     settings: Mapping[str, Any],
     section: Callable[[dict[str, Any]], Section],
     *,
-    fresh: bool,
+    encoders: int,
+    node_ops: str,
 ) -> None:
-    """Run the seeds that ``output`` does not hold, write the record after each, and print its section.
+    """Run the seeds that the record does not hold, store it after each, and print its section.
 
     Args:
-        run: Figures of one seed.
-        seeds: The seeds that the record is to hold.
-        output: The record.
+        run: Figures of a seed, with the settings of its encoders.
+        cells: What the encoders are trained on.
+        options: The arguments of :func:`seeds_parser`.
         settings: Entries of the record that must be the same for an earlier run to count.
         section: Makes the section of the record.
-        fresh: Run all seeds again.
+        encoders: Encoders that a seed trains.
+        node_ops: How they read operations.
     """
-    runs = [one for one in stored_runs(output, settings, "seeds", fresh=fresh) if one["seed"] in seeds]
+    encoder = {name: getattr(options, name) for name in ("pairs", "iterations", "batch_size", "dimension")}
+    settings = {"name": options.output.stem, "encoder": encoder, "known": len(cells.batch), **settings}
+    if options.dry_run:
+        print(_dry_run(run, cells, options.seeds, encoder, encoders, node_ops))
+        return
+    runs = stored_runs(options.output, settings, "seeds", fresh=options.fresh)
+    runs = [one for one in runs if one["seed"] < options.seeds]
     done = {one["seed"] for one in runs}
-    for seed in tqdm([seed for seed in seeds if seed not in done], unit="seed", disable=None):
-        runs.append({"seed": seed, **run(seed)})
+    for seed in tqdm([seed for seed in range(options.seeds) if seed not in done], unit="seed", disable=None):
+        runs.append({"seed": seed, **run(seed, encoder)})
         runs.sort(key=lambda one: one["seed"])
-        write_record(output, {**settings, "runs": runs}, quiet=True)
-    publish(output, {**settings, "runs": runs}, section)
+        write_record(options.output, {**settings, "runs": runs}, quiet=True)
+    publish(options.output, {**settings, "runs": runs}, section)
+
+
+def _dry_run(
+    run: Callable[[int, dict[str, int]], dict[str, Any]],
+    cells: Cells,
+    seeds: int,
+    settings: dict[str, int],
+    encoders: int,
+    node_ops: str,
+) -> DryRun:
+    """All seeds: their encoders, from a few updates, and the rest, from one seed with hardly any."""
+    encoder, make = untrained_encoder(cells, 0, {}, node_ops=node_ops, **settings)
+    work = encoder_work(encoder, make, seeds * encoders)
+    short = {**settings, "pairs": settings["batch_size"], "iterations": 1}
+    rest = measured_seconds(lambda: run(0, short), calls=1, warm_up=False)
+    work.append(Work("all else of a seed", seeds, rest))
+    facts = {
+        "cells": len(cells.batch),
+        "seeds": seeds,
+        "encoders of a seed": encoders,
+        "pairs": settings["pairs"],
+        "updates": f"{settings['iterations']:,} of {settings['batch_size']} pairs",
+        "dimensions": settings["dimension"],
+    }
+    return DryRun("encoders and what is learned from their codes, seed by seed", facts, work)
 
 
 class Paired(NamedTuple):

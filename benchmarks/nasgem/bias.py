@@ -33,7 +33,6 @@ from benchmarks.nasgem.arms import (
     REGRESSORS,
     Cells,
     each_seed,
-    encoder_settings,
     judged,
     nasbench101_cells,
     paired,
@@ -193,31 +192,25 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the missing seeds, store and print."""
-    parser = seeds_parser(__doc__, None, SEEDS, iterations=2_000)
+    parser = seeds_parser(__doc__, None, SEEDS)
     parser.add_argument("--target", default="test", choices=("test", "validation"))
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="ascending")
     options = parser.parse_args()
-    output = options.output or RESULTS / f"nasgem_bias_{options.target}.json"
+    options.output = options.output or RESULTS / f"nasgem_bias_{options.target}.json"
 
     cells = nasbench101_cells()
     if options.target == "validation":
         cells = cells.select(np.flatnonzero(~np.isnan(cells.validation)))
     targets = cells.accuracy if options.target == "test" else cells.validation
-    settings = {
-        "name": output.stem,
-        "target": options.target,
-        "sizes": options.sizes,
-        "encoder": encoder_settings(options),
-        "known": len(targets),
-        "best": round(float(cells.accuracy.max()), 4),
-    }
+    best = round(float(cells.accuracy.max()), 4)
     each_seed(
-        lambda seed: one_seed(cells, targets, seed, options.sizes, settings["encoder"]),
-        range(options.seeds),
-        output,
-        settings,
+        lambda seed, encoder: one_seed(cells, targets, seed, options.sizes, encoder),
+        cells,
+        options,
+        {"target": options.target, "sizes": options.sizes, "best": best},
         section,
-        fresh=options.fresh,
+        encoders=len(EMBEDDED),
+        node_ops="onehot",
     )
     return 0
 

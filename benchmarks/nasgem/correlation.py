@@ -37,7 +37,6 @@ from benchmarks.nasgem.arms import (
     Cells,
     conv3x3_rows,
     each_seed,
-    encoder_settings,
     judged,
     nasbench101_cells,
     paired,
@@ -233,20 +232,14 @@ def main() -> int:
     else:
         batch, accuracy, macs = stored_cells()
         cells = Cells(bench_space(), batch, accuracy, np.full(len(accuracy), np.nan), macs)
-    settings = {
-        "name": options.output.stem,
-        "cells": options.cells,
-        "shares": options.shares,
-        "encoder": encoder_settings(options),
-        "known": len(cells.accuracy),
-    }
     each_seed(
-        lambda seed: one_seed(cells, seed, options.shares, settings["encoder"]),
-        range(options.seeds),
-        options.output,
-        settings,
+        lambda seed, encoder: one_seed(cells, seed, options.shares, encoder),
+        cells,
+        options,
+        {"cells": options.cells, "shares": options.shares},
         section,
-        fresh=options.fresh,
+        encoders=len(ENCODERS),
+        node_ops="none",
     )
     return 0
 

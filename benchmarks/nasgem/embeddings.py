@@ -37,7 +37,6 @@ from benchmarks.nasgem.arms import (
     Vector,
     conv3x3_rows,
     each_seed,
-    encoder_settings,
     nasbench101_cells,
     paired,
     seeds_parser,
@@ -295,7 +294,7 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Run the missing seeds, store and print."""
-    parser = seeds_parser(__doc__, "nasgem_embeddings", SEEDS, iterations=2_000)
+    parser = seeds_parser(__doc__, "nasgem_embeddings", SEEDS)
     options = parser.parse_args()
 
     from graphnas.evaluate import efficiency_score
@@ -303,18 +302,14 @@ def main() -> int:
     everything = nasbench101_cells()
     cells = everything.select(conv3x3_rows(everything))
     scores = efficiency_score(cells.accuracy, cells.macs)
-    settings = {
-        "name": options.output.stem,
-        "encoder": encoder_settings(options),
-        "known": len(scores),
-    }
     each_seed(
-        lambda seed: one_seed(cells, scores, seed, settings["encoder"]),
-        range(options.seeds),
-        options.output,
-        settings,
+        lambda seed, encoder: one_seed(cells, scores, seed, encoder),
+        cells,
+        options,
+        {},
         section,
-        fresh=options.fresh,
+        encoders=len(ENCODERS),
+        node_ops="none",
     )
     return 0
 

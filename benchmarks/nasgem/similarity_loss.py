@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,13 @@ from benchmarks.harness.records import (
     write_record,
 )
 from benchmarks.harness.sections import Section, Table
+from benchmarks.nasgem.dry_run import encoder_work
+from graphnas.dry_run import DryRun, Work
 
 if TYPE_CHECKING:
-    from graphnas.methods.nasgem import Pairs
+    import argparse
+
+    from graphnas.methods.nasgem import KernelGuidedEncoder, Pairs
 
 NODES = (10, 30, 50, 100, 150, 200, 250)
 DIMENSIONS = (10, 20, 30, 40, 50)
@@ -59,10 +64,8 @@ def centred(train: Pairs, test: Pairs) -> tuple[Pairs, Pairs]:
     return tuple(replace(p, target=np.clip((p.target - mean) / scale, -1, 1)) for p in (train, test))  # type: ignore[return-value]
 
 
-def one_encoder(
-    nodes: int, dimension: int, train: Pairs, test: Pairs, settings: dict[str, Any]
-) -> dict[str, float]:
-    """Train one encoder; its losses on pairs it has not seen, beside those of constant predictions."""
+def new_encoder(nodes: int, dimension: int, settings: Mapping[str, Any]) -> KernelGuidedEncoder:
+    """An encoder without training."""
     from graphnas.methods.nasgem import EncoderConfig, KernelGuidedEncoder
     from search_spaces import GEMNet
 
@@ -75,7 +78,14 @@ def one_encoder(
         batch_size=settings["batch_size"],
         kernel_iterations=settings["depth"],
     )
-    encoder = KernelGuidedEncoder(GEMNet(nodes), config, seed=0)
+    return KernelGuidedEncoder(GEMNet(nodes), config, seed=0)
+
+
+def one_encoder(
+    nodes: int, dimension: int, train: Pairs, test: Pairs, settings: Mapping[str, Any]
+) -> dict[str, float]:
+    """Train one encoder; its losses on pairs it has not seen, beside those of constant predictions."""
+    encoder = new_encoder(nodes, dimension, settings)
     start = time.process_time()
     encoder.fit(train)
     seconds = time.process_time() - start
@@ -84,6 +94,28 @@ def one_encoder(
         "bits": round(encoder.reconstruction_accuracy(test.first), 4),
         "seconds": round(seconds, 2),
     }
+
+
+def dry_run(options: argparse.Namespace, settings: Mapping[str, Any]) -> DryRun:
+    """Counts, sizes and time of all encoders; those of all dimensions are taken to last as the middle one."""
+    work, depth = [], settings["depth"]
+    middle = sorted(options.dimensions)[len(options.dimensions) // 2]
+    encoders = len(options.dimensions) * len(options.targets)
+    for nodes in options.nodes:
+        name = f" of {nodes} nodes"
+        encoder = new_encoder(nodes, middle, settings)
+        pairs, updates = encoder_work(
+            encoder, lambda count, nodes=nodes: make_pairs(nodes, count, 2, depth)[0], encoders, name=name
+        )
+        # One set of pairs serves all encoders of a size.
+        work += [Work(pairs.name, settings["pairs"] + settings["test"], pairs.seconds), updates]
+    facts = {
+        "encoders": len(options.nodes) * encoders,
+        "nodes": ", ".join(map(str, options.nodes)),
+        "dimensions": ", ".join(map(str, options.dimensions)),
+        "updates": f"{settings['iterations']:,} of {settings['batch_size']} pairs",
+    }
+    return DryRun("NASGEM's Fig. 6", facts, work)
 
 
 def section(record: dict[str, Any]) -> Section:
@@ -225,11 +257,11 @@ def draw(record: dict[str, Any], folder: Path) -> list[str]:
 
 def main() -> int:
     """Train the missing encoders, store and print."""
-    parser = script_parser(__doc__, "nasgem_similarity_loss")
+    parser = script_parser(__doc__, "nasgem_similarity_loss", dry_run=True)
     parser.add_argument("--nodes", type=int, nargs="+", default=list(NODES), help="ascending")
     parser.add_argument("--dimensions", type=int, nargs="+", default=list(DIMENSIONS), help="ascending")
     parser.add_argument("--targets", nargs="+", default=["raw"], choices=TARGETS)
-    parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--pairs", type=int, default=50_000)
     parser.add_argument("--test", type=int, default=500, help="pairs that the loss is measured on")
     parser.add_argument("--iterations", type=int, default=10_000)
     parser.add_argument("--batch-size", type=int, default=32, help="pairs per update")
@@ -240,6 +272,9 @@ def main() -> int:
 
     names = ("pairs", "test", "iterations", "batch_size", "hidden", "depth")
     settings: dict[str, Any] = {name: getattr(options, name) for name in names}
+    if options.dry_run:
+        print(dry_run(options, settings))
+        return 0
     runs = stored_runs(options.output, settings, "encoders", fresh=options.fresh)
     kernels = json.loads(options.output.read_text())["kernel"] if runs else {}
     done = {(run["target"], run["nodes"], run["dimension"]) for run in runs}

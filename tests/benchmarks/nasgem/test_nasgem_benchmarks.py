@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -228,3 +230,49 @@ def test_speed_benchmark(tmp_path):
     assert record["training"]["iteration"] == 20
     assert len(record["seconds"]) == 4
     assert "one proposal among 300" in printed
+
+
+@pytest.mark.usefixtures("cifar10")
+def test_the_published_cells_say_what_they_would_take(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "record.json"
+    monkeypatch.setattr(sys, "argv", ["trained_cells", "--output", str(output), "--dry-run"])
+    assert trained_cells.main() == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"  cells +1,000\n", printed)
+    assert re.search(r"  images trained on +45,000\n", printed)
+    steps = 1040 * 30 * 352  # 1,000 cells and 40 again, of 30 epochs, of 45,000 images by 128
+    assert re.search(rf"  training step of 128 images +{steps:,} ", printed)
+    assert not output.exists()
+
+
+@pytest.mark.usefixtures("table101")
+@pytest.mark.parametrize(
+    ("script", "work"),
+    [
+        (embeddings, {"pair": 5 * 3 * 50_000, "update": 5 * 3 * 10_000, "all else of a seed": 5}),
+        (correlation, {"pair": 20 * 3 * 50_000, "update": 20 * 3 * 10_000, "all else of a seed": 20}),
+        (bias, {"pair": 20 * 2 * 50_000, "update": 20 * 2 * 10_000, "all else of a seed": 20}),
+    ],
+    ids=lambda value: value.__name__.rpartition(".")[2] if hasattr(value, "main") else "",
+)
+def test_a_published_experiment_says_what_it_would_take(script, work, tmp_path, capsys, monkeypatch):
+    output = tmp_path / "record.json"
+    monkeypatch.setattr(sys, "argv", [script.__name__, "--output", str(output), "--dry-run"])
+    assert script.main() == 0
+    printed = capsys.readouterr().out
+    for name, times in work.items():
+        assert re.search(rf"  {name} +{times:,} ", printed)
+    assert "Estimate, measured on this machine" in printed
+    assert not output.exists()
+
+
+def test_the_figure_of_sizes_says_what_it_would_take(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "record.json"
+    monkeypatch.setattr(sys, "argv", ["similarity_loss", "--output", str(output), "--dry-run"])
+    assert similarity_loss.main() == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"encoders +35\n", printed)
+    for nodes in similarity_loss.NODES:
+        assert re.search(rf"pair of {nodes} nodes +50,500 ", printed)
+        assert re.search(rf"update of {nodes} nodes +50,000 ", printed)
+    assert not output.exists()
