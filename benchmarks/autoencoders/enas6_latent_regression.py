@@ -203,7 +203,7 @@ def section(record: dict[str, Any]) -> Section:
         [
             f"published: {name}" if published else name,
             *(
-                spread(row[key], row[f"{key}_sd"], 4) if row.get("seeds", 1) > 1 else f"{row[key]:.4f}"
+                spread(row[key], row.get(f"{key}_sd", 0.0), 4, seeds=row.get("seeds", 1))
                 for key in ("rmse", "pearson")
             ),
             "" if published else f"{row['seeds']:.0f}",

@@ -53,16 +53,14 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def spread(mean: float, deviation: float, digits: int = 2) -> str:
-    """``mean ± deviation`` as all tables print it."""
-    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+def spread(mean: float, deviation: float, digits: int = 2, *, seeds: int = 2) -> str:
+    """``mean ± deviation`` as all tables print it; of one seed, its figure alone."""
+    return f"{mean:.{digits}f}" + (f" ± {deviation:.{digits}f}" if seeds > 1 else "")
 
 
 def mean_sd(values: Sequence[float], digits: int = 2) -> str:
-    """Mean and standard deviation over seeds as the tables print them; of one seed, its figure alone."""
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return spread(*mean_and_deviation(values), digits)
+    """Mean and standard deviation over seeds, as :func:`spread` prints them."""
+    return spread(*mean_and_deviation(values), digits, seeds=len(values))
 
 
 def by_arm(record: Mapping[str, Any], arms: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

@@ -141,10 +141,8 @@ def _hypervolumes(task: Task, record: dict[str, Any]) -> Table:
 
 
 def _spread(figures: Sequence[float] | None, digits: int, row: dict[str, Any]) -> str:
-    """Mean and deviation; the figure alone if there is one seed, and nothing if nothing is known."""
-    if figures is None:
-        return ""
-    return f"{figures[0]:.{digits}f}" if row["seeds"] == 1 else spread(*figures, digits)
+    """Mean and deviation; nothing if nothing is known."""
+    return "" if figures is None else spread(*figures, digits, seeds=row["seeds"])
 
 
 def _notes(task: Task, record: dict[str, Any], several: bool) -> list[str]:

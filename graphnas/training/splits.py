@@ -110,7 +110,13 @@ def some_images(data: ImageData, train: int, test: int | None = None, *, seed: i
         train: Number of training images; all, if there are no more.
         test: The same of the test images; None: all.
         seed: An integer of at least 0.
+
+    Raises:
+        InvalidArgument: A number below 1.
     """
+    for what, count in (("train", train), ("test", test)):
+        if count is not None and count < 1:
+            raise InvalidArgument(f"{what} must be at least 1 image, got {count}")
     name = f"{train:,} images of {data.name}" if train < len(data.train) else data.name
 
     def load_test() -> ImageSet:

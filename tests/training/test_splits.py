@@ -89,5 +89,9 @@ def test_some_images_are_a_random_part_with_the_classes_shares():
         assert numbers.max() > sum(shares)  # not the first ones
     assert torch.equal(some_images(whole, 30).train.take(torch.arange(30)), part.train.take(torch.arange(30)))
     assert len(some_images(whole, 30).test) == 60
+    with pytest.raises(InvalidArgument, match="train must be at least 1 image, got 0"):
+        some_images(whole, 0)
+    with pytest.raises(InvalidArgument, match="test must be at least 1 image, got -3"):
+        some_images(whole, 30, -3)
     all_of_it = some_images(whole, 1000, 1000)
     assert (all_of_it.name, all_of_it.train, len(all_of_it.test)) == ("own", train, 60)
