@@ -88,6 +88,11 @@ CATALOG = (
         full={"nasgem_bench": NASGEM_BENCH},
         needs=("cifar10",),
     ),
+    _one(
+        "nasgem_guidance",
+        "nasgem.guidance",
+        "--seeds 1 --iterations 60 --pairs 1000 --spaces nasbench201 --dimensions 10 30 --fresh",
+    ),
     _by_variant(
         "nasgem_correlation",
         "nasgem.correlation",

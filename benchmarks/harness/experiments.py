@@ -58,6 +58,18 @@ def tables_3_and_4(record: Record) -> str:
     return "tau " + ", ".join(at_full_share(record, arm) for arm in arms)
 
 
+def guidance(record: Record) -> str:
+    """The encoder's loss as a share of that of the best constant, at the largest dimension."""
+    last = f"d = {record['dimensions'][-1]}"
+    shares: dict[str, list[float]] = {}
+    for run in record["runs"]:
+        space, _, dimension = run["arm"].partition(", ")
+        if dimension == last:
+            shares.setdefault(space, []).append(run["loss"] / run["constant"])
+    parts = ", ".join(f"{mean_sd(values, 2)} ({space})" for space, values in shares.items())
+    return f"loss as a share of the best constant's, {last}: {parts}"
+
+
 def bias_with_and_without(record: Record) -> str:
     """Difference of the bias at the largest sample."""
     gaps = [
@@ -195,6 +207,15 @@ EXPERIMENTS = (
         "13.5 M and 21.4 M; AP 35.4 and 35.3",
         detectors,
         f"sizes {REPEATS[:-1]}; AP {CANNOT}: it needs ImageNet's weights and a card",
+    ),
+    Experiment(
+        "NASGEM, eqs. 3-4 (guidance)",
+        "python -m benchmarks.nasgem.guidance",
+        "nasgem_guidance",
+        "no figure",
+        guidance,
+        "the encoder follows the kernel",
+        cost=AS_HERE,
     ),
     Experiment(
         "NASGEM, Tables 3-4",

@@ -37,10 +37,9 @@ def sample_pairs(
         size: Number of pairs; a few are dropped if the space has graphs of several sizes.
         rng: Source of the graphs.
         kernel: The Weisfeiler-Lehman kernel.
-        target: ``"raw"`` is the normalised kernel as in the paper. On random graphs of 30 nodes with labelled
-            operations it is nearly constant (mean .001, standard deviation .006 on :class:`GEMNet`), so it
-            guides little; hence two departures: ``"centred"`` maps mean +- 3 standard deviations onto
-            [-1, 1] and clips, ``"rank"`` spreads the ranks evenly over [-1, 1].
+        target: ``"raw"`` is the normalised kernel as in the paper. Between large random graphs it varies so
+            little that it guides little; hence two departures: ``"centred"`` maps mean +- 3 standard
+            deviations onto [-1, 1] and clips, ``"rank"`` spreads the ranks evenly over [-1, 1].
 
     Raises:
         InvalidArgument: An unknown ``target`` or a ``size`` below 2.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from benchmark_run import check_section, run
 
-from benchmarks.nasgem import arms, bias, correlation, embeddings, similarity_loss, trained_cells
+from benchmarks.nasgem import arms, bias, correlation, embeddings, guidance, similarity_loss, trained_cells
 
 
 def test_differences_at_equal_seeds():
@@ -264,6 +264,30 @@ def test_a_published_experiment_says_what_it_would_take(script, work, tmp_path, 
         assert re.search(rf"  {name} +{times:,} ", printed)
     assert "Estimate, measured on this machine" in printed
     assert not output.exists()
+
+
+def test_guidance_is_measured_beside_the_best_constant(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "record.json"
+    sizes = ["--spaces", "nasbench201", "--iterations", "400", "--pairs", "4000"]
+    run("nasgem.guidance", *sizes, "--dimensions", "30", "--seeds", "1", output=output)
+    printed, record = run("nasgem.guidance", *sizes, "--dimensions", "30", "2", "--seeds", "2", output=output)
+    assert "1 encoders" in printed
+    runs = {(one["arm"], one["seed"]): one for one in record["runs"]}
+    assert set(runs) == {(f"nasbench201, d = {d}", seed) for d in (30, 2) for seed in (0, 1)}
+    for seed in (0, 1):
+        large, small = (runs[f"nasbench201, d = {d}", seed] for d in (30, 2))
+        assert min(large["spearman"], small["spearman"]) > 0.3
+        assert large["bits"] > small["bits"]
+        assert large["constant"] == small["constant"] > 0  # the same unseen pairs
+    record["runs"] = [
+        {**one, "loss": one["constant"] * (2 if one["arm"][-1] == "2" else 0.5)} for one in runs.values()
+    ]
+    better, worse = guidance.section(record).notes
+    assert better == "On every seed better than the best constant: nasbench201, d = 30."
+    assert worse.startswith("Not on every seed: nasbench201, d = 2: ")
+    monkeypatch.setattr(sys, "argv", ["guidance", "--output", str(tmp_path / "none.json"), "--dry-run"])
+    assert guidance.main() == 0
+    assert re.search(r"update of gemnet +60,000 ", capsys.readouterr().out)
 
 
 def test_the_figure_of_sizes_says_what_it_would_take(tmp_path, capsys, monkeypatch):
