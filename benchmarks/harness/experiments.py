@@ -339,8 +339,8 @@ def table(records: Mapping[str, Record]) -> Table:
             ]
         )
     return Table(
-        "The command runs the experiment at its published size; all but `graphnas detect` and `graphnas "
-        "compare` say with `--dry-run` how long that takes, and its cost is what they estimate for one core "
+        "The command runs the experiment at its published size; all but `graphnas compare`, which takes "
+        "seconds, say with `--dry-run` how long that takes, and its cost is what they estimate for one core "
         "of the machine here. The record is what was run here, in small if it must be; its cost is the core "
         "time of all its runs, where it tells that.",
         ("", "at full size", "cost", "record here", "cost here", "ours", "paper", "verdict"),

@@ -69,6 +69,11 @@ def add_parser(commands: Any) -> None:
         help="weights of the network to start from; none: new ones (default: those beside the model)",
     )
     parser.add_argument("--config-only", action="store_true", help="write mmdet's configuration and stop")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print counts, sizes and how long it would take here, from a few steps; keep nothing",
+    )
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of everything random")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda ...")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the detector")
@@ -92,6 +97,11 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     data = load_coco(args.data)
     network = _network(args)
+    if args.dry_run:
+        from graphnas.detection.dry_run import dry_run_of_detector
+
+        print(dry_run_of_detector(library, settings=settings, data=data, device=args.device, **network))
+        return 0
     make_folder(args.output)
     if library == "mmdet":
         from graphnas.detection.mmdet_config import write_config

@@ -56,14 +56,9 @@ def train_mmdet(
     import_mmdet()
     started = time.perf_counter()
     with session(threads=threads, cpu=device == "cpu"):
-        settings = _read(config)
-        settings.work_dir, settings.launcher = str(output), "none"
-        if (output / "last_checkpoint").is_file():  # goes before a checkpoint to start from
-            settings.resume, settings.load_from = True, None
-        settings.val_evaluator.outfile_prefix = str(output / DETECTIONS.removesuffix(".bbox.json"))
         watch = _watcher(report, progress)
         with network_errors(), closing(watch):
-            runner = _quiet_runner().from_cfg(settings)
+            runner, settings = new_runner(config, output)
             runner.register_hook(watch, priority="VERY_LOW")
             runner.train()
             if watch.figures is None:
@@ -88,6 +83,22 @@ def train_mmdet(
         epochs=epochs,
         seconds=time.perf_counter() - started,
     )
+
+
+def new_runner(config: Path, output: Path) -> tuple[Any, Any]:
+    """Mmengine's Runner for a configuration, which goes on with what is in ``output``, and what was read.
+
+    It is made and used inside of a :func:`.session`.
+
+    Raises:
+        CorruptData: The file is no configuration.
+    """
+    settings = _read(config)
+    settings.work_dir, settings.launcher = str(output), "none"
+    if (output / "last_checkpoint").is_file():  # goes before a checkpoint to start from
+        settings.resume, settings.load_from = True, None
+    settings.val_evaluator.outfile_prefix = str(output / DETECTIONS.removesuffix(".bbox.json"))
+    return _quiet_runner().from_cfg(settings), settings
 
 
 def _read(config: Path) -> Any:

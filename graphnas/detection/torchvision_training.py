@@ -28,6 +28,7 @@ from graphnas.optional import require
 from graphnas.seeds import derived_seed
 from graphnas.training.arguments import choose_device
 from graphnas.training.checkpoints import make_folder
+from graphnas.training.described import Described
 from graphnas.training.failures import network_errors
 from graphnas.training.randomness import SeededRandomness
 from graphnas.training.tensor_file import read_tensor_file, write_tensor_file
@@ -73,11 +74,7 @@ def train_torchvision(
             built or run.
         GraphNASError: The architecture, its weights or an image cannot be read.
     """
-    with network_errors(), SeededRandomness(derived_seed(settings.seed, "weights")):
-        maps, found, loaded = feature_maps(architecture, settings, **network)
-        detector = torchvision_detector(maps, settings, len(data.classes), mean=found.mean, std=found.std)
-    if loaded is not None:
-        _logger.info("weights: %s", loaded)
+    detector, found = built_detector(architecture, settings, data, **network)
     identity = {
         "architecture": found.architecture.to_dict(),
         "settings": dataclasses.asdict(settings),
@@ -87,6 +84,21 @@ def train_torchvision(
     return train_detector(
         detector, settings, data, identity, output=output, device=device, report=report, progress=progress
     )
+
+
+def built_detector(
+    architecture: Any, settings: DetectorSettings, data: CocoData, **network: Any
+) -> tuple[nn.Module, Described]:
+    """The detector around a found network with its first weights, and what the network is.
+
+    Arguments and errors are those of :func:`train_torchvision`.
+    """
+    with network_errors(), SeededRandomness(derived_seed(settings.seed, "weights")):
+        maps, found, loaded = feature_maps(architecture, settings, **network)
+        detector = torchvision_detector(maps, settings, len(data.classes), mean=found.mean, std=found.std)
+    if loaded is not None:
+        _logger.info("weights: %s", loaded)
+    return detector, found
 
 
 def train_detector(
@@ -115,7 +127,7 @@ def train_detector(
     require("pycocotools", "detection")
     if output is not None:
         make_folder(output)
-    run = _Run(detector, settings, data, choose_device(device))
+    run = TorchvisionTraining(detector, settings, data, choose_device(device))
     with network_errors():
         counted = sizes(detector, settings.image_size)
     path = None if output is None else output / CHECKPOINT
@@ -184,7 +196,7 @@ def detections(
     return found
 
 
-class _Run:
+class TorchvisionTraining:
     """A training: detector, optimiser, schedule and images."""
 
     def __init__(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 
 import pytest
 
@@ -12,6 +14,8 @@ pytest.importorskip("pycocotools")
 from detection.conftest import CELL
 
 from graphnas.cli.main import main
+from graphnas.detection.coco import load_coco
+from graphnas.detection.coco_images import CocoImages
 from graphnas.detection.report import DetectionReport
 
 pytestmark = pytest.mark.detection
@@ -45,6 +49,23 @@ def test_a_detector_from_an_architecture(few_images, cell, tmp_path, capsys, lib
     assert DetectionReport.load(tmp_path / "run").ap == report.ap
 
 
+@pytest.mark.parametrize("library", ["torchvision", "mmdet"])
+def test_a_dry_run_counts_and_keeps_nothing(few_images, cell, tmp_path, capsys, library):
+    if library == "mmdet":
+        pytest.importorskip("mmcv.ops")
+    line = ["--backbone", *cell, "--data", few_images, *QUICK, "--epochs", 5, "--library", library]
+    assert detect(*line, "--setting", "validate_every=2", "--output", tmp_path / "run", "--dry-run") == 0
+    printed = capsys.readouterr().out
+    data = load_coco(few_images)
+    images = len(CocoImages(data, data.train, empty=False))
+    assert re.search(rf"detector +retinanet of {library}\n", printed)
+    assert re.search(rf"images trained on +{images}\n", printed)
+    assert re.search(rf"training step of 4 images +{5 * math.ceil(images / 4)} ", printed)
+    assert re.search(rf"evaluated image +{3 * len(data.val.entries)} ", printed)  # after epochs 2, 4 and 5
+    assert "Estimate, measured on this machine" in printed
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_the_config(few_images, tmp_path, capsys):
     pytest.importorskip("mmcv.ops")
     line = ["--backbone", "gemnet-b", "--detector", "faster-rcnn", "--data", few_images]
@@ -75,7 +96,6 @@ def test_what_is_wrong_is_named(few_images, tmp_path, words, message, capsys):
 
 
 def test_detections_are_drawn(few_images, tmp_path):
-    from graphnas.detection.coco import load_coco
     from graphnas.detection.drawing import plot_detections
 
     data = load_coco(few_images)
