@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.harness.sections import Section, printed
+from graphnas.cli.arguments import add_dry_run
 from graphnas.files import replacing
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -37,11 +38,7 @@ def script_parser(
     default = RESULTS / f"{record}.json" if record else None
     parser.add_argument("--output", type=Path, metavar="FILE", default=default, help="the JSON record")
     if dry_run:
-        parser.add_argument(
-            "--dry-run",
-            action="store_true",
-            help="print counts, sizes and how long it would take, from a short measurement; keep nothing",
-        )
+        add_dry_run(parser)
     return parser
 
 

@@ -48,6 +48,15 @@ def add_assignments(parser: argparse._ActionsContainer, option: str, description
     )
 
 
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """``--dry-run``, which prints a :class:`graphnas.dry_run.DryRun`."""
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print counts, sizes and how long it would take here, from a short measurement; keep nothing",
+    )
+
+
 def add_space_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """``--space``, ``--nodes`` and ``--space-option``."""
     parser.add_argument(

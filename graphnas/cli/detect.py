@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnas.cli.architectures import find_architecture
-from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
+from graphnas.cli.arguments import add_assignments, add_dry_run, add_space_arguments, integer, make_space
 from graphnas.cli.text import count, table
 from graphnas.errors import DataNotFound, GraphNASError, MissingExtra
 
@@ -69,11 +69,7 @@ def add_parser(commands: Any) -> None:
         help="weights of the network to start from; none: new ones (default: those beside the model)",
     )
     parser.add_argument("--config-only", action="store_true", help="write mmdet's configuration and stop")
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print counts, sizes and how long it would take here, from a few steps; keep nothing",
-    )
+    add_dry_run(parser)
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of everything random")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda ...")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the detector")

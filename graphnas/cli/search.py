@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
+from graphnas.cli.arguments import add_assignments, add_dry_run, add_space_arguments, integer, make_space
 from graphnas.cli.dry_run import dry_run_of_search
 from graphnas.cli.evaluators import add_evaluator_arguments, known_part, make_evaluator
 from graphnas.cli.features import add_feature_arguments, keep_features, make_features
@@ -132,11 +132,7 @@ def add_parser(commands: Any) -> None:
         help="epochs of the final training of the best on all training images; 0: none "
         f"(default: {RETRAIN_FACTOR} times the epochs of the search)",
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print counts, sizes and how long it would take, from a short measurement; run and keep nothing",
-    )
+    add_dry_run(parser)
     parser.add_argument(
         "--dashboard",
         action="store_true",

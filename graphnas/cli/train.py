@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.cli.architectures import WHAT, Found, find_architecture, is_file
-from graphnas.cli.arguments import add_assignments, add_space_arguments, integer, make_space
+from graphnas.cli.arguments import add_assignments, add_dry_run, add_space_arguments, integer, make_space
 from graphnas.cli.distributions import is_tensor_file
 from graphnas.cli.evaluators import add_data_arguments, check_training
 from graphnas.cli.text import architecture_text, count, table
@@ -67,11 +67,7 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="folder of the model (default: the folder best in the output directory of the search)",
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print counts, sizes and how long it would take here, from a few steps; keep nothing",
-    )
+    add_dry_run(parser)
     chosen = parser.add_argument_group("samples of a learned distribution")
     chosen.add_argument("--samples", type=integer(1), metavar="N", help="architectures to draw")
     chosen.add_argument(
