@@ -9,7 +9,7 @@ It can be stopped at any time: trained cells are kept in the record. What the em
 ``python -m benchmarks.nasgem.correlation --cells nasgem_bench``.
 
     python -m benchmarks.nasgem.trained_cells --dry-run
-    python -m benchmarks.nasgem.trained_cells --cells 300 --epochs 4 --train-fraction 0.1 --width 8
+    python -m benchmarks.nasgem.trained_cells --cells 240 --epochs 4 --train-fraction 0.1 --width 8
 """
 
 from __future__ import annotations
