@@ -70,7 +70,7 @@ _SEARCHES = {
     "nasbench201-latency-limit": "",
 }
 
-NASGEM_BENCH = "--cells 240 --epochs 4 --train-fraction 0.1 --width 8"
+NASGEM_BENCH = "--cells 380 --epochs 6 --train-fraction 0.2 --width 8 --image-size 16"
 """What three hours of a core allow."""
 
 CATALOG = (

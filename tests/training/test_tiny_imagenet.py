@@ -101,6 +101,18 @@ def test_images_of_floats_are_enlarged_without_rounding():
     assert float(larger.mean()) == pytest.approx(float(images.images[1].mean()), abs=1e-5)
 
 
+def test_smaller_images_are_means_of_all_pixels():
+    pixels = torch.zeros((2, 3, 32, 32), dtype=torch.uint8)
+    pixels[0, :, ::4] = 200  # a quarter of the rows, which sampling alone would find or miss
+    pixels[1] = 77
+    images = MemoryImages(pixels, torch.tensor([0, 1]))
+    smaller = ScaledImages(images, 4)
+    assert smaller.shape == (3, 4, 4)
+    striped, plain = smaller.take(torch.tensor([0, 1]))
+    assert striped.float().sub(50).abs().max() <= 5
+    assert (plain == 77).all()
+
+
 def test_hidden_files_do_not_count(tmp_path):
     write_tiny(tmp_path)
     for folder in (tmp_path / "train" / "n01" / "images", tmp_path / "val" / "images"):

@@ -121,12 +121,18 @@ def test_cells_of_the_bench_have_different_graphs_and_come_back_from_their_bits(
 @pytest.mark.usefixtures("cifar10")
 def test_trained_cells_go_on_where_they_stopped(tmp_path):
     sizes = ["--epochs", "1", "--train-fraction", "0.01", "--width", "2", "--repeats", "1"]
+    sizes += ["--image-size", "16"]
     output = tmp_path / "cells.json"
     _, first = run("nasgem.trained_cells", *sizes, "--cells", "1", output=output)
     printed, record = run("nasgem.trained_cells", *sizes, "--cells", "2", "--workers", "2", output=output)
     assert "1 cells of" in printed
     assert record["runs"][0] == first["runs"][0]
     assert record["repeats"] == first["repeats"]
+    oracle = trained_cells.evaluator((1, 0.01, 2, 16, 128, 0.05), 0, "cpu", None)
+    (cell,) = trained_cells.different_cells(1)
+    assert oracle.data.train.shape == (3, 16, 16)
+    # The multiply-accumulates of images with a quarter of the pixels.
+    assert first["runs"][0]["macs"] == oracle.evaluate(cell).macs
     assert [run["cell"] for run in record["runs"]] == [
         trained_cells.bits_of(cell) for cell in trained_cells.different_cells(2)
     ]
