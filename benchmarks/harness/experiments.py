@@ -233,6 +233,7 @@ EXPERIMENTS = (
         "clearly negative with the kernel only (drawn)",
         similarity,
         DOES_NOT,
+        cost="3 min",
     ),
     Experiment(
         "NASGEM, Fig. 4",
@@ -241,6 +242,7 @@ EXPERIMENTS = (
         "a smooth surface (drawn)",
         smoothness,
         f"{CANNOT}: no smoother than a plain autoencoder's on these cells",
+        cost="3 min",
     ),
     Experiment(
         "NASGEM, Fig. 5",
@@ -249,6 +251,7 @@ EXPERIMENTS = (
         "about .2 points lower with the embedding",
         bias_with_and_without,
         f"{DOES_NOT}: the bias is higher",
+        cost="12 min",
     ),
     Experiment(
         "NASGEM, Fig. 6",
@@ -257,6 +260,7 @@ EXPERIMENTS = (
         "grows with the graphs, falls with the embedding (drawn)",
         loss_trend,
         "the second part repeats, the first does not",
+        cost="1 h 29 min",
     ),
     Experiment(
         "GraphPNAS, Tables 1, 2 and 9",

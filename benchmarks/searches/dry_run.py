@@ -58,9 +58,8 @@ def estimate(
         fresh: All are to be made again.
         facts: Further counts and sizes.
     """
-    done = set() if fresh else {(one.method, one.seed, one.queries) for one in known}
-    seeds = {(name, seed): queries for name, seed, queries in done}
-    todo = [one for one in searches if seeds.get(one[:2], 0) < one[2]]
+    made = {} if fresh else {(one.method, one.seed): one.queries for one in known}
+    todo = [(name, seed, queries) for name, seed, queries in searches if made.get((name, seed), 0) < queries]
     counts = Counter(place_of(name)[1] for name, _, _ in todo)
     work, guessed = [], []
     for method, count in counts.items():

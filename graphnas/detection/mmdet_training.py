@@ -86,7 +86,7 @@ def train_mmdet(
 
 
 def new_runner(config: Path, output: Path) -> tuple[Any, Any]:
-    """Mmengine's Runner for a configuration, which goes on with what is in ``output``, and what was read.
+    """A Runner of mmengine, which goes on with what is in ``output``, and the configuration that was read.
 
     It is made and used inside of a :func:`.session`.
 

@@ -121,6 +121,12 @@ def test_samples_of_a_distribution_are_compared_and_the_best_trained(tmp_path, c
     assert main(line.split()) == 0
     distribution = tmp_path / "search" / "distribution.pt"
     words = ["--samples", 3, "--short-epochs", 1, "--keep", 2, "--epochs", 2, "--dataset", "digits"]
+    line = [*words, "--shape", "width=4", "--training", "batch_size=64"]
+    assert _train(distribution, *line, "--dry-run") == 0
+    printed = capsys.readouterr().out
+    steps = {name: math.ceil(images / 64) for name, images in (("short", 1293), ("full", 1437))}
+    assert re.search(rf"  short: training step of \d+ images +{3 * steps['short']} ", printed)
+    assert re.search(rf"  full: training step of \d+ images +{2 * 2 * steps['full']} ", printed)
     assert _train(distribution, *words, "--shape", "width=4", "--output", tmp_path / "final") == 0
     printed = capsys.readouterr().out
     assert "3 samples, 1 epochs each" in printed
