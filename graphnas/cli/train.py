@@ -198,7 +198,8 @@ def _train_samples(args: argparse.Namespace, path: Path, device: str) -> int:
         _say(str(_dry_run_of_samples(args, found(drawn[0]), device, keep)))
         return 0
     if args.short_epochs is not None:
-        _say(f"{len(drawn)} samples, {args.short_epochs} epochs each")
+        epochs = "1 epoch" if args.short_epochs == 1 else f"{args.short_epochs} epochs"
+        _say(f"{len(drawn)} samples, {epochs} each")
         holdout = args.holdout or HOLDOUT
         ranked = ranked_by_training(
             drawn,

@@ -129,7 +129,7 @@ def test_samples_of_a_distribution_are_compared_and_the_best_trained(tmp_path, c
     assert re.search(rf"  full: training step of \d+ images +{2 * 2 * steps['full']} ", printed)
     assert _train(distribution, *words, "--shape", "width=4", "--output", tmp_path / "final") == 0
     printed = capsys.readouterr().out
-    assert "3 samples, 1 epochs each" in printed
+    assert "3 samples, 1 epoch each" in printed
     assert {path.name for path in (tmp_path / "final").iterdir()} == {
         *(f"short-{number}" for number in range(3)),
         "network-0",
