@@ -32,15 +32,9 @@ def encoder_work(
     some = min(config.pairs, max(SOME_PAIRS, config.batch_size))
     pairs = make(some)
     making = measured_seconds(lambda: make(some), calls=2, warm_up=False) / some
+    encoder.config = dataclasses.replace(config, iterations=min(UPDATES, config.iterations))
+    updating = measured_seconds(lambda: encoder.fit(pairs)) / encoder.config.iterations
     return [
         Work(f"pair{name}", trainings * config.pairs, making),
-        update_work(encoder, pairs, trainings, name=name),
+        Work(f"update{name}", trainings * config.iterations, updating),
     ]
-
-
-def update_work(encoder: KernelGuidedEncoder, pairs: Pairs, trainings: int, *, name: str = "") -> Work:
-    """The updates of ``trainings`` encoders like ``encoder``, which is of no use afterwards."""
-    config = encoder.config
-    encoder.config = dataclasses.replace(config, iterations=min(UPDATES, config.iterations))
-    seconds = measured_seconds(lambda: encoder.fit(pairs)) / encoder.config.iterations
-    return Work(f"update{name}", trainings * config.iterations, seconds)
