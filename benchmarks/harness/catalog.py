@@ -91,7 +91,7 @@ CATALOG = (
     _one(
         "nasgem_guidance",
         "nasgem.guidance",
-        "--seeds 1 --iterations 60 --pairs 1000 --spaces nasbench201 --dimensions 10 30 --fresh",
+        "--seeds 1 --iterations 60 --pairs 1000 --spaces nasbench201 --fresh",
     ),
     _by_variant(
         "nasgem_correlation",
